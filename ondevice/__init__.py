@@ -1,0 +1,43 @@
+"""ondevice: a language model that becomes yours and never leaves your machine."""
+
+from __future__ import annotations
+
+import os as _os
+
+# Before anything else is imported: onnxruntime >= 1.29 writes a device id and
+# queues events unless this is set before its first import, and the Hugging
+# Face libraries ask the network unless told not to.
+_os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+_os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+_os.environ["HF_HUB_OFFLINE"] = "1"
+_os.environ["TRANSFORMERS_OFFLINE"] = "1"
+_os.environ["DO_NOT_TRACK"] = "1"
+
+import importlib as _importlib
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ondevice.assistant import Assistant, Reply
+    from ondevice.errors import OndeviceError
+    from ondevice.home import Home
+    from ondevice.settings import Settings
+
+__all__ = ["Assistant", "Home", "OndeviceError", "Reply", "Settings", "__version__"]
+
+_HOMES = {
+    "Assistant": "ondevice.assistant",
+    "Reply": "ondevice.assistant",
+    "OndeviceError": "ondevice.errors",
+    "Home": "ondevice.home",
+    "Settings": "ondevice.settings",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    # Imported on first use, so that `ondevice --help` starts at once.
+    if name in _HOMES:
+        return getattr(_importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ondevice' has no attribute {name!r}")

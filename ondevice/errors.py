@@ -1,0 +1,126 @@
+"""Every error that ondevice raises on purpose.
+
+    OndeviceError
+    ├── SettingsError            a setting or an environment variable is wrong
+    ├── BaseModelError
+    │   ├── ModelNotFoundError       no such name or file
+    │   ├── InvalidModelError        not a GGUF, damaged, or its header lies
+    │   ├── ModelHashError           the file is not the one that was promised
+    │   └── UnsafeTemplateError      the chat template tries more than formatting text
+    ├── ProfileError
+    │   ├── ProfileNotFoundError
+    │   ├── ProfileExistsError
+    │   ├── ProfileLockedError       no key, or the wrong one
+    │   ├── ProfileDamagedError      the database fails its integrity check
+    │   └── RecordNotFoundError
+    ├── ImportSourceError        a file to import cannot be read
+    ├── RecallError              the embedder is missing or broken
+    ├── AdapterError
+    │   ├── AdapterNotFoundError
+    │   ├── InvalidAdapterError      damaged, wrong shapes, NaN
+    │   ├── AdapterBaseMismatchError made for another base model
+    │   ├── AdapterStaleError        trained on something that was forgotten
+    │   └── AdapterSelfTestError     loaded, but does not do what an adapter does
+    ├── EngineError
+    │   └── ContextOverflowError     the prompt does not fit the context
+    └── TrainingError
+
+Messages are one sentence: what happened, which file, what to do. They never
+quote personal text.
+"""
+
+
+class OndeviceError(Exception):
+    """Base of every error that ondevice raises on purpose."""
+
+
+class SettingsError(OndeviceError):
+    """A setting or an environment variable has a value that cannot be used."""
+
+
+class BaseModelError(OndeviceError):
+    """Something is wrong with a base model."""
+
+
+class ModelNotFoundError(BaseModelError):
+    """There is no base model of that name or at that path."""
+
+
+class InvalidModelError(BaseModelError):
+    """The file is not a GGUF model, is damaged, or its header lies."""
+
+
+class ModelHashError(BaseModelError):
+    """The file's SHA-256 is not the one that was promised."""
+
+
+class UnsafeTemplateError(BaseModelError):
+    """The model's chat template tries more than formatting text."""
+
+
+class ProfileError(OndeviceError):
+    """Something is wrong with a profile."""
+
+
+class ProfileNotFoundError(ProfileError):
+    """There is no profile of that name."""
+
+
+class ProfileExistsError(ProfileError):
+    """A profile of that name is there already."""
+
+
+class ProfileLockedError(ProfileError):
+    """The profile cannot be opened: no key, or the wrong one."""
+
+
+class ProfileDamagedError(ProfileError):
+    """The profile's database fails its integrity check."""
+
+
+class RecordNotFoundError(ProfileError):
+    """There is no record with that id."""
+
+
+class ImportSourceError(OndeviceError):
+    """A file to import cannot be read."""
+
+
+class RecallError(OndeviceError):
+    """The embedder is missing or broken."""
+
+
+class AdapterError(OndeviceError):
+    """Something is wrong with an adapter."""
+
+
+class AdapterNotFoundError(AdapterError):
+    """There is no adapter of that name."""
+
+
+class InvalidAdapterError(AdapterError):
+    """The adapter file is damaged, has wrong shapes, or holds NaN."""
+
+
+class AdapterBaseMismatchError(AdapterError):
+    """The adapter was made for another base model."""
+
+
+class AdapterStaleError(AdapterError):
+    """The adapter was trained on something that was forgotten or changed since."""
+
+
+class AdapterSelfTestError(AdapterError):
+    """The adapter was loaded but does not behave as an adapter must."""
+
+
+class EngineError(OndeviceError):
+    """The inference engine failed."""
+
+
+class ContextOverflowError(EngineError):
+    """The prompt does not fit the model's context."""
+
+
+class TrainingError(OndeviceError):
+    """Training cannot start or cannot go on."""

@@ -1,0 +1,112 @@
+"""Every default, once. The command line, the Python API and the documentation derive from these.
+
+`Settings.load` reads `config.toml` in the config folder, with one table per
+dataclass: `[generation]`, `[recall]`, `[model]`, `[retention]`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ondevice.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How answers are sampled."""
+
+    temperature: float = 0.3  # small models wander above this
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.05
+    repeat_penalty: float = 1.1
+    max_tokens: int = 512
+    seed: int | None = None  # None: a new one for every answer
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which base model is used, and how it is loaded."""
+
+    name: str = "default"
+    n_ctx: int = 4096  # tokens; never more than the model was trained for
+    n_threads: int = 0  # 0: one per physical core
+    n_gpu_layers: int = 0
+    idle_seconds: float = 0.0  # unload the model after this long without use; 0: never
+
+
+@dataclass(frozen=True)
+class RecallSettings:
+    """How much is remembered in a prompt."""
+
+    memories: int = 6  # retrieved for a turn, at the most
+    memory_tokens: int = 600  # budget beside the user turn
+    prefix_tokens: int = 600  # budget for stable and pinned facts
+    passage_tokens: int = 200  # imported text is cut into passages of about this size
+
+
+@dataclass(frozen=True)
+class RetentionSettings:
+    """Days that each kind of record is kept; 0 keeps it until it is forgotten."""
+
+    fact_days: int = 0
+    sample_days: int = 0
+    turn_days: int = 0
+    feedback_days: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings."""
+
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    recall: RecallSettings = field(default_factory=RecallSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read settings from the TOML file at `path`; a missing file gives the defaults.
+
+        Raises:
+            SettingsError: the file is not TOML, or names an unknown setting or a wrong type.
+        """
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
+        return _from_table(cls(), tables, path, "")
+
+
+def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) -> Any:
+    """Return the dataclass `current` with the values of `table` laid over it."""
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        name = prefix + key
+        if not hasattr(current, key):
+            known = ", ".join(prefix + f.name for f in dataclasses.fields(current))
+            raise SettingsError(f"{path}: unknown setting '{name}'; known here: {known}.")
+        old = getattr(current, key)
+        if dataclasses.is_dataclass(old):
+            if not isinstance(value, dict):
+                raise SettingsError(f"{path}: '{name}' must be a table.")
+            changes[key] = _from_table(old, value, path, f"{name}.")
+        else:
+            changes[key] = _checked(old, value, name, path)
+    return dataclasses.replace(current, **changes)
+
+
+def _checked(old: object, value: object, name: str, path: Path) -> object:
+    """Return `value` if it fits the type of the default `old`."""
+    wanted = int if old is None else type(old)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}.")
+    return value
