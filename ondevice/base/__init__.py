@@ -1,0 +1,1 @@
+"""Base models: the catalogue, the header check, the tokenizer and the chat template."""
