@@ -1,0 +1,599 @@
+"""The facade that ties profile, recall, adapters and engine together.
+
+    with Assistant.open() as me:
+        me.remember("My dog is called Biscuit.")
+        for piece in me.chat("What is my dog called?"):
+            print(piece, end="", flush=True)
+
+An `Assistant` may be used from several threads: one answer is generated at a
+time, further calls wait.  Two processes may have the same profile open; what
+one forgets the other drops before its next token.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.base.messages import Message
+from ondevice.base.models import resolve
+from ondevice.conversation import Conversation, Exchange
+from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, Engine, Timings, Usage
+from ondevice.errors import AdapterStaleError, OndeviceError
+from ondevice.home import Home
+from ondevice.profile.store import Profile
+from ondevice.recall import facts as fact_rules
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.passages import IngestReport, ingest
+from ondevice.recall.persona import build_prefix, build_turn
+from ondevice.recall.search import Memory, Recall
+from ondevice.settings import Settings
+
+if TYPE_CHECKING:
+    from ondevice.profile.records import Fact, ForgetReport
+
+# Categories whose facts stand in the prefix without being pinned: they rarely
+# change, so the prefix stays warm in the KV cache.
+STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
+
+
+@dataclass(frozen=True)
+class UsedMemory:
+    """A memory that the model was given: in the persona prefix or beside the turn."""
+
+    id: str
+    text: str
+    score: float
+    place: str  # "prefix" or "turn"
+    source: str | None = None
+    reason: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class Receipt:
+    """What one turn saved and what it used."""
+
+    saved: list[Fact] = field(default_factory=list)
+    used: list[UsedMemory] = field(default_factory=list)
+    dropped_exchanges: int = 0
+    forgotten_meanwhile: bool = False
+    user_turn_id: str | None = None
+    assistant_turn_id: str | None = None
+
+
+class Reply:
+    """An answer as it is generated: iterate for the pieces, then read the rest.
+
+    Closing the iterator early (`break`, Ctrl-C) stops the generation within a
+    token and keeps what was said so far.
+    """
+
+    def __init__(self, assistant: Assistant, text: str, options: ChatOptions) -> None:
+        """Prepare an answer to `text`; nothing runs before the first piece is asked for."""
+        self._assistant = assistant
+        self._question = text
+        self._options = options
+        self._stream: ChatStream | None = None
+        self._cancelled = False
+        self.receipt = Receipt()
+        self.model = assistant.engine.model.name
+        self.adapters: list[str] = []
+        self.text = ""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens in the prompt, of them from the cache, and in the answer."""
+        assert self._stream is not None, "iterate first"
+        return self._stream.usage
+
+    @property
+    def timings(self) -> Timings:
+        """Seconds to the first token, tokens per second."""
+        assert self._stream is not None, "iterate first"
+        return self._stream.timings
+
+    @property
+    def finish_reason(self) -> str:
+        """`stop`, `length` or `cancelled`."""
+        return self._stream.finish_reason if self._stream is not None else "cancelled"
+
+    def cancel(self) -> None:
+        """Stop within a token; may be called from any thread."""
+        self._cancelled = True
+        if self._stream is not None:
+            self._stream.cancel()
+
+    def finish(self) -> Self:
+        """Run to the end without streaming and return the reply."""
+        for _ in self:
+            pass
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the answer piece by piece."""
+        with self._assistant._turn_lock:
+            yield from self._run()
+
+    def _run(self) -> Iterator[str]:
+        me = self._assistant
+        content = me._begin(self._question, self._options, self.receipt)
+        self.adapters = [use.name for use in me.engine.active_adapters]
+        self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)
+        try:
+            if self._cancelled:
+                stream.cancel()
+            for piece in stream:
+                self.text += piece
+                if me._forgotten_elsewhere():
+                    self.receipt.forgotten_meanwhile = True
+                    stream.cancel()
+                    break
+                yield piece
+        finally:
+            stream.cancel()
+            me._end(self._question, content, self.text, self.receipt)
+
+
+class Assistant:
+    """A base model, a profile, its recall and its adapters."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        profile: Profile | None,
+        embedder: Embedder | None,
+        settings: Settings,
+        *,
+        temporary: bool = False,
+        scope: str | None = None,
+        system: str | None = None,
+    ) -> None:
+        """Put the parts together; most callers want `Assistant.open`.
+
+        Args:
+            engine: a loaded engine; the assistant closes it.
+            profile: an open profile, or None to chat without one.
+            embedder: needed with a profile.
+            settings: defaults for sampling and recall.
+            temporary: read and write no memory.
+            scope: only memories and adapters of this context, and those of none, are used.
+            system: a system prompt of the person's own.
+        """
+        self.engine = engine
+        self.profile = profile
+        self.settings = settings
+        self.temporary = temporary or profile is None
+        self.scope = scope
+        self.recaller = (
+            Recall(profile, embedder, settings.recall)
+            if profile is not None and embedder is not None
+            else None
+        )
+        self.embedder = embedder
+        self.conversation = Conversation(system=system)
+        self._conversation_id: str | None = None
+        self._prefix_ready = False
+        self._turn_lock = threading.RLock()
+        self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
+        self._generation = profile.generation() if profile is not None else 0
+        self._data_version = profile.data_version() if profile is not None else 0
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        profile: str | None = None,
+        model: str | None = None,
+        home: Home | None = None,
+        settings: Settings | None = None,
+        adapters: Sequence[tuple[str, float | None]] | None = None,
+        temporary: bool = False,
+        scope: str | None = None,
+        system: str | None = None,
+        ask_passphrase: Callable[[], str] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Assistant:
+        """Open the profile (made at first use) and the base model.
+
+        Args:
+            profile: its name; the one chosen by `profile use` if None.
+            model: a name of the catalogue or the path of a GGUF file.
+            home: where things live; the platform's folders if None.
+            settings: all defaults; read from the config folder if None.
+            adapters: (name, scale) pairs to use instead of the active ones; empty for none.
+            temporary: read and write no memory.
+            scope: the context, such as "work".
+            system: a system prompt of the person's own.
+            ask_passphrase: called when the profile needs a passphrase.
+            warn: called with a sentence for the person, such as where the key is kept.
+
+        Raises:
+            ProfileLockedError: no key or passphrase opens the profile.
+            BaseModelError: the model is missing, damaged or not what it should be.
+            AdapterError: an adapter is stale, damaged or made for another base.
+        """
+        from ondevice.engine.llama import LlamaEngine
+
+        home = home or Home.default()
+        settings = settings or Settings.load(home.config / "config.toml")
+        base = resolve(model or settings.model.name, home)
+        store = Profile.open(home, profile, ask_passphrase=ask_passphrase, create=True, warn=warn)
+        try:
+            store.expire(settings.retention)
+            engine = LlamaEngine(base, settings.model, home)
+        except BaseException:
+            store.close()
+            raise
+        assistant = cls(
+            engine,
+            store,
+            Embedder(),
+            settings,
+            temporary=temporary,
+            scope=scope,
+            system=system,
+        )
+        try:
+            assistant.use_adapters(adapters)
+        except BaseException:
+            assistant.close()
+            raise
+        return assistant
+
+    # --- chat ---------------------------------------------------------------
+
+    def chat(self, text: str, options: ChatOptions | None = None) -> Reply:
+        """Answer `text` as the next turn of the conversation; iterate the reply for the pieces.
+
+        Raises (while iterating):
+            ContextOverflowError: `text` does not fit the model's context.
+            EngineError: the model failed.
+        """
+        return Reply(self, text, options or ChatOptions.from_settings(self.settings.generation))
+
+    def ask(self, text: str, options: ChatOptions | None = None) -> Reply:
+        """Like `chat`, but run to the end before returning."""
+        return self.chat(text, options).finish()
+
+    def new_conversation(self) -> None:
+        """Forget the transcript (not the profile): the next turn starts a conversation."""
+        self.conversation = Conversation(system=self.conversation.system)
+        self._conversation_id = None
+        self._prefix_ready = False
+
+    def continue_last(self) -> int:
+        """Take up the newest conversation of the profile and return its number of turns."""
+        if self.profile is None:
+            return 0
+        self._conversation_id = self.profile.last_conversation()
+        self._rebuild()
+        return 2 * len(self.conversation.exchanges)
+
+    @property
+    def system(self) -> str | None:
+        """The person's own system prompt."""
+        return self.conversation.system
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        self.conversation.system = text
+
+    # --- memory -------------------------------------------------------------
+
+    def remember(
+        self,
+        text: str,
+        *,
+        category: str | None = None,
+        pinned: bool = False,
+        learn: bool = True,
+        scope: str | None = None,
+        source_id: str | None = None,
+    ) -> Fact:
+        """Store a fact about the person at once; a newer fact on the same subject wins.
+
+        Args:
+            text: a statement, in the first or third person.
+            category: one of `profile.records.CATEGORIES`; found by rules if None.
+            pinned: always stands in the prompt.
+            learn: False keeps it out of training.
+            scope: the context that it belongs to; the assistant's own if None.
+            source_id: the conversation or import that it came from.
+        """
+        profile, recaller = self._needs_profile()
+        candidate = fact_rules.candidate_for(text)
+        fact = recaller.add_fact(
+            dataclasses.replace(candidate, category=category or candidate.category),
+            pinned=pinned,
+            learn=learn,
+            scope=scope or self.scope,
+            source_id=source_id,
+        )
+        if profile.generation() != self._generation:
+            self._rebuild()
+        return fact
+
+    def recall(self, query: str, k: int = 10) -> list[Memory]:
+        """Return the `k` memories that fit `query` best, best first."""
+        _, recaller = self._needs_profile()
+        return recaller.search(query, k=k, scope=self.scope)
+
+    def forget(self, *ids: str) -> ForgetReport:
+        """Delete records for good, with index entries and vectors; adapters made of them go stale.
+
+        The transcript and the KV cache are rebuilt without them.
+
+        Raises:
+            RecordNotFoundError: there is no record with one of the ids; nothing was deleted.
+        """
+        profile, _ = self._needs_profile()
+        report = profile.forget(ids)
+        with self._turn_lock:
+            self._rebuild()
+        return report
+
+    def import_paths(
+        self,
+        paths: Sequence[Path],
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> IngestReport:
+        """Import notes (text, Markdown, JSONL chats) so that they can be recalled.
+
+        Raises:
+            ImportSourceError: a file cannot be read; what was imported before it stays.
+        """
+        from ondevice.profile.importers import read
+
+        profile, recaller = self._needs_profile()
+        assert self.embedder is not None
+        report = ingest(
+            profile,
+            self.embedder,
+            read(paths),
+            progress=progress,
+            scope=self.scope,
+            settings=self.settings.recall,
+        )
+        recaller.invalidate()
+        return report
+
+    def _needs_profile(self) -> tuple[Profile, Recall]:
+        if self.profile is None or self.recaller is None:
+            raise OndeviceError("This assistant was opened without a profile; it has no memory.")
+        return self.profile, self.recaller
+
+    # --- adapters -----------------------------------------------------------
+
+    def use_adapters(self, adapters: Sequence[tuple[str, float | None]] | None) -> None:
+        """Use these (name, scale) pairs from now on; None uses the active ones of the profile.
+
+        A scale of None is the one the adapter was activated with.
+
+        Raises:
+            AdapterError: not found, stale, damaged or made for another base.
+        """
+        self._adapters_wanted = None if adapters is None else list(adapters)
+        self._apply_adapters()
+
+    def _apply_adapters(self) -> None:
+        if self.profile is None:
+            self.engine.set_adapters([])
+            return
+        registry = AdapterRegistry(self.profile)
+        if self._adapters_wanted is None:
+            wanted = [
+                (row.name, row.scale)
+                for row in registry.list()
+                if row.state == "active" and row.scope in (None, self.scope)
+            ]
+        else:
+            wanted = [
+                (name, registry.get(name).scale if scale is None else scale)
+                for name, scale in self._adapters_wanted
+            ]
+        self.engine.set_adapters([self._adapter_use(registry, *pair) for pair in wanted])
+
+    @staticmethod
+    def _adapter_use(registry: AdapterRegistry, name: str, scale: float) -> AdapterUse:
+        row = registry.get(name)
+        if row.state == "stale":
+            raise AdapterStaleError(
+                f"The adapter '{name}' was trained on something that was forgotten or changed; "
+                "it is not used until it is retrained."
+            )
+        return AdapterUse(
+            name=name,
+            sha256=row.file_sha256,
+            source=lambda: registry.read(name),
+            base_sha256=row.base_sha256,
+            scale=scale,
+        )
+
+    # --- one turn -----------------------------------------------------------
+
+    def _begin(self, text: str, options: ChatOptions, receipt: Receipt) -> str:
+        """Save the user turn, recall, and return the user content that the model is shown."""
+        content = text
+        if not self.temporary:
+            profile, _ = self._needs_profile()
+            self._drop_what_others_forgot()
+            if self._conversation_id is None:
+                self._conversation_id = profile.new_conversation()
+            self._make_prefix()
+            self._save_user_turn(text, receipt)
+            content = self._with_memories(text, receipt)
+        room = self.engine.n_ctx - min(options.max_tokens, self.engine.n_ctx // 2)
+        receipt.dropped_exchanges = self.conversation.make_room(
+            content, self.engine.count_prompt, room
+        )
+        return content
+
+    def _save_user_turn(self, text: str, receipt: Receipt) -> None:
+        """Store the turn and the facts in it, before anything can go wrong."""
+        profile, _ = self._needs_profile()
+        assert self._conversation_id is not None
+        assert self.embedder is not None
+        turn = profile.add_turn(
+            self._conversation_id,
+            "user",
+            text,
+            vector=self.embedder.embed([text])[0],
+            scope=self.scope,
+        )
+        receipt.user_turn_id = turn.id
+        for candidate in fact_rules.facts_in(text):
+            receipt.saved.append(
+                self.remember(candidate.text, category=candidate.category, source_id=turn.source_id)
+            )
+
+    def _with_memories(self, text: str, receipt: Receipt) -> str:
+        """Put this turn's memories beside `text` and note them in the receipt."""
+        _, recaller = self._needs_profile()
+        found = recaller.search(text, k=self.settings.recall.memories * 3, scope=self.scope)
+        scores = {memory.id: memory for memory in found}
+        fresh = [memory for memory in found if self._worth_sending(memory, receipt)]
+        content, used = build_turn(
+            text,
+            fresh[: self.settings.recall.memories],
+            self.engine.count_tokens,
+            self.settings.recall.memory_tokens,
+        )
+        for memory_id in used:
+            memory = scores[memory_id]
+            receipt.used.append(
+                UsedMemory(
+                    memory.id, memory.text, memory.score, "turn", memory.source, memory.reason
+                )
+            )
+        for fact in self._prefix_facts:
+            if fact.id not in used:
+                score = scores[fact.id].score if fact.id in scores else 0.0
+                receipt.used.append(UsedMemory(fact.id, fact.text, score, "prefix"))
+        return content
+
+    def _worth_sending(self, memory: Memory, receipt: Receipt) -> bool:
+        """Leave out what the model sees anyway, and turns that hold no information."""
+        if memory.id in {fact.id for fact in receipt.saved} or memory.id == receipt.user_turn_id:
+            return False
+        if memory.kind == "turn":
+            # The model's own words are not evidence, and a question asked before is no answer.
+            return (
+                memory.role == "user"
+                and not memory.text.rstrip().endswith("?")
+                and memory.conversation_id != self._conversation_id
+            )
+        return memory.kind == "fact" or memory.id not in self.conversation.sent_ids
+
+    def _end(self, text: str, content: str, answer: str, receipt: Receipt) -> None:
+        """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
+        used = frozenset(m.id for m in receipt.used if m.place == "turn")
+        self.conversation.exchanges.append(Exchange(content, answer, used))
+        if self.temporary or self._conversation_id is None:
+            return
+        profile, _ = self._needs_profile()
+        turn = profile.add_turn(
+            self._conversation_id,
+            "assistant",
+            answer,
+            memories_used=tuple(m.id for m in receipt.used),
+            scope=self.scope,
+        )
+        receipt.assistant_turn_id = turn.id
+        self._data_version = profile.data_version()
+        if receipt.forgotten_meanwhile:
+            self._rebuild()
+
+    # --- staying true to the profile ------------------------------------------
+
+    _prefix_facts: Sequence[Fact] = ()
+
+    def _make_prefix(self) -> None:
+        """Choose the facts of the prefix once a conversation: it must not move in the cache."""
+        if self._prefix_ready:
+            return
+        profile, _ = self._needs_profile()
+        now = time.time()
+        facts = [
+            fact
+            for fact in profile.facts(state="active", scope=self.scope)
+            if (fact.pinned or fact.category in STABLE_CATEGORIES)
+            and (fact.expires is None or fact.expires > now)
+        ]
+        facts.sort(key=lambda fact: (fact.pinned, fact.time), reverse=True)
+        prefix, used = build_prefix(
+            facts, self.engine.count_tokens, self.settings.recall.prefix_tokens
+        )
+        self.conversation.prefix = prefix
+        self.conversation.prefix_ids = frozenset(used)
+        self._prefix_facts = [fact for fact in facts if fact.id in self.conversation.prefix_ids]
+        self._prefix_ready = True
+
+    def _forgotten_elsewhere(self) -> bool:
+        """Whether another process has forgotten or superseded something since the last look."""
+        if self.profile is None or self.temporary:
+            return False
+        version = self.profile.data_version()  # microseconds; changes when others write
+        if version == self._data_version:
+            return False
+        self._data_version = version
+        return self.profile.generation() != self._generation
+
+    def _drop_what_others_forgot(self) -> None:
+        assert self.profile is not None
+        if self.profile.generation() != self._generation:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Build transcript, prefix, recall, adapters and KV cache anew from the profile."""
+        profile, recaller = self._needs_profile()
+        self._generation = profile.generation()
+        self._data_version = profile.data_version()
+        recaller.invalidate()
+        self.engine.reset_cache()
+        self._apply_adapters()
+        self.conversation = Conversation(system=self.conversation.system)
+        self._prefix_ready = False
+        if self._conversation_id is not None:
+            turns = profile.turns(self._conversation_id)
+            self.conversation.exchanges = list(_exchanges(turns))
+
+    def close(self) -> None:
+        """Free the model and close the profile; safe to call twice."""
+        self.engine.close()
+        if self.profile is not None:
+            self.profile.close()
+
+    def __enter__(self) -> Self:
+        """Return the assistant itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the assistant."""
+        self.close()
+
+
+def _exchanges(turns: Sequence[object]) -> Iterator[Exchange]:
+    """Pair stored user turns with the answers that follow them."""
+    question: str | None = None
+    for turn in turns:
+        role, text = turn.role, turn.text  # type: ignore[attr-defined]
+        if role == "user":
+            question = text
+        elif role == "assistant" and question is not None:
+            yield Exchange(question, text)
+            question = None
+
+
+__all__ = ["Assistant", "Memory", "Message", "Receipt", "Reply", "UsedMemory"]

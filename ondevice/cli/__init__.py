@@ -1,0 +1,107 @@
+"""The command line: `ondevice COMMAND`.
+
+Every command lives in a module of its own that is imported only when it runs,
+so that `ondevice --help` starts at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+import ondevice
+from ondevice.errors import OndeviceError
+
+# command: (module, one-line help). The help is here so that listing the
+# commands imports none of them; a test compares it with the command's own.
+COMMANDS = {
+    "chat": ("chat", "Chat with the model that knows you."),
+    "ask": ("ask", "Ask one question and print the answer."),
+    "memory": ("memory", "See, add, correct and forget what is remembered."),
+    "import": ("importing", "Import notes and conversations."),
+    "profile": ("profile", "Create, choose and wipe profiles."),
+    "adapter": ("adapter", "Manage the adapters of a profile."),
+    "model": ("model", "List and check base models."),
+    "doctor": ("doctor", "Check this machine and this installation."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command called `cmd_name`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"ondevice.cli.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT_SETTINGS)
+@click.version_option(ondevice.__version__, "-V", "--version", message="ondevice %(version)s")
+def cli() -> None:
+    """A language model that becomes yours and never leaves your machine."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 it failed, 2 wrong use, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors become one sentence on stderr."""
+    try:
+        code = cli.main(arguments, prog_name="ondevice", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
+    except OndeviceError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    except BrokenPipeError:
+        # The reader has gone (`ondevice … | head`); keep Python from saying so again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or type(error).__name__}{where}.", err=True)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
+        return _internal_error(error)
+
+
+def _internal_error(error: Exception) -> int:
+    """Say where an unforeseen error happened, without its message: that may hold personal text."""
+    if os.environ.get("ONDEVICE_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    click.echo(
+        f"Error: an unforeseen {type(error).__name__} in {os.path.basename(frame.filename)}, "  # noqa: PTH119
+        f"line {frame.lineno}; nothing acknowledged was lost. Set ONDEVICE_DEBUG=1 to see more.",
+        err=True,
+    )
+    return 1

@@ -1,0 +1,80 @@
+"""`ondevice ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ondevice.cli._output import json_option, print_json, talk
+from ondevice.cli._session import model_options, open_assistant
+
+
+@click.command("ask")
+@click.argument("question", nargs=-1)
+@model_options
+@json_option
+def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Ask one question and print the answer.
+
+    The question is read from standard input where none is given (or `-`);
+    with both, the input follows the question.
+    """
+    text = _question(question)
+    with open_assistant(options) as me:
+        if options["continue_last"]:
+            me.continue_last()
+        reply = me.chat(text)
+        if as_json:
+            reply.finish()
+            print_json(reply_json(reply))
+            return
+        pieces = iter(reply)
+        try:
+            for piece in pieces:
+                click.echo(piece, nl=False)
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            reply.cancel()
+            pieces.close()  # type: ignore[attr-defined]
+            raise
+        finally:
+            click.echo()
+        if reply.finish_reason == "length":
+            talk("(the answer reached --max-tokens and was cut)", dim=True)
+
+
+def _question(words: tuple[str, ...]) -> str:
+    text = " ".join(words).strip()
+    if text in ("", "-") or not sys.stdin.isatty():
+        piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
+        text = piped if text in ("", "-") else f"{text}\n\n{piped}".strip()
+    if not text:
+        raise click.UsageError("Ask something: ondevice ask \"What should I cook tonight?\"")
+    return text
+
+
+def reply_json(reply: Any) -> dict[str, object]:
+    """Return what `ask --json` prints for a finished reply."""
+    return {
+        "text": reply.text,
+        "model": reply.model,
+        "adapters": reply.adapters,
+        "memories": [
+            {"id": m.id, "text": m.text, "score": round(m.score, 4), "place": m.place}
+            for m in reply.receipt.used
+        ],
+        "usage": {
+            "prompt_tokens": reply.usage.prompt_tokens,
+            "cached_tokens": reply.usage.cached_tokens,
+            "completion_tokens": reply.usage.completion_tokens,
+        },
+        "timings": {
+            "first_token_seconds": round(reply.timings.first_token_seconds, 4),
+            "prompt_seconds": round(reply.timings.prompt_seconds, 4),
+            "decode_seconds": round(reply.timings.decode_seconds, 4),
+            "tokens_per_second": round(reply.timings.tokens_per_second, 2),
+        },
+        "finish_reason": reply.finish_reason,
+    }
