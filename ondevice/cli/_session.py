@@ -123,9 +123,7 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
         for name in ("temperature", "seed", "max_tokens")
         if options[name] is not None
     }
-    model = (
-        {"n_gpu_layers": options["gpu_layers"]} if options.get("gpu_layers") is not None else {}
-    )
+    model = {"n_gpu_layers": options["gpu_layers"]} if options.get("gpu_layers") is not None else {}
     settings = dataclasses.replace(
         settings,
         generation=dataclasses.replace(settings.generation, **generation),

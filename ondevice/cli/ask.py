@@ -51,7 +51,7 @@ def _question(words: tuple[str, ...]) -> str:
         piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
         text = piped if text in ("", "-") else f"{text}\n\n{piped}".strip()
     if not text:
-        raise click.UsageError("Ask something: ondevice ask \"What should I cook tonight?\"")
+        raise click.UsageError('Ask something: ondevice ask "What should I cook tonight?"')
     return text
 
 

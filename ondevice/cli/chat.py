@@ -51,10 +51,13 @@ def command(**options: Any) -> None:
 
 def _greet(me: Assistant) -> None:
     adapters = ", ".join(f"{use.name}:{use.scale:g}" for use in me.engine.active_adapters)
-    memory = "temporary: no memory" if me.temporary else f"profile {me.profile.name}"  # type: ignore[union-attr]
+    if me.temporary or me.profile is None:
+        memory = "temporary: no memory"
+    else:
+        memory = f"profile {me.profile.name}"
+    adapter = f"adapters {adapters}" if adapters else "no adapter"
     talk(
-        f"{me.engine.model.name} · {memory} · {'adapters ' + adapters if adapters else 'no adapter'}"
-        " · /help for help, Ctrl-D to leave",
+        f"{me.engine.model.name} · {memory} · {adapter} · /help for help, Ctrl-D to leave",
         dim=True,
     )
 

@@ -1,0 +1,180 @@
+"""`ondevice doctor`: is this machine ready?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from ondevice.cli._output import json_option, print_json, size
+from ondevice.errors import OndeviceError
+
+LIBRARIES = ("llama-cpp-python", "onnxruntime", "sqlcipher3", "cryptography", "numpy", "gguf")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+@click.command("doctor")
+@json_option
+def command(as_json: bool) -> int:
+    """Check this machine and this installation.
+
+    Exit code 1 when something is missing; each line says what to do.
+    """
+    findings = []
+    for name, check in CHECKS:
+        finding = _run(name, check)
+        findings.append(finding)
+        if not as_json:
+            mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
+            click.echo(f"{mark} {finding.name:<14} {finding.text}")
+    if as_json:
+        print_json(findings)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except (OndeviceError, OSError, ImportError) as error:
+        return Finding(name, False, str(error))
+
+
+def _versions() -> str:
+    found = [f"{name} {_version(name)}" for name in ("ondevice", *LIBRARIES)]
+    return f"Python {platform.python_version()}, " + ", ".join(found)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise OndeviceError(f"{name} is missing; run: pip install {name}") from error
+
+
+def _processor() -> str:
+    from ondevice import processor
+
+    features = [name for name, there in processor.features().items() if there]
+    kernels = processor.isa()
+    compiled = ", ".join(processor.available_isas())
+    return f"{os.cpu_count()} cores; kernels {kernels} (of {compiled}); {' '.join(features)}"
+
+
+def _memory() -> str:
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return "not told by this system"
+    return f"{size(free)} free of {size(total)}"
+
+
+def _folders() -> str:
+    from ondevice._files import private_folder
+    from ondevice.home import Home
+
+    home = Home.default()
+    private_folder(home.data)
+    if not os.access(home.data, os.W_OK):
+        raise OndeviceError(f"{home.data} cannot be written; set ONDEVICE_HOME to another folder.")
+    return f"{home.data} ({size(shutil.disk_usage(home.data).free)} free on that disk)"
+
+
+def _keyring() -> str:
+    from ondevice.profile.keys import keyring_name
+
+    return keyring_name() or (
+        "none on this system: a passphrase or a key file protects the profile "
+        "(pip install 'ondevice[keyring]' on a desktop)"
+    )
+
+
+def _telemetry() -> str:
+    off = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE")
+    missing = [name for name in off if os.environ.get(name) != "1"]
+    if missing:
+        raise OndeviceError(f"{', '.join(missing)} is not set; import ondevice before onnxruntime.")
+    return "off: onnxruntime, Hugging Face"
+
+
+def _compiler() -> str:
+    found = next((name for name in ("c++", "g++", "clang++", "cl") if shutil.which(name)), None)
+    if found is None:
+        return "no C++ compiler; only needed to install again (Debian: apt install g++ cmake)"
+    return found
+
+
+def _model() -> str:
+    from ondevice.base.models import resolve
+    from ondevice.home import Home
+
+    base = resolve("default", Home.default())
+    return f"{base.name}, SHA-256 {base.sha256[:16]}… as promised"
+
+
+def _embedder() -> str:
+    from ondevice.recall.embedder import Embedder
+
+    vectors = Embedder().embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
+    near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
+    if near <= far:
+        raise OndeviceError("The embedder's self-test failed; reinstall 'ondevice[models]'.")
+    return f"all-MiniLM-L6-v2: similar {near:.2f}, different {far:.2f}"
+
+
+def _encryption() -> str:
+    import sqlcipher3
+
+    with sqlcipher3.connect(":memory:") as connection:
+        (version,) = connection.execute("PRAGMA cipher_version").fetchone()
+    return f"SQLCipher {version}"
+
+
+def _generation() -> str:
+    from ondevice.base.messages import Message
+    from ondevice.base.models import resolve
+    from ondevice.engine.llama import LlamaEngine
+    from ondevice.engine.protocol import ChatOptions
+    from ondevice.home import Home
+    from ondevice.settings import GenerationSettings, ModelSettings
+
+    home = Home.default()
+    started = time.perf_counter()
+    with LlamaEngine(resolve("default", home), ModelSettings(n_ctx=512), home) as engine:
+        loaded = time.perf_counter() - started
+        options = ChatOptions.from_settings(GenerationSettings(temperature=0, max_tokens=32))
+        stream = engine.chat([Message("user", "Count to ten.")], options)
+        text = "".join(stream)
+        speed = stream.timings.tokens_per_second
+    if not text.strip():
+        raise OndeviceError("The model answered nothing; reinstall llama-cpp-python.")
+    return f"loaded in {loaded:.1f} s, {speed:.0f} tokens/s"
+
+
+CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("versions", _versions),
+    ("processor", _processor),
+    ("memory", _memory),
+    ("folders", _folders),
+    ("keyring", _keyring),
+    ("telemetry", _telemetry),
+    ("compiler", _compiler),
+    ("encryption", _encryption),
+    ("model", _model),
+    ("embedder", _embedder),
+    ("generation", _generation),
+)

@@ -1,0 +1,303 @@
+"""`ondevice memory`: what is remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
+from ondevice.cli._session import open_profile, profile_option, scope_option
+from ondevice.profile.records import CATEGORIES
+
+if TYPE_CHECKING:
+    from ondevice.profile.records import Fact
+    from ondevice.profile.store import Profile
+    from ondevice.recall.search import Recall
+
+category_option = click.option(
+    "--category", type=click.Choice(CATEGORIES), help="[default: found by rules]"
+)
+
+
+@click.group("memory")
+def command() -> None:
+    """See, add, correct and forget what is remembered."""
+
+
+def _recall(store: Profile) -> Recall:
+    from ondevice.recall.embedder import Embedder
+    from ondevice.recall.search import Recall
+    from ondevice.settings import RecallSettings
+
+    return Recall(store, Embedder(), RecallSettings())
+
+
+@command.command("add")
+@click.argument("text", nargs=-1, required=True)
+@profile_option
+@scope_option
+@category_option
+@click.option("--pin", is_flag=True, help="Always show it to the model.")
+@click.option("--no-learn", is_flag=True, help="Never train an adapter on it.")
+@json_option
+def add(
+    text: tuple[str, ...],
+    profile: str | None,
+    scope: str | None,
+    category: str | None,
+    pin: bool,
+    no_learn: bool,
+    as_json: bool,
+) -> None:
+    """Remember a fact about you.
+
+    A newer fact on the same subject replaces the older one in prompts.
+    """
+    import dataclasses
+
+    from ondevice.recall.facts import candidate_for
+
+    with open_profile(profile) as store:
+        candidate = candidate_for(" ".join(text))
+        fact = _recall(store).add_fact(
+            dataclasses.replace(candidate, category=category or candidate.category),
+            pinned=pin,
+            learn=not no_learn,
+            scope=scope,
+        )
+        if as_json:
+            print_json(fact)
+        else:
+            talk(f"Remembered ({fact.category}): {fact.text}")
+            click.echo(fact.id)
+
+
+@command.command("list")
+@profile_option
+@scope_option
+@click.option(
+    "--state", type=click.Choice(["active", "pending", "superseded"]), help="[default: all]"
+)
+@json_option
+def list_(profile: str | None, scope: str | None, state: str | None, as_json: bool) -> None:
+    """List the facts, newest last."""
+    with open_profile(profile) as store:
+        facts = store.facts(state=state, scope=scope)
+        if as_json:
+            print_json([_fact_json(fact) for fact in facts])
+            return
+        print_table(
+            ["id", "state", "category", "time", "text"],
+            [(f.id, _state(f), f.category, day(f.time), f.text) for f in facts],
+            'Nothing is remembered yet; try: ondevice memory add "I prefer short answers."',
+        )
+
+
+def _state(fact: Fact) -> str:
+    marks = [fact.state, "pinned" * fact.pinned, fact.scope or "", "no-learn" * (not fact.learn)]
+    return " ".join(mark for mark in marks if mark)
+
+
+def _fact_json(fact: Fact) -> dict[str, Any]:
+    import dataclasses
+
+    return dataclasses.asdict(fact)
+
+
+@command.command("search")
+@click.argument("query", nargs=-1, required=True)
+@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@profile_option
+@scope_option
+@json_option
+def search(
+    query: tuple[str, ...], k: int, profile: str | None, scope: str | None, as_json: bool
+) -> None:
+    """Find memories by meaning and by words, best first."""
+    with open_profile(profile) as store:
+        found = _recall(store).search(" ".join(query), k=k, scope=scope)
+        if as_json:
+            print_json(
+                [
+                    {
+                        "id": m.id,
+                        "text": m.text,
+                        "score": round(m.score, 4),
+                        "source": m.source,
+                        "time": m.time,
+                    }
+                    for m in found
+                ]
+            )
+            return
+        print_table(
+            ["score", "id", "source", "time", "text"],
+            [(f"{m.score:.3f}", m.id, m.source or "", day(m.time), m.text) for m in found],
+            "Nothing fits.",
+        )
+
+
+@command.command("show")
+@click.argument("record_id", metavar="ID")
+@profile_option
+@json_option
+def show(record_id: str, profile: str | None, as_json: bool) -> None:
+    """Show one record whole; the start of an id is enough."""
+    import dataclasses
+
+    with open_profile(profile) as store:
+        record = store.get(record_id)
+        values = {"kind": type(record).__name__.lower(), **dataclasses.asdict(record)}
+        if as_json:
+            print_json(values)
+            return
+        for name, value in values.items():
+            if value not in (None, (), ""):
+                shown = day(value) if name in ("time", "valid_from", "valid_to") else value
+                click.echo(f"{name:>12}  {shown}")
+
+
+@command.command("edit")
+@click.argument("record_id", metavar="ID")
+@click.argument("text", nargs=-1)
+@profile_option
+@category_option
+@click.option("--learn/--no-learn", default=None, help="May adapters be trained on it?")
+@click.option("--context", "scope", metavar="NAME", help="Move it to this context; '' for none.")
+@json_option
+def edit(
+    record_id: str,
+    text: tuple[str, ...],
+    profile: str | None,
+    category: str | None,
+    learn: bool | None,
+    scope: str | None,
+    as_json: bool,
+) -> None:
+    """Correct a fact: its text, category, context or learn flag."""
+    changes: dict[str, Any] = {}
+    if text:
+        changes["text"] = " ".join(text)
+    if category:
+        changes["category"] = category
+    if learn is not None:
+        changes["learn"] = learn
+    if scope is not None:
+        changes["scope"] = scope or None
+    if not changes:
+        raise click.UsageError("Say what to change: a new TEXT, --category, --learn or --context.")
+    with open_profile(profile) as store:
+        fact = _recall(store).edit_fact(record_id, **changes)
+        if as_json:
+            print_json(fact)
+        else:
+            talk(f"Now: {fact.text}")
+
+
+@command.command("approve")
+@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@profile_option
+def approve(record_ids: tuple[str, ...], profile: str | None) -> None:
+    """Approve pending facts: from now on they are used."""
+    with open_profile(profile) as store:
+        for record_id in record_ids:
+            fact = store.approve(record_id)
+            talk(f"Approved: {fact.text}")
+
+
+@command.command("pin")
+@click.argument("record_id", metavar="ID")
+@click.option("--off", is_flag=True, help="Unpin it.")
+@profile_option
+def pin(record_id: str, off: bool, profile: str | None) -> None:
+    """Always show a fact to the model."""
+    with open_profile(profile) as store:
+        fact = store.pin(record_id, not off)
+        talk(f"{'Unpinned' if off else 'Pinned'}: {fact.text}")
+
+
+@command.command("forget")
+@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@profile_option
+@json_option
+def forget(record_ids: tuple[str, ...], yes: bool, profile: str | None, as_json: bool) -> None:
+    """Forget records for good; adapters trained on them are not used again.
+
+    The text, its index entries and its vector are purged from the database.
+    """
+    with open_profile(profile) as store:
+        preview = store.preview_forget(record_ids)
+        if not as_json:
+            for line in preview.lines():
+                talk(line)
+        confirm("Forget this for good?", yes=yes)
+        report = store.forget(record_ids)
+        if as_json:
+            print_json(report)
+        else:
+            talk(f"Forgotten: {len(report.records)} records.")
+
+
+@command.command("why")
+@click.argument("turn_id", metavar="[TURN_ID]", required=False)
+@click.option("--query", metavar="TEXT", help="Explain what this question would recall, and why.")
+@profile_option
+@scope_option
+@json_option
+def why(
+    turn_id: str | None,
+    query: str | None,
+    profile: str | None,
+    scope: str | None,
+    as_json: bool,
+) -> None:
+    """Show which memories an answer was given: the last one, or that of TURN_ID."""
+    with open_profile(profile) as store:
+        if query is not None:
+            _explain_query(_recall(store), query, scope, as_json)
+            return
+        turn = store.get(turn_id) if turn_id else store.last_answer()
+        if turn is None:
+            talk("There is no answer yet; ask something first.")
+            return
+        ids = getattr(turn, "memories_used", None)
+        if ids is None:
+            raise click.UsageError("That id is not an answer's; see `ondevice memory show ID`.")
+        used = [store.get(i) for i in ids if store.has(i)]
+        gone = len(ids) - len(used)
+        if as_json:
+            rows = [{"id": r.id, "text": r.text} for r in used]
+            print_json({"answer": turn.id, "memories": rows, "forgotten_since": gone})
+            return
+        print_table(
+            ["id", "text"], [(r.id, r.text) for r in used], "That answer was given no memories."
+        )
+        if gone:
+            talk(f"({gone} of its memories were forgotten since)", dim=True)
+
+
+def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool) -> None:
+    found = recall.search(query, k=10, scope=scope)
+    if as_json:
+        print_json(
+            [{"id": m.id, "text": m.text, "score": m.score, "reason": m.reason} for m in found]
+        )
+        return
+    print_table(
+        ["score", "why", "id", "text"],
+        [
+            (
+                f"{m.score:.3f}",
+                " ".join(
+                    f"{key}={value:.2f}" if isinstance(value, float) else f"{key}={value}"
+                    for key, value in m.reason.items()
+                ),
+                m.id,
+                m.text,
+            )
+            for m in found
+        ],
+        "Nothing fits.",
+    )

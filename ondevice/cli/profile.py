@@ -1,0 +1,99 @@
+"""`ondevice profile`: whose memory it is."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ondevice.cli._output import confirm, json_option, print_json, print_table, talk
+
+
+@click.group("profile")
+def command() -> None:
+    """Create, choose and wipe profiles."""
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--passphrase", is_flag=True, help="Protect it with a passphrase, asked for now.")
+@click.option("--use", "use_it", is_flag=True, help="Use it from now on.")
+def create(name: str, passphrase: bool, use_it: bool) -> None:
+    """Create a profile, encrypted on disk."""
+    from ondevice.home import Home
+    from ondevice.profile.store import Profile, use_profile
+
+    home = Home.default()
+    secret = None
+    if passphrase:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                "Nobody is there to type a passphrase; set ONDEVICE_PASSPHRASE_FILE instead."
+            )
+        secret = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    Profile.create(home, name, passphrase=secret, warn=talk).close()
+    if use_it:
+        use_profile(home, name)
+    talk(f"Created the profile '{name}'" + (" and using it." if use_it else "."))
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the profiles; the one in use has a star."""
+    from ondevice.home import Home
+    from ondevice.profile.store import list_profiles, profile_in_use
+
+    home = Home.default()
+    names, used = list_profiles(home), profile_in_use(home)
+    if as_json:
+        print_json(
+            [
+                {"name": name, "in_use": name == used, "path": str(home.profile(name))}
+                for name in names
+            ]
+        )
+        return
+    print_table(
+        ["", "name", "path"],
+        [("*" if name == used else "", name, home.profile(name)) for name in names],
+        "There is no profile yet; the first chat creates one.",
+    )
+
+
+@command.command("use")
+@click.argument("name")
+def use(name: str) -> None:
+    """Use a profile from now on."""
+    from ondevice.home import Home
+    from ondevice.profile.store import use_profile
+
+    use_profile(Home.default(), name)
+    talk(f"Using the profile '{name}'.")
+
+
+@command.command("path")
+@click.argument("name", required=False)
+def path(name: str | None) -> None:
+    """Print the folder of a profile."""
+    from ondevice.home import Home
+    from ondevice.profile.store import profile_in_use
+
+    home = Home.default()
+    click.echo(home.profile(name or profile_in_use(home)))
+
+
+@command.command("wipe")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def wipe(name: str, yes: bool) -> None:
+    """Destroy a profile: first its keys, then every file.
+
+    Needs no passphrase: without the keys the data cannot be read by anybody.
+    """
+    from ondevice.home import Home
+    from ondevice.profile.store import wipe_profile
+
+    confirm(f"Destroy the profile '{name}' and everything in it, for good?", yes=yes)
+    wipe_profile(Home.default(), name)
+    talk(f"The profile '{name}' is gone.")
