@@ -1,0 +1,158 @@
+"""Commands as a person runs them, on the real default model where one is needed."""
+
+import json
+
+import pytest
+
+from ondevice.cli import run
+
+
+@pytest.fixture
+def ondevice(home, capfd):
+    """Run a command; return (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        capfd.readouterr()
+        code = run(list(arguments))
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_memory_life_cycle(ondevice):
+    code, out, err = ondevice("memory", "add", "My dog is called Biscuit.")
+    assert code == 0 and "Remembered" in err
+    dog = out.strip()
+    ondevice("memory", "add", "I work as a carpenter.")
+
+    code, out, _ = ondevice("memory", "list", "--json")
+    facts = json.loads(out)
+    assert code == 0 and len(facts) == 2
+    assert any(fact["id"] == dog and "Biscuit" in fact["text"] for fact in facts)
+
+    code, out, _ = ondevice("memory", "search", "what is the name of my dog", "-k", "2", "--json")
+    found = json.loads(out)
+    assert code == 0 and found[0]["id"] == dog
+    assert set(found[0]) == {"id", "text", "score", "source", "time"}
+    assert found[0]["score"] >= found[-1]["score"]
+
+    code, out, _ = ondevice("memory", "show", dog, "--json")
+    assert code == 0 and json.loads(out)["kind"] == "fact"
+
+    assert ondevice("memory", "pin", dog)[0] == 0
+    assert json.loads(ondevice("memory", "show", dog, "--json")[1])["pinned"] is True
+
+    code, _, err = ondevice("memory", "edit", dog, "My dog is called Toffee.")
+    assert code == 0 and "Toffee" in err
+    code, out, _ = ondevice("memory", "search", "dog name", "--json")
+    assert "Toffee" in json.loads(out)[0]["text"]
+
+    code, out, _ = ondevice("memory", "forget", dog, "--yes", "--json")
+    assert code == 0 and dog in json.dumps(json.loads(out))
+    assert "Toffee" not in ondevice("memory", "list", "--json")[1]
+    assert ondevice("memory", "show", dog)[0] == 1
+
+
+def test_newer_fact_replaces_the_older_one(ondevice):
+    ondevice("memory", "add", "I live in Hamburg.")
+    ondevice("memory", "add", "I live in Lisbon.")
+    facts = json.loads(ondevice("memory", "list", "--json")[1])
+    states = {fact["text"].split()[-1].strip("."): fact["state"] for fact in facts}
+    assert states == {"Hamburg": "superseded", "Lisbon": "active"}
+    found = json.loads(ondevice("memory", "search", "where do I live", "--json")[1])
+    assert all("Hamburg" not in memory["text"] for memory in found)
+
+
+def test_import_then_ask(ondevice, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "garden.md").write_text("# Garden\n\nThe blue shed key hangs behind the water tank.\n")
+    (notes / "other.txt").write_text("The tax office closes at noon on Fridays.\n")
+    code, _, err = ondevice("import", str(notes))
+    assert code == 0 and "2 files" in err
+    code, _, err = ondevice("import", str(notes))
+    assert code == 0 and "there already" in err
+
+    code, out, _ = ondevice(
+        "ask", "Where is the key of the blue shed?", "--json", "--max-tokens", "24", "--seed", "1"
+    )
+    answer = json.loads(out)
+    assert code == 0
+    assert set(answer) >= {"text", "model", "adapters", "memories", "usage", "timings"}
+    assert "behind the water tank" in answer["memories"][0]["text"]
+    assert answer["usage"]["completion_tokens"] > 0
+
+    code, out, _ = ondevice("memory", "why", "--json")
+    assert code == 0 and "water tank" in json.loads(out)["memories"][0]["text"]
+
+
+def test_temporary_reads_and_writes_nothing(ondevice):
+    ondevice("memory", "add", "My dog is called Biscuit.")
+    code, out, _ = ondevice(
+        "ask", "My cat is called Mia. What is my dog called?", "--temporary", "--json",
+        "--max-tokens", "8",
+    )  # fmt: skip
+    assert code == 0 and json.loads(out)["memories"] == []
+    assert len(json.loads(ondevice("memory", "list", "--json")[1])) == 1
+
+
+def test_same_seed_same_answer(ondevice):
+    arguments = ("ask", "Name a colour.", "--temporary", "--seed", "7", "--max-tokens", "12")
+    assert ondevice(*arguments)[1] == ondevice(*arguments)[1] != "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("memory", "show", "nonsense"), 1, "nonsense"),
+        (("memory", "forget", "nonsense", "--yes"), 1, "nonsense"),
+        (("memory", "edit", "x"), 2, "what to change"),
+        (("import", "/no/such/folder"), 1, "/no/such/folder"),
+        (("ask", "hi", "--model", "/no/such.gguf"), 1, "/no/such.gguf"),
+        (("ask", "hi", "--model", "no-such-name"), 1, "no-such-name"),
+        (("ask", "hi", "--adapter", "none"), 1, "none"),
+        (("ask", "hi", "--adapter", "a:much"), 2, "scale"),
+        (("ask", "hi", "--adapter", "a", "--no-adapter"), 2, "exclude"),
+        (("adapter", "use", "none"), 1, "none"),
+        (("adapter", "add", "/no/such.gguf"), 1, "/no/such.gguf"),
+        (("profile", "use", "nobody"), 1, "nobody"),
+        (("profile", "create", "../up"), 1, "../up"),
+        (("model", "check", "/no/such.gguf"), 1, "/no/such.gguf"),
+        (("nonsense",), 2, "nonsense"),
+    ],
+)
+def test_errors_are_one_sentence(ondevice, arguments, code, words):
+    got, out, err = ondevice(*arguments)
+    assert got == code
+    assert words in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_profiles(ondevice, home):
+    assert ondevice("profile", "create", "anna")[0] == 0
+    assert ondevice("profile", "create", "ben", "--use")[0] == 0
+    ondevice("memory", "add", "I collect stamps.")
+    assert ondevice("profile", "use", "anna")[0] == 0
+    assert json.loads(ondevice("memory", "list", "--json")[1]) == []
+    listed = json.loads(ondevice("profile", "list", "--json")[1])
+    assert {p["name"]: p["in_use"] for p in listed} == {"anna": True, "ben": False}
+    assert ondevice("profile", "wipe", "ben", "--yes")[0] == 0
+    assert not home.profile("ben").exists()
+    assert ondevice("profile", "create", "anna")[0] == 1
+
+
+def test_models(ondevice):
+    models = json.loads(ondevice("model", "list", "--json")[1])
+    assert any(m["path"] and m["licence"] == "Apache-2.0" for m in models)
+    code, out, _ = ondevice("model", "check")
+    assert code == 0
+    assert out.strip() == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def test_doctor_says_ready(ondevice):
+    code, out, _ = ondevice("doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(out)}
+    assert code == 0, findings
+    assert "tokens/s" in findings["generation"]["text"]
