@@ -16,7 +16,7 @@ import io
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,6 +98,7 @@ class GgufHeader:
 
     Array values in `metadata` are lists. Text in arrays that is not UTF-8 is
     kept with surrogate escapes, because some vocabularies hold lone bytes.
+    `kinds` has the GGUF value type of each key, for readers that are strict.
     """
 
     path: Path
@@ -106,6 +107,7 @@ class GgufHeader:
     tensors: Mapping[str, TensorInfo]
     alignment: int
     data_offset: int
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -264,7 +266,7 @@ def _parse(file: BinaryIO, size: int, path: Path) -> GgufHeader:
         raise reader.fail(f"it claims {n_keys} metadata keys")
     if n_tensors > MAX_TENSORS or n_tensors * 33 > size:
         raise reader.fail(f"it claims {n_tensors} tensors")
-    metadata = _read_metadata(reader, n_keys)
+    metadata, kinds = _read_metadata(reader, n_keys)
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 0 < alignment <= MAX_ALIGNMENT:
         raise reader.fail("its alignment is not a usable number")
@@ -273,11 +275,13 @@ def _parse(file: BinaryIO, size: int, path: Path) -> GgufHeader:
     relative = [_read_tensor(reader, alignment) for _ in range(n_tensors)]
     data_offset = -(-reader.position // alignment) * alignment
     tensors = _place(reader, relative, data_offset, alignment)
-    return GgufHeader(path, version, metadata, tensors, alignment, data_offset)
+    return GgufHeader(path, version, metadata, tensors, alignment, data_offset, kinds)
 
 
-def _read_metadata(reader: _Reader, n_keys: int) -> dict[str, object]:
+def _read_metadata(reader: _Reader, n_keys: int) -> tuple[dict[str, object], dict[str, int]]:
+    """Return each key's value and its GGUF value type."""
     metadata: dict[str, object] = {}
+    kinds: dict[str, int] = {}
     for index in range(n_keys):
         key = reader.text(f"the name of key {index}", longest=65535)
         if not key or not key.isprintable():
@@ -286,7 +290,8 @@ def _read_metadata(reader: _Reader, n_keys: int) -> dict[str, object]:
             raise reader.fail(f"the key '{key[:80]}' appears twice")
         kind = reader.number("I", f"the type of key '{key[:80]}'")
         metadata[key] = reader.value(kind, f"the value of key '{key[:80]}'")
-    return metadata
+        kinds[key] = kind
+    return metadata, kinds
 
 
 def _read_tensor(reader: _Reader, alignment: int) -> TensorInfo:
