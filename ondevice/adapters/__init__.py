@@ -1,0 +1,1 @@
+"""Low-rank adapters: the file format, and the encrypted registry of a profile."""
