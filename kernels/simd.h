@@ -1,0 +1,185 @@
+// Vectors of float32, one small vocabulary for every instruction set.
+//
+//   Vec                    a register of LANES floats
+//   load, store            LANES floats, unaligned
+//   load_some, store_some  only the first n floats; the other lanes are zero
+//   splat, fma             fma(a, b, c) is a * b + c, rounded once where the machine can
+//   sum, largest           over the lanes
+//   exp                    within 2 units in the last place; 0 below -87.3
+//
+// Files that include this are compiled once per instruction set, so everything
+// lives in the namespace KERNEL_ISA. Nothing from the standard library's
+// templates may be used in those files: the linker keeps one copy of each
+// template instance, and it might keep the one that this machine cannot run.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(KERNEL_AVX2) || defined(KERNEL_AVX512BF16)
+#include <immintrin.h>
+#elif defined(KERNEL_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace ondevice::KERNEL_ISA {
+
+#if defined(KERNEL_AVX512BF16)
+
+constexpr int LANES = 16;
+struct Vec { __m512 v; };
+inline Vec splat(float x) { return {_mm512_set1_ps(x)}; }
+inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+inline Vec load_some(const float* p, int64_t n) {
+  return {_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p)};
+}
+inline void store_some(float* p, Vec a, int64_t n) {
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), a.v);
+}
+inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
+// x * 2^n, for whole n
+inline Vec scale_by_power_of_2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
+inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+inline float largest(Vec a) { return _mm512_reduce_max_ps(a.v); }
+
+#elif defined(KERNEL_AVX2)
+
+constexpr int LANES = 8;
+struct Vec { __m256 v; };
+inline Vec splat(float x) { return {_mm256_set1_ps(x)}; }
+inline Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
+inline __m256i first_lanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec load_some(const float* p, int64_t n) { return {_mm256_maskload_ps(p, first_lanes(n))}; }
+inline void store_some(float* p, Vec a, int64_t n) { _mm256_maskstore_ps(p, first_lanes(n), a.v); }
+inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+inline Vec round(Vec a) {
+  return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+inline Vec scale_by_power_of_2(Vec x, Vec n) {
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+  return {_mm256_mul_ps(x.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
+}
+inline float sum(Vec a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+inline float largest(Vec a) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+#elif defined(KERNEL_NEON)
+
+constexpr int LANES = 4;
+struct Vec { float32x4_t v; };
+inline Vec splat(float x) { return {vdupq_n_f32(x)}; }
+inline Vec load(const float* p) { return {vld1q_f32(p)}; }
+inline void store(float* p, Vec a) { vst1q_f32(p, a.v); }
+inline Vec load_some(const float* p, int64_t n) {
+  float x[LANES] = {};
+  memcpy(x, p, size_t(n) * sizeof(float));
+  return load(x);
+}
+inline void store_some(float* p, Vec a, int64_t n) {
+  float x[LANES];
+  store(x, a);
+  memcpy(p, x, size_t(n) * sizeof(float));
+}
+inline Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+inline Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+inline Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+inline Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) { return {vmaxq_f32(a.v, b.v)}; }
+inline Vec min(Vec a, Vec b) { return {vminq_f32(a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
+inline Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+inline Vec scale_by_power_of_2(Vec x, Vec n) {
+  const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127));
+  return {vmulq_f32(x.v, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)))};
+}
+inline float sum(Vec a) { return vaddvq_f32(a.v); }
+inline float largest(Vec a) { return vmaxvq_f32(a.v); }
+
+#else  // portable: arrays that a compiler turns into whatever the baseline has
+
+constexpr int LANES = 4;
+struct Vec { float v[LANES]; };
+#define EACH_LANE for (int i = 0; i < LANES; ++i)
+inline Vec splat(float x) { Vec r; EACH_LANE r.v[i] = x; return r; }
+inline Vec load(const float* p) { Vec r; EACH_LANE r.v[i] = p[i]; return r; }
+inline void store(float* p, Vec a) { EACH_LANE p[i] = a.v[i]; }
+inline Vec load_some(const float* p, int64_t n) {
+  Vec r; EACH_LANE r.v[i] = i < n ? p[i] : 0; return r;
+}
+inline void store_some(float* p, Vec a, int64_t n) { EACH_LANE if (i < n) p[i] = a.v[i]; }
+inline Vec operator+(Vec a, Vec b) { EACH_LANE a.v[i] += b.v[i]; return a; }
+inline Vec operator-(Vec a, Vec b) { EACH_LANE a.v[i] -= b.v[i]; return a; }
+inline Vec operator*(Vec a, Vec b) { EACH_LANE a.v[i] *= b.v[i]; return a; }
+inline Vec operator/(Vec a, Vec b) { EACH_LANE a.v[i] /= b.v[i]; return a; }
+inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+inline Vec max(Vec a, Vec b) { EACH_LANE a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return a; }
+inline Vec min(Vec a, Vec b) { EACH_LANE a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; return a; }
+inline Vec sqrt(Vec a) { EACH_LANE a.v[i] = __builtin_sqrtf(a.v[i]); return a; }
+// Adding 1.5 * 2^23 leaves no bits for the fraction: rounds to nearest, for |x| < 2^22.
+inline Vec round(Vec a) { EACH_LANE a.v[i] = (a.v[i] + 12582912.0f) - 12582912.0f; return a; }
+inline Vec scale_by_power_of_2(Vec x, Vec n) {
+  EACH_LANE {
+    const int32_t bits = (int32_t(n.v[i]) + 127) * (1 << 23);
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    x.v[i] *= power;
+  }
+  return x;
+}
+inline float sum(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+inline float largest(Vec a) {
+  const float x = a.v[0] > a.v[2] ? a.v[0] : a.v[2], y = a.v[1] > a.v[3] ? a.v[1] : a.v[3];
+  return x > y ? x : y;
+}
+#undef EACH_LANE
+
+#endif
+
+inline Vec zero() { return splat(0); }
+
+// e^x = 2^n e^r, with n whole and |r| <= ln(2) / 2; e^r by its Taylor polynomial.
+inline Vec exp(Vec x) {
+  const Vec lowest = splat(-87.3365f), highest = splat(88.3762f);
+  const Vec clamped = min(max(x, lowest), highest);
+  const Vec n = round(clamped * splat(1.44269504f));
+  // ln(2) in two parts, so that n * ln(2) is subtracted without loss
+  Vec r = fma(n, splat(-0.693359375f), clamped);
+  r = fma(n, splat(2.12194440e-4f), r);
+  Vec p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p, r * r, r + splat(1));
+  return scale_by_power_of_2(p, n);
+}
+
+}  // namespace ondevice::KERNEL_ISA

@@ -1,0 +1,62 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ondevice import _kernels, processor
+
+
+def run_with_isa(name: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        "from ondevice import processor\n"
+        "from ondevice.errors import SettingsError\n"
+        "try: print(processor.isa())\n"
+        "except SettingsError as error: print('refused:', error)\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"ONDEVICE_ISA": name},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_portable_is_always_there_and_the_best_is_chosen() -> None:
+    assert processor.available_isas()[0] == "portable"
+    assert run_with_isa("").stdout.strip() == processor.available_isas()[-1]
+
+
+def test_environment_forces_an_instruction_set() -> None:
+    for name in processor.available_isas():
+        assert run_with_isa(name).stdout.strip() == name
+
+
+def test_unknown_instruction_set_is_one_clear_sentence() -> None:
+    out = run_with_isa("sse9").stdout.strip()
+    assert out.startswith("refused: ONDEVICE_ISA is 'sse9', but must be one of: portable")
+    assert "\n" not in out
+
+
+def test_instruction_set_that_the_machine_lacks_is_refused() -> None:
+    for name in {"avx2", "avx512bf16", "neon"} - set(processor.available_isas()):
+        out = run_with_isa(name).stdout
+        assert f"asks for '{name}', which this machine or this build lacks" in out
+        with pytest.raises(ValueError, match="lacks"):
+            _kernels.use_isa(name)
+
+
+def test_features_agree_with_the_sets_offered() -> None:
+    found = processor.features()
+    assert ("avx2" in processor.available_isas()) <= (found["avx2"] and found["fma"])
+    assert ("avx512bf16" in processor.available_isas()) <= found["avx512bf16"]
+    assert ("neon" in processor.available_isas()) <= found["neon"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 15, 16, 17, 4095, 4097, 100_003])
+def test_sum_of_squares(isa: str, n: int) -> None:
+    x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
+    expected = float(np.square(x.astype(np.float64)).sum())
+    assert _kernels.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)
