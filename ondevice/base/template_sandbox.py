@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 from jinja2 import nodes
@@ -278,7 +278,7 @@ class _Rewriter(NodeTransformer):
             raise SecurityError("it uses a recursive loop")
         text = nodes.Const(_text_in(node))
         self.generic_visit(node)
-        node.iter = _call("_bounded_loop", [node.iter, text], node)
+        node.iter = _call("_bounded_loop", [cast(nodes.Expr, node.iter), text], node)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:

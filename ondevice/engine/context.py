@@ -1,0 +1,155 @@
+"""A llama.cpp context: the KV cache, evaluation and logits.
+
+The cache is described by one list, `cached`: the tokens whose keys and values
+are known to be in it. The list grows only after llama.cpp has succeeded, and
+everything behind it is removed before the next evaluation, so an interrupt at
+any moment leaves nothing stale.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ondevice.base import native
+from ondevice.errors import EngineError
+
+PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
+_SEQUENCE = 0
+
+
+class InferenceContext:
+    """One sequence of tokens under evaluation."""
+
+    def __init__(self, model: Any, vocab: native.Vocab, n_ctx: int, n_threads: int) -> None:
+        """Make a context of `n_ctx` tokens for the model pointer `model`."""
+        self._lib = native.llama_cpp()
+        self.vocab = vocab
+        self.n_ctx = n_ctx
+        threads = n_threads or physical_cores()
+        params = self._lib.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = params.n_ubatch = min(PROMPT_CHUNK, n_ctx)
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        native.last_error()
+        self.pointer = self._lib.llama_init_from_model(model, params)
+        if not self.pointer:
+            raise EngineError(
+                f"llama.cpp cannot make a context of {n_ctx} tokens "
+                f"({native.last_error() or 'not enough memory?'}); use a smaller n_ctx."
+            )
+        self._memory = self._lib.llama_get_memory(self.pointer)
+        self._token = (ctypes.c_int32 * 1)()
+        self._single = self._lib.llama_batch_get_one(self._token, 1)
+        self.cached: list[int] = []
+
+    def close(self) -> None:
+        """Free the context."""
+        if self.pointer:
+            self._lib.llama_free(self.pointer)
+            self.pointer = None
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        self.cached = []
+        self._lib.llama_memory_clear(self._memory, True)
+
+    def keep_prefix(self, length: int) -> int:
+        """Drop all but the first `length` cached tokens; return how many are really left."""
+        del self.cached[length:]
+        removed = self._lib.llama_memory_seq_rm(self._memory, _SEQUENCE, length, -1)
+        if not removed:  # recurrent models cannot forget a part
+            self.clear()
+        return len(self.cached)
+
+    def common_prefix(self, tokens: Sequence[int]) -> int:
+        """Return how many of the cached tokens `tokens` begin with."""
+        length = 0
+        for ours, theirs in zip(self.cached, tokens, strict=False):
+            if ours != theirs:
+                break
+            length += 1
+        return length
+
+    def evaluate(self, tokens: Sequence[int], cancelled: Callable[[], bool] | None = None) -> bool:
+        """Evaluate `tokens` behind the cached ones; return False if cancelled in between.
+
+        Raises:
+            EngineError: llama.cpp failed; the cache keeps what was evaluated before.
+        """
+        self.keep_prefix(len(self.cached))  # whatever an interrupt left behind
+        for start in range(0, len(tokens), PROMPT_CHUNK):
+            if cancelled is not None and cancelled():
+                return False
+            part = list(tokens[start : start + PROMPT_CHUNK])
+            array = (ctypes.c_int32 * len(part))(*part)
+            self._decode(self._lib.llama_batch_get_one(array, len(part)))
+            self.cached.extend(part)
+        return True
+
+    def evaluate_one(self, token: int) -> None:
+        """Evaluate one more token behind the cached ones; the fast path of decoding."""
+        self._token[0] = token
+        self._decode(self._single)
+        self.cached.append(token)
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """Return a copy of the logits, shape (n_vocab,), after the last evaluated token."""
+        pointer = self._lib.llama_get_logits_ith(self.pointer, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocab.n_vocab,)).copy()
+
+    def all_logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Evaluate at most `PROMPT_CHUNK` tokens; return the logits after each of them.
+
+        Shape (len(tokens), n_vocab); valid until the next evaluation.
+        """
+        self.keep_prefix(len(self.cached))
+        count, start = len(tokens), len(self.cached)
+        batch = self._lib.llama_batch_init(count, 0, 1)
+        try:
+            batch.n_tokens = count
+            for i, token in enumerate(tokens):
+                batch.token[i] = token
+                batch.pos[i] = start + i
+                batch.n_seq_id[i] = 1
+                batch.seq_id[i][0] = _SEQUENCE
+                batch.logits[i] = 1
+            self._decode(batch)
+        finally:
+            self._lib.llama_batch_free(batch)
+        self.cached.extend(tokens)
+        pointer = self._lib.llama_get_logits(self.pointer)
+        return np.ctypeslib.as_array(pointer, shape=(count, self.vocab.n_vocab))
+
+    def _decode(self, batch: Any) -> None:
+        code = self._lib.llama_decode(self.pointer, batch)
+        if code != 0:
+            reason = native.last_error() or f"code {code}"
+            raise EngineError(f"llama.cpp could not evaluate the text ({reason}).")
+
+
+def physical_cores() -> int:
+    """Return how many physical cores this process may use; more threads only slow decoding."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    siblings = set()
+    for cpu in usable:
+        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            siblings.add(topology.read_text())
+        except OSError:
+            return len(usable)
+    if siblings:
+        return len(siblings)
+    count = os.cpu_count() or 1
+    machine = (
+        os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    )
+    # ARM has one thread a core; elsewhere assume two.
+    return count if machine.lower() in ("arm64", "aarch64") else max(1, count // 2)

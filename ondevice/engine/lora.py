@@ -1,0 +1,200 @@
+"""Low-rank adapters in llama.cpp: loading without plaintext on disk, testing, switching.
+
+llama.cpp sees an adapter only after our own checks: the promised hash, the
+right base, and `read_adapter` (names, shapes, finite numbers).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import math
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ondevice._files import private_folder
+from ondevice.adapters.gguf_lora import read_adapter
+from ondevice.base import native
+from ondevice.base.models import BaseModel
+from ondevice.engine.context import InferenceContext
+from ondevice.engine.protocol import AdapterUse
+from ondevice.errors import (
+    AdapterBaseMismatchError,
+    AdapterNotFoundError,
+    AdapterSelfTestError,
+    InvalidAdapterError,
+)
+
+_IDLE_HANDLES = 2  # adapters kept loaded while not in use, for quick switching
+_PROBE = "The quick brown fox jumps over"
+
+
+class LoraAdapters:
+    """The adapters of one loaded model and context."""
+
+    def __init__(
+        self, model: BaseModel, pointer: Any, context: InferenceContext, folder: Path
+    ) -> None:
+        """Manage adapters for the model `pointer`; `folder` is for systems without memory files."""
+        self._lib = native.llama_cpp()
+        self._model = model
+        self._pointer = pointer
+        self._context = context
+        self._folder = folder
+        self._handles: OrderedDict[str, Any] = OrderedDict()  # by SHA-256; tested ones only
+        self._applied: list[tuple[Any, float]] = []
+        self.uses: list[AdapterUse] = []
+
+    def activate(self, uses: Sequence[AdapterUse]) -> None:
+        """Apply exactly `uses`; if one is refused, the former ones stay applied.
+
+        The KV cache is empty afterwards either way, because it was computed under
+        other weights.
+
+        Raises:
+            AdapterBaseMismatchError: one was made for another base model.
+            InvalidAdapterError: one is damaged or not the promised file.
+            AdapterNotFoundError: one's file is gone.
+            AdapterSelfTestError: one does not do what an adapter does.
+        """
+        try:
+            wanted = []
+            for use in uses:
+                if not math.isfinite(use.scale):
+                    raise InvalidAdapterError(f"The scale of adapter '{use.name}' is not finite.")
+                wanted.append((self._handle(use), use.scale))
+            self._apply(wanted)
+        except BaseException:
+            self._apply(self._applied)
+            self._context.clear()
+            raise
+        self._context.clear()
+        self._applied = wanted
+        self.uses = list(uses)
+        self.free_idle()
+
+    def close(self) -> None:
+        """Free every adapter; must happen before the model is freed."""
+        self._apply([])
+        self._applied, self.uses = [], []
+        for handle in self._handles.values():
+            self._lib.llama_adapter_lora_free(handle)
+        self._handles.clear()
+
+    def free_idle(self, keep: int = _IDLE_HANDLES) -> None:
+        """Free adapters that are not in use, but for the `keep` last ones."""
+        used = {use.sha256 for use in self.uses}
+        idle = [sha256 for sha256 in self._handles if sha256 not in used]
+        for sha256 in idle[: max(len(idle) - keep, 0)]:
+            self._lib.llama_adapter_lora_free(self._handles.pop(sha256))
+
+    def _handle(self, use: AdapterUse) -> Any:
+        if use.base_sha256 is not None and use.base_sha256 != self._model.sha256:
+            raise self._mismatch(use)
+        handle = self._handles.get(use.sha256)
+        if handle is None:
+            handle = self._load(use)
+            try:
+                self._self_test(use, handle)
+            except BaseException:
+                self._apply([])
+                self._lib.llama_adapter_lora_free(handle)
+                raise
+            self._handles[use.sha256] = handle
+        self._handles.move_to_end(use.sha256)
+        return handle
+
+    def _load(self, use: AdapterUse) -> Any:
+        try:
+            content = use.source.read_bytes() if isinstance(use.source, Path) else use.source()
+        except FileNotFoundError as error:
+            raise AdapterNotFoundError(
+                f"The file of adapter '{use.name}' is gone ({use.source}); add it again."
+            ) from error
+        if hashlib.sha256(content).hexdigest() != use.sha256:
+            raise InvalidAdapterError(
+                f"Adapter '{use.name}' is not the file that was registered (its SHA-256 differs); "
+                "add it again."
+            )
+        adapter = read_adapter(content, self._model.header)
+        made_for = adapter.provenance.get("base_sha256")
+        if made_for and made_for != self._model.sha256:
+            raise self._mismatch(use)
+        native.last_error()
+        with _as_path(content, self._folder) as path:
+            handle = self._lib.llama_adapter_lora_init(self._pointer, os.fsencode(path))
+        if not handle:
+            raise InvalidAdapterError(
+                f"llama.cpp refuses adapter '{use.name}' ({native.last_error() or 'no reason'})."
+            )
+        return handle
+
+    def _self_test(self, use: AdapterUse, handle: Any) -> None:
+        """Check that scale 1 changes the logits, that scale 0 does not, and that all is finite."""
+        tokens = self._context.vocab.encode(_PROBE)[: self._context.n_ctx]
+        base = self._probe([], tokens)
+        full = self._probe([(handle, 1.0)], tokens)
+        none = self._probe([(handle, 0.0)], tokens)
+        if not np.isfinite(full).all():
+            raise AdapterSelfTestError(
+                f"Adapter '{use.name}' makes the model compute NaN or infinity; train it again."
+            )
+        if np.array_equal(full, base):
+            raise AdapterSelfTestError(
+                f"Adapter '{use.name}' changes nothing (all-zero weights?); train it again."
+            )
+        if not np.array_equal(none, base):
+            raise AdapterSelfTestError(
+                f"Adapter '{use.name}' changes the model even at scale 0; do not use it."
+            )
+
+    def _probe(
+        self, pairs: Sequence[tuple[Any, float]], tokens: list[int]
+    ) -> npt.NDArray[np.float32]:
+        self._apply(pairs)
+        self._context.clear()
+        self._context.evaluate(tokens)
+        return self._context.logits()
+
+    def _apply(self, pairs: Sequence[tuple[Any, float]]) -> None:
+        count = len(pairs)
+        handles = (self._lib.llama_adapter_lora_p_ctypes * count)(*[h for h, _ in pairs])
+        scales = (ctypes.c_float * count)(*[scale for _, scale in pairs])
+        code = self._lib.llama_set_adapters_lora(self._context.pointer, handles, count, scales)
+        if code != 0:
+            raise InvalidAdapterError(f"llama.cpp could not apply the adapters (code {code}).")
+
+    def _mismatch(self, use: AdapterUse) -> AdapterBaseMismatchError:
+        return AdapterBaseMismatchError(
+            f"Adapter '{use.name}' was made for another base model than '{self._model.name}'; "
+            "use the model it was made for, or train it again."
+        )
+
+
+@contextlib.contextmanager
+def _as_path(content: bytes, folder: Path) -> Iterator[str]:
+    """Give `content` a path for as long as the block runs; in memory only, where that exists."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("adapter", os.MFD_CLOEXEC)
+        try:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    descriptor, name = tempfile.mkstemp(prefix=".adapter.", dir=private_folder(folder))
+    try:  # owner-only, and gone as soon as llama.cpp has read it
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        yield name
+    finally:
+        Path(name).unlink(missing_ok=True)
