@@ -1,0 +1,116 @@
+"""From "I live with my sister" to "The user lives with their sister", and back.
+
+A small set of word rules, not a parser: enough for short statements, and a
+sentence without "I" or "my" (or in another language) stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FIRST = re.compile(r"\b(?:I(?:'m|'ve|'ll|'d)?|[Mm]y|[Mm]yself|[Mm]ine)\b")
+_I_IS = {"am": "is", "was": "was", "have": "has", "do": "does", "don't": "doesn't",
+         "haven't": "hasn't", "go": "goes"}  # fmt: skip
+_UNCHANGED = frozenset(
+    "can can't cannot could couldn't may might must shall should shouldn't will won't would "
+    "wouldn't was wasn't had hadn't did didn't used ought went got said bought saw met took made "
+    "gave came knew thought found told left felt kept began heard held wrote read ran paid sold "
+    "spent lost won grew broke chose drove ate drank fell flew forgot slept spoke stood swam "
+    "taught wore built sent set put cut let hurt quit".split()
+)
+_ADVERBS = frozenset(
+    "also always absolutely actually definitely even generally just mostly never normally "
+    "now often only probably rarely really regularly sometimes still usually currently "
+    "recently already".split()
+)
+
+
+def third_person(text: str, *, named: bool = False) -> str:
+    """Return an English first-person text as one about "the user"; other text unchanged.
+
+    Args:
+        text: a statement.
+        named: "the user" stands before it already, so that "my" becomes "their".
+    """
+    text = text.replace("’", "'")
+    if not _FIRST.search(text):
+        return text
+    words: list[str] = []
+    after_i = False
+    for token in re.findall(r"\w+(?:['-]\w+)*|\W+", text):
+        if not token[0].isalnum() and token[0] != "_":
+            words.append(token)
+            continue
+        replaced = _pronoun(token, named)
+        if replaced is not None:
+            named = True
+            words.append(replaced)
+            after_i = token == "I"
+        elif after_i:
+            words.append(_verb(token))
+            after_i = token in _ADVERBS
+        else:
+            words.append(token)
+    return "".join(words)
+
+
+def _pronoun(token: str, named: bool) -> str | None:
+    """Return what stands for `token` in the third person, or None if it is no pronoun."""
+    possessive = "their" if named else "the user's"
+    pronouns = {
+        "I": "the user",
+        "I'm": "the user is",
+        "I've": "the user has",
+        "I'll": "the user will",
+        "I'd": "the user would",
+        "my": possessive,
+        "mine": "theirs" if named else "the user's",
+        "myself": "themselves",
+        "me": "them" if named else "the user",
+    }
+    return pronouns.get(token if token.startswith("I") else token.lower())
+
+
+def _verb(token: str) -> str:
+    """Return a verb that followed "I" as it follows "the user"."""
+    if token in _I_IS:
+        return _I_IS[token]
+    if token in _UNCHANGED or token in _ADVERBS or token.endswith("ed"):
+        return token
+    if token.endswith(("s", "sh", "ch", "x", "z", "o")):
+        return token + "es"
+    if token.endswith("y") and token[-2:-1] not in "aeiou":
+        return token[:-1] + "ies"
+    return token + "s"
+
+
+def first_person(text: str) -> str:
+    """Return a note about "the user" as the person would say it; other text unchanged."""
+    text = re.sub(r"\b[Tt]he user's\b", "my", text)
+    text = re.sub(r"\b[Tt]he user is\b", "I am", text)
+    text = re.sub(r"\b[Tt]he user was\b", "I was", text)
+    text = re.sub(r"\b[Tt]he user has\b", "I have", text)
+    text = re.sub(r"\b[Tt]he user doesn't\b", "I don't", text)
+    text = re.sub(r"\b[Tt]he user (never )?(\w+)\b", _first_person_verb, text)
+    return text
+
+
+def _first_person_verb(match: re.Match[str]) -> str:
+    verb = match[2]
+    if verb in _UNCHANGED or not verb.endswith("s"):
+        base = verb
+    elif verb.endswith("ies"):
+        base = verb[:-3] + "y"
+    elif verb.endswith(("shes", "ches", "xes", "zes", "sses", "goes", "does")):
+        base = verb[:-2]
+    else:
+        base = verb[:-1]
+    return f"I {match[1] or ''}{base}"
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital letter at its start and a full stop at its end."""
+    text = text.strip()
+    if text and text[-1] not in ".!?…":
+        text += "."
+    return text[:1].upper() + text[1:]
