@@ -1,0 +1,82 @@
+"""What every room's tests share: a private home, the default model, random adapters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from ondevice.base.models import BaseModel, resolve
+from ondevice.engine.llama import LlamaEngine
+from ondevice.home import Home
+from ondevice.settings import ModelSettings
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home of the test run's own; ONDEVICE_HOME points there."""
+    root = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONDEVICE_HOME", str(root))
+        yield Home.below(root)
+
+
+@pytest.fixture(scope="session")
+def default_model(home: Home) -> BaseModel:
+    """The embedded default model, checked."""
+    return resolve("default", home)
+
+
+@pytest.fixture(scope="session")
+def shared_engine(default_model: BaseModel, home: Home) -> Iterator[LlamaEngine]:
+    """One loaded engine for tests that leave no trace in it; reset it, do not close it."""
+    with LlamaEngine(default_model, ModelSettings(n_ctx=1024), home) as engine:
+        yield engine
+
+
+MakeAdapter = Callable[..., tuple[Path, str]]
+
+
+@pytest.fixture(scope="session")
+def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> MakeAdapter:
+    """Write a random adapter for the default model with the gguf package."""
+    folder = tmp_path_factory.mktemp("adapters")
+
+    def write(
+        seed: int,
+        *,
+        rank: int = 4,
+        magnitude: float = 0.05,
+        modules: Sequence[str] = ("attn_q", "attn_v"),
+        b_value: float | None = None,
+        name: str = "adapter",
+    ) -> tuple[Path, str]:
+        """Return the file and its SHA-256; `b_value` replaces every value of B."""
+        path = folder / f"{name}-{seed}-{rank}-{magnitude}-{len(modules)}-{b_value}.gguf"
+        if not path.exists():
+            rng = np.random.default_rng(seed)
+            writer = gguf.GGUFWriter(path, "llama")
+            writer.add_type("adapter")
+            writer.add_string("adapter.type", "lora")
+            writer.add_float32("adapter.lora.alpha", 2.0 * rank)
+            for layer in range(30):
+                for module in modules:
+                    tensor = f"blk.{layer}.{module}.weight"
+                    n_in, n_out = default_model.header.tensors[tensor].shape
+                    a = rng.standard_normal((rank, n_in)) / np.sqrt(n_in)
+                    b = rng.standard_normal((n_out, rank)) * magnitude
+                    if b_value is not None:
+                        b[:] = b_value
+                    writer.add_tensor(tensor + ".lora_a", a.astype(np.float32))
+                    writer.add_tensor(tensor + ".lora_b", b.astype(np.float32))
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+        return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+    return write
