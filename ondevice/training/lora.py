@@ -1,0 +1,191 @@
+"""Low-rank pairs beside frozen linear layers: initial values, gradients, files.
+
+For a frozen matrix W (out, in), a pair adds scale · B A with A (rank, in) and
+B (out, rank). A begins Kaiming-uniform and B zero, so that training begins at
+the base model exactly. Frozen pairs of other adapters may lie below the one
+that is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ondevice import _kernels
+from ondevice._kernels import F32, Packed, Precision, Weight
+from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair
+from ondevice.errors import TrainingError
+from ondevice.training.architecture import Architecture, block_of
+from ondevice.training.recipe import Recipe
+
+
+@dataclass(eq=False)
+class Pair:
+    """The factors of one pair; `da` and `db` collect gradients, None in a frozen pair."""
+
+    a: F32
+    b: F32
+    scale: float
+    da: F32 | None = None
+    db: F32 | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether gradients are wanted."""
+        return self.da is not None
+
+
+class AdaptedLinear:
+    """A frozen matrix with the pairs that are added to it, in the order they were stacked."""
+
+    def __init__(self, weight: Weight, pairs: Iterable[Pair] = ()) -> None:
+        """Combine `weight` (out, in) with `pairs`."""
+        self.weight = weight
+        self.pairs = list(pairs)
+
+    @property
+    def trained(self) -> bool:
+        """Whether one of the pairs is trained."""
+        return any(pair.trained for pair in self.pairs)
+
+    def forward(self, x: F32 | Packed, y: F32, precision: Precision) -> list[F32]:
+        """Compute y (T, out) from x (T, in); return A x (T, rank) of each pair for `backward`."""
+        _kernels.linear_forward(x, self.weight, y, precision=precision)
+        products = []
+        for pair in self.pairs:
+            xa = np.empty((y.shape[0], pair.a.shape[0]), np.float32)
+            _kernels.lora_forward(x, pair.a, pair.b, pair.scale, xa, y, precision=precision)
+            products.append(xa)
+        return products
+
+    def backward(
+        self,
+        dy: F32,
+        x: F32,
+        products: list[F32],
+        dx: F32 | None,
+        precision: Precision,
+        *,
+        accumulate: bool = False,
+    ) -> None:
+        """Add to the pairs' gradients; write, or add, the input's gradient to dx (T, in).
+
+        Args:
+            dy: gradient of the output (T, out).
+            x: the input given to `forward`.
+            products: what `forward` returned.
+            dx: None if nothing below is trained.
+            precision: of the products.
+            accumulate: add to dx instead of overwriting it.
+        """
+        if dx is None and not self.trained:
+            return
+        packed = Packed(dy, precision)
+        if dx is not None:
+            _kernels.linear_backward(
+                packed, self.weight, dx, accumulate=accumulate, precision=precision
+            )
+        for pair, xa in zip(self.pairs, products, strict=True):
+            if dx is not None or pair.trained:
+                _kernels.lora_backward(
+                    packed, x, xa, pair.a, pair.b, pair.scale, pair.da, pair.db, dx,
+                    precision=precision,
+                )  # fmt: skip
+
+
+class AdapterParameters:
+    """The adapter that is trained.
+
+    Attributes:
+        pairs: base tensor name -> pair, in the order of the computation.
+    """
+
+    def __init__(self, pairs: dict[str, Pair]) -> None:
+        """Train `pairs`; each has arrays for its gradients."""
+        self.pairs = pairs
+
+    @classmethod
+    def initial(cls, architecture: Architecture, recipe: Recipe) -> AdapterParameters:
+        """Return fresh parameters; each tensor's values depend on the seed and its name only.
+
+        Raises:
+            TrainingError: the recipe's layers or rank do not fit the model.
+        """
+        if recipe.first_layer >= architecture.n_layers:
+            raise TrainingError(
+                f"The recipe adapts from block {recipe.first_layer} on, "
+                f"but the model has only {architecture.n_layers}."
+            )
+        pairs = {}
+        for index in range(recipe.first_layer, architecture.n_layers):
+            for layer in recipe.layers():
+                n_in, n_out = architecture.linear_shape(layer)
+                if recipe.rank > max(n_in, n_out):
+                    raise TrainingError(
+                        f"The rank {recipe.rank} is larger than the model's layers "
+                        f"({n_in} × {n_out}); choose a smaller one."
+                    )
+                name = f"blk.{index}.{layer}.weight"
+                random = np.random.Generator(np.random.PCG64([recipe.seed, *name.encode()]))
+                # Kaiming-uniform with a = sqrt(5), which is uniform within 1 / sqrt(in).
+                bound = 1.0 / math.sqrt(n_in)
+                a = random.uniform(-bound, bound, (recipe.rank, n_in)).astype(np.float32)
+                b = np.zeros((n_out, recipe.rank), np.float32)
+                pairs[name] = Pair(a, b, recipe.scale, np.zeros_like(a), np.zeros_like(b))
+        return cls(pairs)
+
+    @property
+    def arrays(self) -> dict[str, F32]:
+        """Every parameter by its name in the adapter file."""
+        return {
+            f"{name}.{half}": array
+            for name, pair in self.pairs.items()
+            for half, array in (("lora_a", pair.a), ("lora_b", pair.b))
+        }
+
+    @property
+    def gradients(self) -> dict[str, F32]:
+        """Every gradient under its parameter's name."""
+        return {
+            f"{name}.{half}": array
+            for name, pair in self.pairs.items()
+            for half, array in (("lora_a", pair.da), ("lora_b", pair.db))
+            if array is not None
+        }
+
+    @property
+    def size(self) -> int:
+        """How many numbers are trained."""
+        return sum(array.size for array in self.arrays.values())
+
+    def zero_gradients(self) -> None:
+        """Set every gradient to zero."""
+        for gradient in self.gradients.values():
+            gradient.fill(0.0)
+
+    def to_adapter(
+        self, architecture: Architecture, alpha: float, provenance: Mapping[str, str]
+    ) -> LoraAdapter:
+        """Return the parameters as an adapter file's content; the arrays are copied."""
+        tensors = {name: LoraPair(p.a.copy(), p.b.copy()) for name, p in self.pairs.items()}
+        return LoraAdapter(architecture.name, alpha, tensors, dict(provenance))
+
+
+def frozen_pairs(adapter: LoraAdapter, scale: float) -> dict[str, Pair]:
+    """Return the pairs of a finished adapter, applied as llama.cpp does at `scale`."""
+    return {
+        name: Pair(
+            np.ascontiguousarray(pair.a),
+            np.ascontiguousarray(pair.b),
+            scale * adapter.alpha / pair.rank,
+        )
+        for name, pair in adapter.tensors.items()
+    }
+
+
+def lowest_trained_block(pairs: Iterable[str]) -> int:
+    """Return the index of the lowest block among the base tensor names `pairs`."""
+    return min(place[0] for name in pairs if (place := block_of(name)) is not None)

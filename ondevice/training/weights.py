@@ -1,0 +1,59 @@
+"""The base model's weights: memory-mapped, read-only, quantized as they lie in the file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ondevice import _kernels
+from ondevice._kernels import F32, U8, Weight
+from ondevice.base.gguf_header import GgufHeader
+from ondevice.errors import TrainingError
+from ondevice.training.architecture import Architecture, read_architecture
+
+
+class Weights:
+    """Gives the tensors of one GGUF file to the kernels without copying the matrices.
+
+    Attributes:
+        header: the file's checked header.
+        architecture: what the header describes.
+    """
+
+    def __init__(self, header: GgufHeader) -> None:
+        """Map the file that `header` was read from.
+
+        Raises:
+            TrainingError: the architecture or a tensor type is not supported.
+        """
+        self.header = header
+        self.architecture: Architecture = read_architecture(header)
+        for tensor in header.tensors.values():
+            if len(tensor.shape) == 2 and tensor.type not in _kernels.WEIGHT_TYPES:
+                raise TrainingError(
+                    f"Training does not support the tensor type {tensor.type} "
+                    f"(of '{tensor.name}' in {header.path.name})."
+                )
+        self._file: U8 = np.memmap(header.path, dtype=np.uint8, mode="r")
+        self._matrices: dict[str, Weight] = {}
+
+    def matrix(self, name: str) -> Weight:
+        """Return the matrix `name` (outputs, inputs)."""
+        if name not in self._matrices:
+            tensor = self.header.tensors[name]
+            n_in, n_out = tensor.shape
+            self._matrices[name] = Weight(self._bytes(name), tensor.type, n_out, n_in)
+        return self._matrices[name]
+
+    def vector(self, name: str) -> F32:
+        """Return a copy of the one-dimensional F32 tensor `name`."""
+        return np.frombuffer(self._bytes(name).tobytes(), dtype="<f4").astype(np.float32)
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the mapped file."""
+        return int(self._file.size)
+
+    def _bytes(self, name: str) -> U8:
+        tensor = self.header.tensors[name]
+        # A plain view: the kernels need not know about memmap, and it keeps the mapping alive.
+        return np.asarray(self._file[tensor.offset : tensor.offset + tensor.nbytes])
