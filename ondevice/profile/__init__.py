@@ -1,0 +1,1 @@
+"""The encrypted store of what a person told the program, and what was learned from it."""

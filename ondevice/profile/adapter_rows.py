@@ -1,0 +1,132 @@
+"""The adapters of a profile and their lineage: which records each was trained on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError
+from ondevice.profile.ids import new_id
+from ondevice.profile.part import Part
+from ondevice.profile.records import ADAPTER_STATES, AdapterRow
+
+
+class AdapterRows(Part):
+    """Rows about adapters; the encrypted files are kept elsewhere."""
+
+    def add_adapter(
+        self,
+        name: str,
+        *,
+        file_sha256: str,
+        base_sha256: str,
+        rank: int,
+        alpha: float,
+        scale: float = 1.0,
+        state: str = "off",
+        records: Sequence[str] = (),
+        scope: str | None = None,
+        provenance: Mapping[str, str] | None = None,
+        adapter_id: str | None = None,
+    ) -> AdapterRow:
+        """Store an adapter's row.
+
+        If one of `records` is no longer there, or is a superseded fact, the adapter is stale
+        from the start: something was forgotten while it was being trained.
+
+        Raises:
+            AdapterError: there is an adapter of that name, or the state is unknown.
+        """
+        _check_state(state)
+        row_id = adapter_id or new_id()
+        listed = sorted(set(records))
+        with self._db.write() as run:
+            if run("SELECT 1 FROM adapter WHERE name = ?", (name,)):
+                raise AdapterError(f"There is an adapter called '{name}' already; name it anew.")
+            present = run(
+                "SELECT (SELECT count(*) FROM record WHERE state != 'superseded' AND id IN"
+                " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM feedback WHERE id IN"
+                " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM source WHERE id IN"
+                " (SELECT value FROM json_each(?1)))",
+                (json.dumps(listed),),
+            )[0][0]
+            run(
+                "INSERT INTO adapter (id, name, file_sha256, base_sha256, rank, alpha, scale,"
+                " state, created, scope, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    row_id,
+                    name,
+                    file_sha256,
+                    base_sha256,
+                    rank,
+                    alpha,
+                    scale,
+                    state if present == len(listed) else "stale",
+                    time.time(),
+                    scope,
+                    json.dumps(dict(provenance or {}), sort_keys=True),
+                ),
+            )
+            self._db.write_many(
+                "INSERT INTO adapter_record (adapter_id, record_id) VALUES (?, ?)",
+                [(row_id, record_id) for record_id in listed],
+            )
+            self._bump(run)
+        return self.adapter(name)
+
+    def adapters(self) -> list[AdapterRow]:
+        """Return all adapters, oldest first."""
+        return self._adapters("ORDER BY id")
+
+    def adapter(self, name: str) -> AdapterRow:
+        """Return the adapter called `name`.
+
+        Raises:
+            AdapterNotFoundError: there is none.
+        """
+        found = self._adapters("WHERE name = ?", (name,))
+        if not found:
+            raise AdapterNotFoundError(f"There is no adapter called '{name}' in this profile.")
+        return found[0]
+
+    def set_adapter_state(self, name: str, state: str, *, scale: float | None = None) -> AdapterRow:
+        """Change the state of an adapter and, if given, its scale.
+
+        Raises:
+            AdapterNotFoundError: there is none of that name.
+            AdapterStaleError: it is stale and would be used; it can only be removed.
+        """
+        _check_state(state)
+        with self._db.write() as run:
+            row = self.adapter(name)
+            if row.state == "stale" and state != "stale":
+                raise AdapterStaleError(
+                    f"The adapter '{name}' was trained on something that was forgotten or "
+                    "changed; train it anew or remove it."
+                )
+            run(
+                "UPDATE adapter SET state = ?, scale = coalesce(?, scale) WHERE id = ?",
+                (state, scale, row.id),
+            )
+            self._bump(run)
+        return self.adapter(name)
+
+    def remove_adapter(self, name: str) -> AdapterRow:
+        """Delete the row of an adapter and return what it was.
+
+        Raises:
+            AdapterNotFoundError: there is none of that name.
+        """
+        with self._db.write() as run:
+            row = self.adapter(name)
+            run("DELETE FROM adapter WHERE id = ?", (row.id,))
+            self._bump(run)
+        return row
+
+
+def _check_state(state: str) -> None:
+    if state not in ADAPTER_STATES:
+        raise AdapterError(
+            f"'{state}' is no state of an adapter; they are: {', '.join(ADAPTER_STATES)}."
+        )

@@ -1,0 +1,198 @@
+"""One SQLCipher connection, shared by the threads of a process.
+
+Writes are explicit transactions; every error of SQLite that a person can meet
+becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ondevice.errors import ProfileDamagedError, ProfileError, ProfileLockedError
+
+BUSY_SECONDS = 10.0  # how long a write waits for another process
+PURGE_SECONDS = 2.0  # how long a forget waits for readers to leave the log
+CACHE_KIB = 65536
+
+
+class Run(Protocol):
+    """Executes one statement inside a transaction and returns its rows."""
+
+    def __call__(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute `sql` with `values` bound."""
+        ...
+
+
+class Database:
+    """An open, decrypted database. Thread-safe: calls wait for each other."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        """Open the database at `path` with the raw 256-bit `key`; an absent one is made, empty.
+
+        Raises:
+            ProfileDamagedError: the first page fails its authentication.
+            ProfileError: the file cannot be opened.
+        """
+        import sqlcipher3
+
+        self.path = path
+        self._sql = sqlcipher3
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection: Any = None
+        # SQLite would create it with the umask's mode; log and index take the mode of this file.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with self._translated():
+            connection = sqlcipher3.connect(
+                str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._configure(connection, key)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    @staticmethod
+    def _configure(connection: Any, key: bytes) -> None:
+        connection.execute("PRAGMA cipher_log_level = NONE")  # it would talk on stderr
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # checks the key
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        for pragma in (
+            "synchronous = FULL",  # a committed record survives a loss of power
+            "secure_delete = ON",
+            "temp_store = MEMORY",  # no plaintext sorter files
+            "foreign_keys = ON",
+            f"cache_size = -{CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    # --- statements -----------------------------------------------------------
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement and return all its rows."""
+        with self._lock, self._translated():
+            return list(self._open().execute(sql, values))
+
+    def value(self, sql: str, values: Sequence[object] = ()) -> Any:
+        """Return the first column of the first row, or None without a row."""
+        rows = self.rows(sql, values)
+        return rows[0][0] if rows else None
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Run]:
+        """Run a block as one transaction: all of it is durable after the block, or none.
+
+        Inside another `write` block of the same thread the block joins that transaction.
+        """
+        with self._lock, self._translated():
+            connection = self._open()
+            if self._depth == 0:
+                connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield self.rows
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0 and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                try:
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+
+    def write_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute `sql` once a row; call it inside `write`."""
+        with self._lock, self._translated():
+            self._open().executemany(sql, rows)
+
+    # --- care -----------------------------------------------------------------
+
+    def purge_log(self, seconds: float = PURGE_SECONDS) -> bool:
+        """Truncate the write-ahead log, which may still hold deleted pages.
+
+        Waits up to `seconds` for readers in other processes. Returns whether it is done.
+        """
+        deadline = time.monotonic() + seconds
+        pause = 0.005
+        while True:
+            with self._lock, self._translated():
+                connection = self._open()
+                # A busy handler would hold the lock for its whole time; the loop lets others in.
+                connection.execute("PRAGMA busy_timeout = 0")
+                try:
+                    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                except self._sql.OperationalError:
+                    busy = 1
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+            if not busy:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(pause)
+            pause = min(0.1, pause * 2)
+
+    def problems(self) -> list[str]:
+        """Return what the integrity checks complain about: nothing if all is well."""
+        found = [str(row[0]) for row in self.rows("PRAGMA cipher_integrity_check")]
+        if found:
+            return found
+        found = [str(row[0]) for row in self.rows("PRAGMA integrity_check") if row[0] != "ok"]
+        found += [f"dangling row in {row[0]}" for row in self.rows("PRAGMA foreign_key_check")]
+        return found
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been closed."""
+        return self._connection is not None
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            raise ProfileLockedError(f"The profile in {self.path.parent} is locked; open it again.")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours; their texts name no personal data."""
+        try:
+            yield
+        except self._sql.IntegrityError:
+            raise  # a programming error here, or a duplicate that the caller expects
+        except self._sql.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise ProfileError(
+                    f"{self.path} is in use by another process that does not let go; try again."
+                ) from error
+            if "malformed" in str(error) or "disk I/O" in str(error):
+                raise self._damaged() from error
+            raise ProfileError(f"{self.path} cannot be used: {error}.") from error
+        except self._sql.DatabaseError as error:
+            if type(error) is self._sql.DatabaseError:
+                raise self._damaged() from error
+            raise
+
+    def _damaged(self) -> ProfileDamagedError:
+        return ProfileDamagedError(
+            f"{self.path} is damaged: a page fails its authentication; restore it from a backup."
+        )

@@ -1,0 +1,184 @@
+"""Forgetting: rows, index entries, vectors and references go in one transaction.
+
+Afterwards the write-ahead log is truncated, because it still holds the pages
+as they were.  SQLite's `secure_delete` and the index's own overwrite the
+freed bytes inside the pages, so no VACUUM is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from ondevice.errors import RecordNotFoundError
+from ondevice.profile.database import Run
+from ondevice.profile.ids import first_id_at
+from ondevice.profile.records import AdapterRow, AnyRecord, Fact, ForgetPreview, ForgetReport, Turn
+from ondevice.profile.sources import Sources
+from ondevice.profile.vectors import as_list
+
+if TYPE_CHECKING:
+    from ondevice.settings import RetentionSettings
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Whole ids by table."""
+
+    records: list[str]
+    sources: list[str]
+    feedback: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        return [*self.sources, *self.records, *self.feedback]
+
+
+class Forgetting(Sources):
+    """Deleting records so that nothing of them is left."""
+
+    def preview_forget(self, ids: Sequence[str]) -> ForgetPreview:
+        """Return what `forget` would delete and which adapters would go stale; changes nothing.
+
+        Raises:
+            RecordNotFoundError: one of the ids fits no record, several, or an adapter.
+        """
+        with self._db.write():  # one consistent view; it writes nothing
+            targets = self._targets(ids)
+            listed: list[AnyRecord] = list(self._sources(*_among("id", targets.sources)))
+            listed += self._records(*_among("r.id", targets.records))
+            listed += self._feedback(*_among("id", targets.feedback))
+            stale = self._adapters(
+                "WHERE id IN (SELECT adapter_id FROM adapter_record WHERE record_id IN"
+                " (SELECT value FROM json_each(?))) ORDER BY name",
+                (as_list(targets.all),),
+            )
+            related = self._related_turns(targets)
+        return ForgetPreview(tuple(listed), tuple(row.name for row in stale), related)
+
+    def forget(self, ids: Iterable[str]) -> ForgetReport:
+        """Delete records for good; a source takes everything that came from it along.
+
+        Raises:
+            RecordNotFoundError: one of the ids fits no record, several, or an adapter; nothing
+                was deleted.
+        """
+        with self._db.write() as run:
+            targets = self._targets(list(ids))
+            stale = self._delete(run, targets)
+        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+
+    def forget_source(self, source_id: str) -> ForgetReport:
+        """Delete a source and everything that came from it."""
+        return self.forget([source_id])
+
+    def expire(self, retention: RetentionSettings, now: float | None = None) -> ForgetReport:
+        """Delete what has been kept as long as it may be.
+
+        Args:
+            retention: days by kind, counted from when a record was stored; 0 keeps it.
+            now: seconds since 1970; the clock if None.
+        """
+        now = time.time() if now is None else now
+        conditions: list[str] = ["expires <= ?"]
+        values: list[object] = [now]
+        for kind, days in (
+            ("fact", retention.fact_days),
+            ("passage", retention.sample_days),
+            ("turn", retention.turn_days),
+        ):
+            if days > 0:
+                conditions.append("kind = ? AND id < ?")
+                values += [kind, first_id_at(now - days * _DAY)]
+        sql = f"SELECT id FROM record WHERE {' OR '.join(f'({c})' for c in conditions)}"
+        old_feedback = (
+            first_id_at(now - retention.feedback_days * _DAY) if retention.feedback_days > 0 else ""
+        )
+        feedback_sql = "SELECT id FROM feedback WHERE id < ?"
+        due = self._db.rows(f"{sql} UNION ALL {feedback_sql}", (*values, old_feedback))
+        if not due:  # the usual case needs no write
+            return ForgetReport((), (), self.finish_purge())
+        with self._db.write() as run:
+            records = [row[0] for row in run(sql, values)]
+            feedback = [row[0] for row in run(feedback_sql, (old_feedback,))]
+            targets = _Targets(records, [], self._feedback_of(records, feedback))
+            stale = self._delete(run, targets)
+        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+
+    def _targets(self, ids: Sequence[str]) -> _Targets:
+        records: dict[str, None] = {}
+        sources: dict[str, None] = {}
+        feedback: dict[str, None] = {}
+        by_table = {"record": records, "source": sources, "feedback": feedback}
+        for record_id in ids:
+            found = self._ids_from(record_id)
+            if len(found) != 1:
+                self.get(record_id)  # says what is wrong with it
+            ((table, full),) = found
+            if table == "adapter":
+                row = cast("AdapterRow", self.get(full))
+                raise RecordNotFoundError(
+                    f"{full} is the adapter '{row.name}'; `ondevice adapter remove` removes it."
+                )
+            by_table[table][full] = None
+        for (member,) in self._db.rows(
+            "SELECT id FROM record WHERE source_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (as_list(list(sources)),),
+        ):
+            records[member] = None
+        gone = list(records)
+        return _Targets(gone, list(sources), self._feedback_of(gone, list(feedback)))
+
+    def _feedback_of(self, records: Sequence[str], feedback: Sequence[str]) -> list[str]:
+        rows = self._db.rows(
+            "SELECT id FROM feedback WHERE turn_id IN (SELECT value FROM json_each(?))"
+            " OR id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (as_list(records), as_list(feedback)),
+        )
+        return [row[0] for row in rows]
+
+    def _delete(self, run: Run, targets: _Targets) -> tuple[str, ...]:
+        """Delete and return the names of the adapters that are stale by it."""
+        stale = self._mark_stale(run, targets.all)
+        records = (as_list(targets.records),)
+        chosen = "IN (SELECT value FROM json_each(?))"
+        run(f"DELETE FROM memory_used WHERE memory_id {chosen}", records)
+        run(f"DELETE FROM feedback WHERE id {chosen}", (as_list(targets.feedback),))
+        # Facts, vectors and references go by the foreign keys, index entries by a trigger.
+        run(f"DELETE FROM record WHERE id {chosen}", records)
+        run(f"DELETE FROM source WHERE id {chosen}", (as_list(targets.sources),))
+        self._bump(run)
+        self._want_purge(run)
+        return stale
+
+    def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
+        """Return turns that stay although they say what is forgotten.
+
+        They are the turn that a forgotten fact was taken from (the person's last one before it
+        in its conversation) and the answers that were given one of the forgotten records.
+        """
+        chosen = set(targets.records)
+        found: dict[str, Turn] = {}
+        for fact in self._records(*_among("r.id", targets.records)):
+            if isinstance(fact, Fact) and fact.source_id is not None:
+                origin = self._records(
+                    "WHERE r.kind = 'turn' AND r.source_id = ? AND r.speaker = 'user'"
+                    " AND r.id < ? ORDER BY r.id DESC LIMIT 1",
+                    (fact.source_id, fact.id),
+                )
+                found.update({turn.id: cast("Turn", turn) for turn in origin})
+        answers = self._records(
+            "WHERE r.number IN (SELECT number FROM memory_used WHERE memory_id IN"
+            " (SELECT value FROM json_each(?))) ORDER BY r.id",
+            (as_list(targets.records),),
+        )
+        found.update({turn.id: cast("Turn", turn) for turn in answers})
+        return tuple(found[turn_id] for turn_id in sorted(found) if turn_id not in chosen)
+
+
+def _among(column: str, ids: Sequence[str]) -> tuple[str, tuple[str]]:
+    return f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY {column}", (as_list(ids),)

@@ -1,0 +1,74 @@
+"""The keyring of the operating system, if there is a real one."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from typing import Any
+
+SERVICE = "ondevice"
+
+# Only what the operating systems themselves protect. `keyring` also offers backends that
+# refuse everything, keep nothing or write plain text.
+_REAL = ("macOS", "Windows", "SecretService", "libsecret", "kwallet")
+
+
+class SystemKeyring:
+    """Keeps keys under the service name `ondevice`, one account per profile."""
+
+    def __init__(self, backend: Any) -> None:
+        """Use `backend`, an object with `keyring`'s three password methods."""
+        self._backend = backend
+
+    @classmethod
+    def find(cls) -> SystemKeyring | None:
+        """Return the system's keyring, or None where there is none."""
+        if importlib.util.find_spec("keyring") is None:
+            return None
+        import keyring
+
+        backend = keyring.get_keyring()
+        backends = getattr(backend, "backends", [backend])  # a chain asks several in turn
+        for candidate in backends:
+            if _is_real(candidate):
+                return cls(candidate)
+        return None
+
+    @property
+    def name(self) -> str:
+        """The backend's name, for `doctor`."""
+        return str(getattr(self._backend, "name", type(self._backend).__name__))
+
+    def get(self, account: str) -> bytes | None:
+        """Return the key kept for `account`; None if there is none or the keyring is locked."""
+        import keyring.errors
+
+        try:
+            text = self._backend.get_password(SERVICE, account)
+            return base64.b64decode(text, validate=True) if text else None
+        except (keyring.errors.KeyringError, ValueError):
+            return None
+
+    def set(self, account: str, key: bytes) -> bool:
+        """Keep `key` for `account`. Returns whether it can be read back."""
+        import keyring.errors
+
+        try:
+            self._backend.set_password(SERVICE, account, base64.b64encode(key).decode())
+        except keyring.errors.KeyringError:
+            return False
+        return self.get(account) == key
+
+    def delete(self, account: str) -> None:
+        """Delete the key of `account`, if it is there."""
+        import contextlib
+
+        import keyring.errors
+
+        with contextlib.suppress(keyring.errors.KeyringError):
+            self._backend.delete_password(SERVICE, account)
+
+
+def _is_real(backend: Any) -> bool:
+    module = type(backend).__module__
+    return module.startswith("keyring.backends.") and module.split(".")[2] in _REAL

@@ -1,0 +1,167 @@
+"""What a profile holds, as plain values.
+
+Times are seconds since 1970, UTC.  `scope` is the context that a record
+belongs to, such as "work"; None belongs to every context.  A record with
+`learn=False` is never trained on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
+CATEGORIES: Final = ("demographic", "preference", "context", "task", "relationship", "other")
+
+FactState = Literal["pending", "active", "superseded"]
+FACT_STATES: Final = ("pending", "active", "superseded")
+
+AdapterState = Literal["active", "off", "stale", "candidate"]
+ADAPTER_STATES: Final = ("active", "off", "stale", "candidate")
+
+SourceKind = Literal["import", "conversation", "manual"]
+SOURCE_KINDS: Final = ("import", "conversation", "manual")
+
+Verdict = Literal["accept", "reject", "edit"]
+VERDICTS: Final = ("accept", "reject", "edit")
+
+ANY_SCOPE: Final = "*"  # as an argument: records of every context
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A statement about the person."""
+
+    id: str
+    text: str
+    category: str
+    subject: str | None  # what it is about; a newer fact on the same subject supersedes
+    state: str
+    source_id: str | None
+    time: float
+    valid_from: float
+    valid_to: float | None
+    pinned: bool
+    scope: str | None
+    learn: bool
+    expires: float | None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of text that the person wrote or imported."""
+
+    id: str
+    source_id: str
+    text: str
+    position: int  # in its source, from 0
+    time: float
+    scope: str | None
+    speaker: str | None
+    learn: bool = True
+
+
+@dataclass(frozen=True)
+class NewPassage:
+    """A passage on its way into the store."""
+
+    text: str
+    time: float | None = None  # None: now
+    speaker: str | None = None
+    scope: str | None = None
+    learn: bool = True
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation; `source_id` is the conversation's id again."""
+
+    id: str
+    conversation_id: str
+    role: str
+    text: str
+    time: float
+    source_id: str
+    memories_used: tuple[str, ...]
+    scope: str | None = None
+    learn: bool = True
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """The person's verdict on an answer; an edit holds the text that was wanted instead."""
+
+    id: str
+    turn_id: str
+    verdict: str
+    text: str | None
+    time: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where records came from; forgetting it forgets them too."""
+
+    id: str
+    kind: str
+    name: str
+    sha256: str | None
+    time: float
+    scope: str | None = None
+
+
+@dataclass(frozen=True)
+class AdapterRow:
+    """An adapter and the ids of the records that it was trained on."""
+
+    id: str
+    name: str
+    file_sha256: str
+    base_sha256: str
+    rank: int
+    alpha: float
+    scale: float
+    state: str
+    records: tuple[str, ...]
+    created: float
+    scope: str | None
+    provenance: dict[str, str] = field(default_factory=dict)
+
+
+Record = Fact | Passage | Turn
+AnyRecord = Fact | Passage | Turn | Feedback | Source | AdapterRow
+
+
+@dataclass(frozen=True)
+class ForgetReport:
+    """What was deleted, and which adapters went stale by it."""
+
+    records: tuple[str, ...]
+    adapters_stale: tuple[str, ...]  # names
+    purged: bool = True  # False: another process is reading; the log is purged as soon as it ends
+
+
+@dataclass(frozen=True)
+class ForgetPreview:
+    """What `forget` would delete, and what stays although it may say the same."""
+
+    records: tuple[AnyRecord, ...]
+    adapters_stale: tuple[str, ...]
+    related_turns: tuple[Turn, ...]
+
+    def lines(self) -> list[str]:
+        """Return the preview for a person to read, one line a record."""
+        lines = [f"{type(r).__name__.lower():>8}  {r.id}  {_shown(r)}" for r in self.records]
+        if self.adapters_stale:
+            lines.append(f"Adapters that go stale: {', '.join(self.adapters_stale)}.")
+        if self.related_turns:
+            lines.append("These turns stay, though they may say the same; forget them by id too:")
+            lines += [f"{turn.role:>9}  {turn.id}  {_shown(turn)}" for turn in self.related_turns]
+        return lines
+
+
+def _shown(record: AnyRecord) -> str:
+    text = record.name if isinstance(record, Source | AdapterRow) else record.text or ""
+    text = " ".join(text.split())
+    return text if len(text) <= 120 else text[:119] + "…"

@@ -1,0 +1,299 @@
+"""A profile: open it, lock it, check it, wipe it.
+
+    with Profile.create(home, "default") as profile:
+        profile.add_fact("My dog is called Biscuit.", category="relationship")
+
+A profile may be used from several threads; calls wait for each other. Several
+processes may have it open; `generation` and `data_version` tell what others did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ondevice._files import private_folder, sync_folder, write_atomic
+from ondevice.errors import (
+    ProfileDamagedError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileLockedError,
+    ProfileNotFoundError,
+)
+from ondevice.home import Home
+from ondevice.profile import keys
+from ondevice.profile.adapter_rows import AdapterRows
+from ondevice.profile.database import Database
+from ondevice.profile.forget import Forgetting
+from ondevice.profile.migrations import migrate
+from ondevice.profile.text_search import TextSearch
+
+DEFAULT_NAME = "default"
+DATABASE_NAME = "profile.db"
+
+_NAME = re.compile(r"[^\W_][\w-]{0,63}")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
+
+
+def _silent(_: str) -> None:
+    """Drop a warning that nobody wants."""
+
+
+class Profile(Forgetting, TextSearch, AdapterRows):
+    """An open, decrypted profile."""
+
+    def __init__(self, home: Home, name: str, data_key: bytes) -> None:
+        """Open the database; use `create` or `open` instead, they know about keys."""
+        self.name = name
+        self.folder = home.profile(name)
+        self._home = home
+        self._key: bytearray | None = bytearray(data_key)
+        self._db = Database(self.folder / DATABASE_NAME, self.derive_key("database"))
+        try:
+            migrate(self._db)
+            # What an earlier run could not purge because somebody was reading. The last one to
+            # close purges in any case, so do not wait.
+            self.finish_purge(seconds=0.0)
+        except BaseException:
+            self.lock()
+            raise
+
+    @classmethod
+    def create(
+        cls,
+        home: Home,
+        name: str = DEFAULT_NAME,
+        *,
+        passphrase: str | None = None,
+        ask_passphrase: Callable[[], str] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Profile:
+        """Make a new profile.
+
+        Args:
+            home: where things live.
+            name: letters, digits, `_` and `-`.
+            passphrase: protects the key; without one it is kept as `keys.create` says.
+            ask_passphrase: asks the person, where there is no keyring.
+            warn: is called with a sentence about where the key is kept.
+
+        Raises:
+            ProfileExistsError: there is one of that name.
+            ProfileError: the name cannot be a folder's.
+            ProfileLockedError: the passphrase cannot be had.
+        """
+        check_name(name)
+        with _exclusive(home, name):
+            if exists(home, name):
+                raise ProfileExistsError(f"There is a profile called '{name}' already.")
+            return cls._make(home, name, passphrase, ask_passphrase, warn)
+
+    @classmethod
+    def open(
+        cls,
+        home: Home,
+        name: str | None = None,
+        *,
+        ask_passphrase: Callable[[], str] | None = None,
+        create: bool = False,
+        warn: Callable[[str], None] | None = None,
+    ) -> Profile:
+        """Open a profile.
+
+        Args:
+            home: where things live.
+            name: the one in use if None.
+            ask_passphrase: asks the person, if it takes a passphrase.
+            create: make it if it is not there.
+            warn: is called with a sentence about where a new key is kept.
+
+        Raises:
+            ProfileNotFoundError: there is none of that name.
+            ProfileLockedError: no key opens it, or the passphrase is wrong; nothing was changed.
+            ProfileDamagedError: its files are damaged.
+        """
+        name = profile_in_use(home) if name is None else check_name(name)
+        if not exists(home, name):
+            if not create:
+                raise ProfileNotFoundError(_not_found(name))
+            with _exclusive(home, name):
+                if not exists(home, name):  # else another process was faster
+                    return cls._make(home, name, None, ask_passphrase, warn)
+        database = home.profile(name) / DATABASE_NAME
+        if not database.exists():
+            raise ProfileDamagedError(f"{database} is missing; restore it from a backup.")
+        return cls(home, name, keys.unlock(home, name, ask_passphrase=ask_passphrase))
+
+    @classmethod
+    def _make(
+        cls,
+        home: Home,
+        name: str,
+        passphrase: str | None,
+        ask_passphrase: Callable[[], str] | None,
+        warn: Callable[[str], None] | None,
+    ) -> Profile:
+        # A database without keys is left by a wipe that was interrupted: nobody can read it.
+        shutil.rmtree(home.profile(name), ignore_errors=True)
+        private_folder(home.profile(name))
+        data_key = keys.create(
+            home, name, passphrase=passphrase, ask_passphrase=ask_passphrase, warn=warn or _silent
+        )
+        try:
+            return cls(home, name, data_key)
+        except BaseException:
+            wipe_profile(home, name)
+            raise
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Return the 256-bit key of this profile for one purpose, such as "adapters".
+
+        Raises:
+            ProfileLockedError: the profile was locked.
+        """
+        if self._key is None:
+            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
+        return keys.derive(bytes(self._key), purpose)
+
+    def add_passphrase(self, passphrase: str) -> None:
+        """Let a passphrase open the profile too, replacing an earlier one.
+
+        Raises:
+            ProfileLockedError: the profile was locked, or the passphrase is empty.
+        """
+        if self._key is None:
+            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
+        if not passphrase:
+            raise ProfileLockedError("An empty passphrase protects nothing; choose another.")
+        keys.add_passphrase(self._home, self.name, bytes(self._key), passphrase)
+
+    def check(self) -> None:
+        """Check every page's authentication, the tables, the references and the index.
+
+        Raises:
+            ProfileDamagedError: something is wrong; nothing was changed.
+        """
+        problems = self._db.problems()
+        if problems:
+            raise ProfileDamagedError(
+                f"{self._db.path} is damaged ({len(problems)} problems: {problems[0]}); restore it "
+                "from a backup."
+            )
+        with self._db.write() as run:  # raises by itself if the index and the texts differ
+            run("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+
+    def lock(self) -> None:
+        """Close the database and drop the key from memory; safe to call twice."""
+        if hasattr(self, "_db"):
+            self._db.close()
+        if self._key is not None:
+            self._key[:] = bytes(len(self._key))
+            self._key = None
+
+    close = lock
+
+    def wipe(self) -> None:
+        """Destroy the profile: first its keys, then every file."""
+        self.lock()
+        wipe_profile(self._home, self.name)
+
+    def __enter__(self) -> Self:
+        """Return the profile itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lock the profile."""
+        self.lock()
+
+
+# --- the profiles of a home ---------------------------------------------------------
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be a profile's.
+
+    Raises:
+        ProfileError: it has other characters than letters, digits, `_` and `-`, or is too long.
+    """
+    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        raise ProfileError(
+            f"'{name}' cannot be the name of a profile; use up to 64 letters, digits, '_' and '-'."
+        )
+    return name
+
+
+def exists(home: Home, name: str) -> bool:
+    """Whether there is a profile called `name`."""
+    return keys.keys_path(home, name).exists()
+
+
+def list_profiles(home: Home) -> list[str]:
+    """Return the names of all profiles, sorted."""
+    if not home.profiles.is_dir():
+        return []
+    names = (folder.name for folder in home.profiles.iterdir())
+    return sorted(name for name in names if _NAME.fullmatch(name) and exists(home, name))
+
+
+def profile_in_use(home: Home) -> str:
+    """Return the name that `use_profile` chose, or "default"."""
+    try:
+        return check_name(_pointer(home).read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return DEFAULT_NAME
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{_pointer(home)} cannot be read; delete it.") from error
+
+
+def use_profile(home: Home, name: str) -> None:
+    """Make `name` the profile that is opened when none is named.
+
+    Raises:
+        ProfileNotFoundError: there is none of that name.
+    """
+    if not exists(home, check_name(name)):
+        raise ProfileNotFoundError(_not_found(name))
+    write_atomic(_pointer(home), name.encode() + b"\n")
+
+
+def wipe_profile(home: Home, name: str) -> None:
+    """Destroy a profile without opening it: first its keys, then every file.
+
+    Raises:
+        ProfileNotFoundError: there is none of that name.
+    """
+    folder = home.profile(check_name(name))
+    if not folder.exists():
+        raise ProfileNotFoundError(_not_found(name))
+    keys.shred(home, name)
+    shutil.rmtree(folder)
+    sync_folder(home.profiles)
+    if _pointer(home).exists() and profile_in_use(home) == name:
+        _pointer(home).unlink()
+
+
+def _pointer(home: Home) -> Path:
+    return home.config / "profile"
+
+
+def _not_found(name: str) -> str:
+    return f"There is no profile called '{name}'; `ondevice profile list` shows those there are."
+
+
+@contextlib.contextmanager
+def _exclusive(home: Home, name: str) -> Iterator[None]:
+    """Keep other processes from making the same profile at the same time."""
+    from filelock import FileLock
+
+    with FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600):
+        yield
