@@ -72,6 +72,16 @@ class Sources(Facts):
         found = self._sources("WHERE sha256 = ? ORDER BY id LIMIT 1", (sha256,))
         return found[0] if found else None
 
+    def complete_source(self, source_id: str, sha256: str) -> None:
+        """Note that a source is stored as a whole: from now on its SHA-256 is known.
+
+        Raises:
+            RecordNotFoundError: there is no such source (any more).
+        """
+        with self._db.write() as run:
+            self._need_source(source_id)
+            run("UPDATE source SET sha256 = ? WHERE id = ?", (sha256, source_id))
+
     # --- passages ---------------------------------------------------------------
 
     def add_passages(

@@ -1,0 +1,301 @@
+"""Hybrid search over everything that is remembered: full text, embeddings, and their fusion."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ondevice.profile.records import ANY_SCOPE, Fact
+from ondevice.recall.facts import FactCandidate, candidate_for
+from ondevice.recall.fusion import Evidence, Fused, FusionWeights, fuse
+from ondevice.recall.query_terms import query_terms
+from ondevice.settings import RecallSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ondevice.profile.records import Record
+    from ondevice.profile.store import Profile
+    from ondevice.recall.embedder import Embedder
+    from ondevice.recall.index import Index
+
+TEXT_HITS = 400  # full-text hits that enter the fusion
+SAME_MEANING = 0.95  # two facts without a subject that are this similar say the same
+SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Something remembered that fits a question.
+
+    `reason` says why: bm25 (with its neighbours, 1 for the best hit), cosine
+    (with its neighbours), recency, pinned, and the final score.
+    """
+
+    id: str
+    text: str
+    score: float
+    source: str | None  # the name of the import, or the conversation's id
+    time: float
+    kind: str  # "fact", "passage" or "turn"
+    reason: dict[str, object] = field(default_factory=dict)
+    role: str | None = None  # of a turn: "user" or "assistant"
+    conversation_id: str | None = None
+
+
+class Recall:
+    """Finds memories of one profile; safe to share between threads.
+
+    The index is read from the profile at the first search and follows what is
+    written through any process: new records are added, and after a forget or a
+    superseding it is built anew.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        embedder: Embedder,
+        settings: RecallSettings | None = None,
+        *,
+        weights: FusionWeights | None = None,
+    ) -> None:
+        """Prepare a search over `profile`; nothing is read yet."""
+        self._profile = profile
+        self._embedder = embedder
+        self._settings = settings or RecallSettings()
+        self._weights = weights or FusionWeights()
+        self._lock = threading.RLock()
+        self._index: Index | None = None
+        self._generation = -1
+        self._text_search = ThreadPoolExecutor(1, thread_name_prefix="recall-text")
+
+    # --- finding --------------------------------------------------------------
+
+    def search(self, query: str, k: int | None = None, scope: str | None = None) -> list[Memory]:
+        """Return the `k` memories that fit `query` best, best first.
+
+        Args:
+            query: a question or a few words.
+            k: how many; the setting `recall.memories` if None.
+            scope: also memories of this context; those without a context are always searched.
+        """
+        k = self._settings.memories if k is None else k
+        if k <= 0 or not query.strip():
+            return []
+        with self._lock:
+            # SQLite and the embedder both release the interpreter: they run side by side.
+            terms = query_terms(query)
+            pending = self._text_search.submit(self._text_hits, terms, scope)
+            vector = self._embedder.embed([query])[0]
+            index = self._current_index()
+            fused, evidence = self._fused(index, vector, pending.result(), terms, scope)
+            return self._memories(index, fused, evidence, k, scope)
+
+    def invalidate(self) -> None:
+        """Forget the index; it is read from the profile again at the next search."""
+        with self._lock:
+            self._index = None
+
+    def warm(self) -> None:
+        """Load embedder and index now instead of at the first search."""
+        with self._lock:
+            self._embedder.embed(["warm"])
+            self._current_index()
+
+    def _text_hits(self, terms: list[str], scope: str | None) -> list[tuple[str, float]]:
+        return self._profile.search_text(terms, TEXT_HITS, scope=scope) if terms else []
+
+    def _current_index(self) -> Index:
+        """Return the index, brought up to date with what was written since the last call."""
+        from ondevice.recall.index import Index
+
+        generation = self._profile.generation()
+        if self._index is None or generation != self._generation:
+            self._index = Index()  # something was forgotten: its vector must not stay
+        self._generation = generation
+        self._index.update(self._profile)
+        return self._index
+
+    def _fused(
+        self,
+        index: Index,
+        vector: np.ndarray,
+        hits: list[tuple[str, float]],
+        terms: list[str],
+        scope: str | None,
+    ) -> tuple[Fused, Evidence]:
+        import numpy as np
+
+        bm25 = np.zeros(index.size, dtype=np.float32)
+        for record_id, score in hits:
+            row = index.row_of.get(record_id)
+            if row is not None:
+                bm25[row] = max(0.0, abs(score))
+        evidence = Evidence(
+            bm25=bm25,
+            cosine=index.matrix @ vector,
+            before=index.before,
+            after=index.after,
+            age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
+            pinned=index.pinned.astype(np.float32),
+            speaker=_spoken_by(index, terms),
+        )
+        fused = fuse(evidence, self._weights)
+        hidden = ~index.active
+        if scope != ANY_SCOPE:
+            codes = [code for name, code in index.scopes.items() if name in (None, scope)]
+            hidden |= ~np.isin(index.scope, codes)
+        fused.final[hidden] = 0
+        return fused, evidence
+
+    def _memories(
+        self, index: Index, fused: Fused, evidence: Evidence, k: int, scope: str | None
+    ) -> list[Memory]:
+        import numpy as np
+
+        # A few more than asked for: what changed a moment ago is dropped when it is read.
+        wanted = min(2 * k + 8, index.size)
+        rows = np.argpartition(-fused.final, wanted - 1)[:wanted] if wanted else np.zeros(0, int)
+        rows = rows[np.lexsort((-rows, -fused.final[rows]))]
+        best = [int(row) for row in rows if fused.final[row] > 0]
+        records = self._profile.records([index.ids[row] for row in best])
+        memories: list[Memory] = []
+        for row in best:
+            record = records.get(index.ids[row])
+            if record is None or not _to_be_shown(record, scope):
+                continue
+            reason: dict[str, object] = {
+                "bm25": round(float(fused.bm25[row]), 4),
+                "cosine": round(float(fused.cosine[row]), 4),
+                "recency": round(float(fused.recency[row]), 4),
+                "pinned": bool(evidence.pinned[row]),
+                "final": round(float(fused.final[row]), 4),
+            }
+            memories.append(self._memory(record, float(fused.final[row]), reason))
+            if len(memories) == k:
+                break
+        return memories
+
+    def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Memory:
+        source = None
+        if record.source_id is not None:
+            row: Any = self._profile.get(record.source_id)
+            source = row.name or row.id
+        return Memory(
+            id=record.id,
+            text=record.text,
+            score=score,
+            source=source,
+            time=record.time,
+            kind=type(record).__name__.lower(),
+            reason=reason,
+            role=getattr(record, "role", None),
+            conversation_id=getattr(record, "conversation_id", None),
+        )
+
+    # --- facts ----------------------------------------------------------------
+
+    def add_text(self, text: str, **options: Any) -> Fact:
+        """Store a statement of the person as a fact; see `add_fact` for the options."""
+        return self.add_fact(candidate_for(text), **options)
+
+    def add_fact(
+        self,
+        candidate: FactCandidate,
+        *,
+        pinned: bool = False,
+        learn: bool = True,
+        scope: str | None = None,
+        source_id: str | None = None,
+        state: str = "active",
+    ) -> Fact:
+        """Store a fact with its vector; an older one on the same subject is superseded.
+
+        Facts of different contexts do not supersede each other, and a pending
+        one supersedes nothing.
+        """
+        vector = self._embedder.embed([candidate.text])[0]
+        older = self._superseded_by(candidate, vector, scope) if state == "active" else []
+        return self._profile.add_fact(
+            candidate.text,
+            category=candidate.category,
+            subject=candidate.subject,
+            state=state,
+            source_id=source_id,
+            scope=scope,
+            pinned=pinned or any(fact.pinned for fact in older),
+            learn=learn,
+            supersedes=[fact.id for fact in older],
+            vector=vector,
+        )
+
+    def edit_fact(self, fact_id: str, **changes: Any) -> Fact:
+        """Change a fact; a new text gets a new subject and vector.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        if "text" in changes:
+            candidate = candidate_for(changes["text"])
+            changes["text"] = candidate.text
+            changes["subject"] = candidate.subject
+            changes["vector"] = self._embedder.embed([candidate.text])[0]
+        fact = self._profile.edit_fact(fact_id, **changes)
+        self.invalidate()
+        return fact
+
+    def _superseded_by(
+        self, candidate: FactCandidate, vector: np.ndarray, scope: str | None
+    ) -> list[Fact]:
+        """Return the active facts of the same context that say the same or are about the same."""
+        facts = [f for f in self._profile.facts(state="active", scope=scope) if f.scope == scope]
+        same = [
+            fact
+            for fact in facts
+            if fact.text == candidate.text
+            or (candidate.subject is not None and fact.subject == candidate.subject)
+        ]
+        if same or candidate.subject is not None:
+            return same
+        with self._lock:
+            index = self._current_index()
+            rows = [index.row_of.get(fact.id) for fact in facts]
+            return [
+                fact
+                for fact, row in zip(facts, rows, strict=True)
+                if row is not None
+                and fact.subject is None
+                and float(index.matrix[row] @ vector) >= SAME_MEANING
+                and _template(fact.text) == _template(candidate.text)
+            ]
+
+
+def _to_be_shown(record: Record, scope: str | None) -> bool:
+    """Whether a record, as the profile has it now, may come up in a search of `scope`."""
+    if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
+        return False
+    if not isinstance(record, Fact):
+        return True
+    alive = record.expires is None or record.expires > time.time()
+    return alive and record.state == "active"
+
+
+def _template(text: str) -> list[str]:
+    """Return what a fact begins with: two that end differently may be about the same thing."""
+    return re.findall(r"\w+", text.lower())[:3]
+
+
+def _spoken_by(index: Index, terms: list[str]) -> np.ndarray:
+    """Return 1 for every record whose speaker the question names."""
+    import numpy as np
+
+    named = [
+        code
+        for speaker, code in index.speakers.items()
+        if speaker and set(re.findall(r"\w+", speaker.lower())) & set(terms)
+    ]
+    return np.isin(index.speaker, named).astype(np.float32)
