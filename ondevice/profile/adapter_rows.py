@@ -73,28 +73,28 @@ class AdapterRows(Part):
                 [(row_id, record_id) for record_id in listed],
             )
             self._bump(run)
-        return self.adapter(name)
+        return self.adapter(row_id)
 
     def adapters(self) -> list[AdapterRow]:
         """Return all adapters, oldest first."""
         return self._adapters("ORDER BY id")
 
     def adapter(self, name: str) -> AdapterRow:
-        """Return the adapter called `name`.
+        """Return the adapter with this name or whole id.
 
         Raises:
             AdapterNotFoundError: there is none.
         """
-        found = self._adapters("WHERE name = ?", (name,))
+        found = self._adapters("WHERE name = ?1 OR id = ?1 ORDER BY id = ?1 DESC", (name,))
         if not found:
             raise AdapterNotFoundError(f"There is no adapter called '{name}' in this profile.")
         return found[0]
 
     def set_adapter_state(self, name: str, state: str, *, scale: float | None = None) -> AdapterRow:
-        """Change the state of an adapter and, if given, its scale.
+        """Change the state of the adapter with this name or id and, if given, its scale.
 
         Raises:
-            AdapterNotFoundError: there is none of that name.
+            AdapterNotFoundError: there is none.
             AdapterStaleError: it is stale and would be used; it can only be removed.
         """
         _check_state(state)
@@ -102,7 +102,7 @@ class AdapterRows(Part):
             row = self.adapter(name)
             if row.state == "stale" and state != "stale":
                 raise AdapterStaleError(
-                    f"The adapter '{name}' was trained on something that was forgotten or "
+                    f"The adapter '{row.name}' was trained on something that was forgotten or "
                     "changed; train it anew or remove it."
                 )
             run(
@@ -110,13 +110,13 @@ class AdapterRows(Part):
                 (state, scale, row.id),
             )
             self._bump(run)
-        return self.adapter(name)
+        return self.adapter(row.id)
 
     def remove_adapter(self, name: str) -> AdapterRow:
-        """Delete the row of an adapter and return what it was.
+        """Delete the row of the adapter with this name or id and return what it was.
 
         Raises:
-            AdapterNotFoundError: there is none of that name.
+            AdapterNotFoundError: there is none.
         """
         with self._db.write() as run:
             row = self.adapter(name)

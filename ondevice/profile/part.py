@@ -162,4 +162,6 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 
 def _adapter(row: tuple[Any, ...]) -> AdapterRow:
-    return AdapterRow(*row[:8], tuple(json.loads(row[8])), *row[9:11], json.loads(row[11]))
+    head, (records, created, scope, provenance) = row[:8], row[8:]
+    lineage = tuple(json.loads(records))
+    return AdapterRow(*head, lineage, created, scope, json.loads(provenance))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.database import Run
 from ondevice.profile.part import Part
-from ondevice.profile.records import Record
+from ondevice.profile.records import IndexRow, Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,28 @@ class Vectors(Part):
         matrix = np.frombuffer(b"".join([row[1] for row in rows]), dtype="<f2")
         return ids, matrix.reshape(len(ids), width)
 
+    def index_rows(self, after: int = 0) -> tuple[list[IndexRow], np.ndarray]:
+        """Return what a search index holds, for the records with a greater `number`.
+
+        Returns:
+            The rows by number, and their vectors, float16 of shape (records, dimensions), with
+            zeros for a record that has none.
+        """
+        import numpy as np
+
+        rows = self._db.rows(
+            "SELECT r.number, r.id, r.kind, r.time, r.state, r.scope, r.source_id, r.speaker,"
+            " coalesce(f.pinned, 0), v.value"
+            " FROM record r LEFT JOIN fact f USING (number) LEFT JOIN vector v USING (number)"
+            " WHERE r.number > ? ORDER BY r.number",
+            (after,),
+        )
+        width = next((len(row[9]) for row in rows if row[9] is not None), 0)
+        none = bytes(width)
+        content = b"".join([none if row[9] is None else row[9] for row in rows])
+        matrix = np.frombuffer(content, dtype="<f2").reshape(len(rows), width // 2)
+        return [IndexRow._make(row[:9]) for row in rows], matrix
+
     def set_vector(self, record_id: str, vector: np.ndarray) -> None:
         """Store the vector, of shape (dimensions,), of the record with this whole id.
 
@@ -56,8 +78,9 @@ class Vectors(Part):
             RecordNotFoundError: there is no record with one of the ids; none was stored.
             ProfileError: the other vectors have another length.
         """
-        with self._db.write():
+        with self._db.write() as run:
             self._put_vectors(ids, vectors)
+            self._bump(run)  # an index that has these records has them without a vector
 
     def missing_vectors(self) -> list[Record]:
         """Return the facts, passages and turns without a vector, oldest first."""

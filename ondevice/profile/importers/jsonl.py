@@ -1,0 +1,66 @@
+"""Conversations as JSON Lines: `{"role": …, "content": …, "time": …}`, one message a line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ondevice.errors import ImportSourceError
+from ondevice.profile.importers.document import ImportedChunk, lines_of
+
+ROLES = ("user", "assistant", "system")
+
+
+def chunks(path: Path) -> Iterator[ImportedChunk]:
+    """Yield the messages of a JSON Lines file.
+
+    `role` is one of "user", "assistant", "system", or any name, which is then the speaker;
+    `time` is optional: seconds since 1970 or ISO 8601 (UTC unless it says otherwise).
+
+    Raises:
+        ImportSourceError: the file cannot be read, or a line is not such a message.
+    """
+    said = False
+    for number, line in lines_of(path):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ImportSourceError(f"{place}: this is not JSON.") from error
+        if not isinstance(message, dict):
+            raise ImportSourceError(f"{place}: a message is a JSON object; this is not one.")
+        content, role = message.get("content"), message.get("role")
+        if not isinstance(content, str) or not isinstance(role, str) or not role.strip():
+            raise ImportSourceError(f"{place}: a message needs 'role' and 'content', both text.")
+        moment = _time(message.get("time"), place)
+        speaker = message.get("speaker", message.get("name"))
+        if not isinstance(speaker, str):
+            speaker = None if role in ROLES else role
+        said = True
+        if content.strip():
+            yield ImportedChunk(content, role if role in ROLES else None, moment, speaker)
+    if not said:
+        raise ImportSourceError(f"{path} holds no messages.")
+
+
+def _time(value: Any, place: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value) and abs(value) < 1e11:
+            return float(value)
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            pass
+    raise ImportSourceError(
+        f"{place}: 'time' must be seconds since 1970 or a date such as 2024-05-01T18:30:00Z."
+    )
