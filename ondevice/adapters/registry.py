@@ -1,0 +1,266 @@
+"""The adapters of a profile: encrypted files beside the database, their states inside it.
+
+A file `<profile>/adapters/<id>.gguf.enc` is
+
+    magic (8 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
+
+The key comes from the profile's; the magic, the row's id and the SHA-256 of the
+plain file are authenticated with it, so a file can neither be altered nor be
+exchanged for another adapter's. Plaintext exists in memory only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ondevice._files import sync_folder, write_atomic
+from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
+from ondevice.base.models import BaseModel
+from ondevice.errors import (
+    AdapterBaseMismatchError,
+    AdapterError,
+    AdapterNotFoundError,
+    AdapterStaleError,
+    InvalidAdapterError,
+)
+from ondevice.profile.ids import new_id
+from ondevice.profile.records import AdapterRow
+from ondevice.profile.store import Profile
+
+_MAGIC = b"ODADAPT1"
+_NONCE_BYTES = 12
+_MAX_FILE_BYTES = 1 << 31  # what AES-GCM of the library takes at once; real ones are below 1 GB
+
+
+class AdapterRegistry:
+    """Adds, lists, reads and removes the adapters of one profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        """Work on the adapters of the open `profile`."""
+        self._profile = profile
+        self._folder = profile.folder / "adapters"
+
+    def add(
+        self,
+        source: Path | bytes,
+        base: BaseModel,
+        *,
+        name: str,
+        records: Sequence[str] = (),
+        scale: float = 1.0,
+        state: str = "off",
+        scope: str | None = None,
+    ) -> AdapterRow:
+        """Check the adapter in `source`, keep an encrypted copy, and return its row.
+
+        Args:
+            source: path of a GGUF LoRA file, or its content.
+            base: the model that it is for.
+            name: unique name within the profile.
+            records: ids of the records that it was trained on.
+            scale: scale for later use.
+            state: "off", "active" or "candidate".
+            scope: the context in which it is used; None for all.
+
+        Raises:
+            AdapterError: the name is taken or unusable, the adapter is damaged, not found, or
+                made for another base; nothing was added.
+        """
+        self._check_name(name)
+        if any(row.name == name for row in self.list()):  # before the work; the store decides
+            raise AdapterError(
+                f"There is an adapter '{name}' already; choose another name, or remove it first."
+            )
+        content = source if isinstance(source, bytes) else _content_of(source)
+        adapter = read_adapter(content, base.header)
+        promised = adapter.provenance.get("base_sha256", base.sha256)
+        if promised != base.sha256:
+            raise AdapterBaseMismatchError(
+                f"The adapter was trained on another base (SHA-256 {promised[:16]}…) than "
+                f"{base.name} ({base.sha256[:16]}…); use it with the one that it was made for."
+            )
+        digest, adapter_id = content_sha256(content), new_id()
+        path = self._path(adapter_id)
+        try:  # the file first: a row never stands for a file that is not there
+            self._write(adapter_id, digest, content)
+            return self._profile.add_adapter(
+                name,
+                file_sha256=digest,
+                base_sha256=base.sha256,
+                rank=adapter.rank,
+                alpha=adapter.alpha,
+                scale=scale,
+                state=state,
+                records=records,
+                scope=scope,
+                provenance=adapter.provenance,
+                adapter_id=adapter_id,
+            )
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def list(self) -> list[AdapterRow]:
+        """Return all adapters, the oldest first."""
+        return self._profile.adapters()
+
+    def get(self, name: str) -> AdapterRow:
+        """Return the row of the adapter called `name`.
+
+        Raises:
+            AdapterNotFoundError: there is none.
+        """
+        rows = self.list()
+        for row in rows:
+            if row.name == name:
+                return row
+        known = ", ".join(row.name for row in rows) or "none"
+        raise AdapterNotFoundError(
+            f"There is no adapter '{name}' in this profile; there is: {known}."
+        )
+
+    def use(self, name: str, scale: float) -> None:
+        """Mark the adapter as active, at `scale`.
+
+        Raises:
+            AdapterStaleError: it was trained on something that was forgotten or changed.
+            AdapterError: not found, or the scale is not a finite number.
+        """
+        if not abs(scale) <= 100:
+            raise AdapterError(f"The scale {scale} of the adapter '{name}' is not usable.")
+        row = self._fresh(name)
+        self._profile.set_adapter_state(row.id, "active", scale=scale)
+
+    def off(self, name: str | None = None) -> None:
+        """Stop using the adapter `name`, or all of them; stale ones stay stale.
+
+        Raises:
+            AdapterNotFoundError: there is none of that name.
+        """
+        for row in [self.get(name)] if name else self.list():
+            if row.state == "active":
+                self._profile.set_adapter_state(row.id, "off")
+
+    def read(self, name: str) -> bytes:
+        """Return the adapter's GGUF file, decrypted in memory and checked.
+
+        Raises:
+            AdapterStaleError: it was trained on something that was forgotten or changed.
+            InvalidAdapterError: the file is missing, damaged or another one.
+            AdapterNotFoundError: there is no adapter of that name.
+        """
+        row = self._fresh(name)
+        path = self._path(row.id)
+        try:
+            stored = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InvalidAdapterError(
+                f"The file of the adapter '{name}' is missing ({path}); remove it and add it again."
+            ) from error
+        head = len(_MAGIC) + _NONCE_BYTES
+        try:
+            if stored[: len(_MAGIC)] != _MAGIC:
+                raise InvalidTag
+            nonce, sealed = stored[len(_MAGIC) : head], stored[head:]
+            content = self._cipher().decrypt(nonce, sealed, _associated(row.id, row.file_sha256))
+        except (InvalidTag, ValueError) as error:
+            raise InvalidAdapterError(
+                f"The file of the adapter '{name}' is damaged ({path}); remove it and add it again."
+            ) from error
+        if content_sha256(content) != row.file_sha256:
+            raise InvalidAdapterError(
+                f"The file of the adapter '{name}' is not the one that was added ({path})."
+            )
+        self._fresh(name)  # it may have gone stale while the file was read
+        return content
+
+    def verify(self, name: str, base: BaseModel) -> None:
+        """Check the adapter's file completely, and that it fits `base`.
+
+        Raises:
+            AdapterError: stale, missing, damaged, or made for another base.
+        """
+        row = self.get(name)
+        if row.base_sha256 != base.sha256:
+            raise AdapterBaseMismatchError(
+                f"The adapter '{name}' was made for the base with SHA-256 {row.base_sha256[:16]}…, "
+                f"not for {base.name} ({base.sha256[:16]}…)."
+            )
+        adapter = read_adapter(self.read(name), base.header)
+        dims = {n: (pair.a.shape[1], pair.b.shape[0]) for n, pair in adapter.tensors.items()}
+        check_base(adapter.architecture, dims, base.header, f"The adapter '{name}'")
+
+    def remove(self, name: str) -> None:
+        """Delete the adapter for good: its row, then its overwritten file.
+
+        Overwriting is a courtesy on disks that write elsewhere; there, the file that may remain
+        is still encrypted.
+
+        Raises:
+            AdapterNotFoundError: there is none of that name.
+        """
+        row = self.get(name)
+        self._profile.remove_adapter(row.id)
+        _shred(self._path(row.id))
+
+    def _fresh(self, name: str) -> AdapterRow:
+        row = self.get(name)
+        if row.state == "stale":
+            raise AdapterStaleError(
+                f"The adapter '{name}' was trained on something that was forgotten or changed; "
+                "it is not used until it is retrained."
+            )
+        return row
+
+    def _path(self, adapter_id: str) -> Path:
+        return self._folder / f"{adapter_id}.gguf.enc"
+
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._profile.derive_key("adapters"))
+
+    def _write(self, adapter_id: str, digest: str, content: bytes) -> None:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._cipher().encrypt(nonce, content, _associated(adapter_id, digest))
+        write_atomic(self._path(adapter_id), _MAGIC + nonce + sealed)
+
+    @staticmethod
+    def _check_name(name: str) -> None:
+        # ":" separates a scale, "," names; a name is shown in terminals and typed in shells.
+        if not name or len(name) > 100 or not name.isprintable() or set(name) & set(":,/\\"):
+            raise AdapterError(
+                "An adapter's name has 1 to 100 printable characters, none of ':', ',', '/', '\\'."
+            )
+
+
+def _associated(adapter_id: str, digest: str) -> bytes:
+    """Return what is authenticated together with the ciphertext."""
+    return _MAGIC + adapter_id.encode() + bytes.fromhex(digest)
+
+
+def _content_of(path: Path) -> bytes:
+    """Read a file that its header says is an adapter."""
+    read_adapter(path, None)  # header first: a model of many gigabytes is refused unread
+    if path.stat().st_size >= _MAX_FILE_BYTES:
+        raise InvalidAdapterError(f"{path} is too large for an adapter.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidAdapterError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _shred(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        with path.open("r+b") as file:
+            left = path.stat().st_size
+            while left > 0:
+                left -= file.write(os.urandom(min(left, 1 << 20)))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        sync_folder(path.parent)
