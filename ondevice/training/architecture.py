@@ -262,12 +262,10 @@ def _check_tensors(header: GgufHeader, architecture: Architecture) -> None:
     for index in range(architecture.n_layers):
         for name in architecture.family.block_tensors:
             layer = name.removesuffix(".weight")
-            shape = (
-                architecture.linear_shape(layer)
-                if layer in LINEAR_LAYERS
-                else (architecture.width,)
+            linear = layer in LINEAR_LAYERS
+            expected[f"blk.{index}.{name}"] = (
+                architecture.linear_shape(layer) if linear else (architecture.width,)
             )
-            expected[f"blk.{index}.{name}"] = shape
     for name, shape in expected.items():
         tensor = header.tensors.get(name)
         if tensor is None:

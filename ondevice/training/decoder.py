@@ -176,7 +176,7 @@ class Decoder:
     def _block_forward(
         self, index: int, x: F32, places: Places, slot: str, out: str = "x.unused"
     ) -> tuple[Saved, F32]:
-        """Compute one block; return what backward needs, in the memory of `slot`, and the output."""
+        """Compute one block; return what backward needs, kept in `slot`, and the output."""
         a, block, take = self.architecture, self.blocks[index], self.buffers.take
         n_tokens, linear, precision = len(x), block.linear, self.precision
         normed, rstd = take("normed", n_tokens, a.width), take("rstd", n_tokens)
@@ -265,7 +265,7 @@ class Decoder:
         )
         if not deeper:
             return
-        dq, dk, dv = (take(f"d{n}", *array.shape) for n, array in zip("qkv", (s.q, s.k, s.v)))
+        dq, dk, dv = take("dq", *s.q.shape), take("dk", *s.k.shape), take("dv", *s.v.shape)
         _kernels.attention_backward(
             do, s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse, dq, dk, dv,
             precision=precision,

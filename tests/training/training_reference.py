@@ -50,7 +50,7 @@ class Var:
         )
 
     @property
-    def T(self) -> Var:  # noqa: N802
+    def T(self) -> Var:
         return Var(self.value.T, [(self, lambda g: g.T)])
 
     def apply(self, function: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Var:

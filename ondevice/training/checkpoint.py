@@ -1,0 +1,122 @@
+"""The state of an unfinished training in one file, so that it can go on as if never stopped.
+
+The file is replaced as a whole: whenever the process dies, an old or a new
+state is there, never a mixture. It holds numbers only.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ondevice._files import atomic_writer
+from ondevice._kernels import F32
+from ondevice.errors import TrainingError
+
+_FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: updates made.
+        first_loss: mean loss of the first steps, to recognise divergence; None before the first.
+        smooth_loss: moving average of the steps' losses.
+        base_held_out: held-out loss of the base model.
+        best_held_out: lowest held-out loss of the adapter so far.
+        best_step: the step it was measured at.
+        without_better: measurements since then.
+        losses: loss of every step, for the plot.
+        held_out_losses: (step, loss) of every measurement.
+        done: no more steps are to be made.
+    """
+
+    step: int = 0
+    first_loss: float | None = None
+    smooth_loss: float | None = None
+    base_held_out: float | None = None
+    best_held_out: float | None = None
+    best_step: int = 0
+    without_better: int = 0
+    losses: list[float] = field(default_factory=list)
+    held_out_losses: list[tuple[int, float]] = field(default_factory=list)
+    done: bool = False
+
+
+def save(
+    path: Path,
+    identity: str,
+    progress: Progress,
+    arrays: Mapping[str, F32],
+    best: bytes | None,
+) -> None:
+    """Replace the checkpoint at `path`.
+
+    Args:
+        path: the file.
+        identity: hash of everything that the result depends on.
+        progress: the counters.
+        arrays: parameters and optimizer state.
+        best: the best adapter file so far.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    head = json.dumps({"format": _FORMAT, "identity": identity, "progress": asdict(progress)})
+    extra = {
+        "head": np.frombuffer(head.encode(), np.uint8),
+        "best": np.frombuffer(best or b"", np.uint8),
+    }
+    try:
+        with atomic_writer(path) as file:
+            np.savez(file, **extra, **{f"array/{n}": a for n, a in arrays.items()})  # type: ignore[arg-type]
+    except OSError as error:
+        raise TrainingError(
+            f"The checkpoint {path} cannot be written ({error.strerror}); free some space."
+        ) from error
+
+
+def load(
+    path: Path, identity: str, arrays: Mapping[str, F32]
+) -> tuple[Progress, bytes | None] | None:
+    """Fill `arrays` from the checkpoint at `path`; return the progress and the best adapter.
+
+    Returns None if there is no checkpoint, or it belongs to a training with other data, another
+    recipe or another base.
+
+    Raises:
+        TrainingError: the file is damaged.
+    """
+    damaged = TrainingError(f"The checkpoint {path} is damaged; delete it to begin anew.")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            head: dict[str, Any] = json.loads(stored["head"].tobytes())
+            if head.get("format") != _FORMAT or head.get("identity") != identity:
+                return None
+            for name, array in arrays.items():
+                values = stored[f"array/{name}"]
+                if values.shape != array.shape or values.dtype != array.dtype:
+                    raise damaged
+                array[...] = values
+            best = stored["best"].tobytes()
+            known = {f.name for f in fields(Progress)}
+            progress = Progress(**{k: v for k, v in head["progress"].items() if k in known})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise damaged from error
+    progress.held_out_losses = [(int(s), float(v)) for s, v in progress.held_out_losses]
+    return progress, best or None
+
+
+def remove(path: Path) -> None:
+    """Delete the checkpoint of a finished training."""
+    path.unlink(missing_ok=True)

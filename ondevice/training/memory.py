@@ -1,0 +1,122 @@
+"""How much memory a training needs, and what to compute twice when it must be less.
+
+The trade is between keeping a block's activations and computing them again. The
+adapter's bytes do not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ondevice.errors import TrainingError
+from ondevice.training.architecture import Architecture
+
+FIXED_BYTES = 200 << 20  # interpreter, libraries, vocabulary, the kernels' panels
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What was decided.
+
+    Attributes:
+        recompute: so many blocks, from below, are computed twice.
+        bytes: estimate of the peak of resident memory, the mapped model included.
+    """
+
+    recompute: int
+    bytes: int
+
+
+def plan_memory(
+    architecture: Architecture,
+    *,
+    file_bytes: int,
+    n_parameters: int,
+    rank: int,
+    pack_tokens: int,
+    lowest: int,
+    budget: int | None,
+) -> MemoryPlan:
+    """Return the plan that computes as few blocks twice as the budget allows.
+
+    Args:
+        architecture: of the base model.
+        file_bytes: size of its file, which is mapped.
+        n_parameters: how many numbers are trained.
+        rank: of the adapter.
+        pack_tokens: most tokens computed at once.
+        lowest: index of the lowest trained block.
+        budget: bytes; None for what this machine has available.
+
+    Raises:
+        TrainingError: even computing every block twice needs more.
+    """
+    available = budget if budget is not None else available_memory()
+    a = architecture
+    stream = 4 * a.width
+    kept = (
+        4 * (2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 2 * a.width + 2 * a.n_ff + a.n_heads)
+        + 4 * rank * 7
+    )
+    shared = 4 * (6 * a.width + 2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
+    # Parameters, gradients and two moments in float32, and the best adapter as F16.
+    fixed = FIXED_BYTES + file_bytes + 18 * n_parameters
+    plan = MemoryPlan(0, 0)
+    for recompute in (0, *range(lowest + 1, a.n_layers + 1)):
+        twice = max(0, recompute - lowest)
+        per_token = (a.n_layers - lowest - twice) * kept + twice * stream + shared
+        per_token += kept if twice or lowest else 0  # the slot that passing blocks share
+        plan = MemoryPlan(recompute, fixed + pack_tokens * per_token)
+        if available is None or plan.bytes <= available:
+            return plan
+    raise TrainingError(
+        f"This training needs about {plan.bytes >> 20} MB of memory even at its smallest, but "
+        f"{(available or 0) >> 20} MB are allowed; use a smaller model, a shorter --max-length "
+        "or a lower --rank."
+    )
+
+
+def available_memory() -> int | None:
+    """Return the bytes that can be used without swapping, or None where that cannot be told."""
+    if sys.platform == "win32":
+        return _windows_available()
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    try:  # half of the physical memory is a careful guess
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError):
+        return None
+
+
+def resident_memory() -> int | None:
+    """Return this process's peak resident memory in bytes, or None where that cannot be told."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _windows_available() -> int | None:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in ("total", "available", "a", "b", "c", "d")),
+            ("extended", ctypes.c_ulonglong),
+        )
+
+    status = Status()
+    status.length = ctypes.sizeof(Status)
+    kernel32 = getattr(ctypes, "windll").kernel32  # noqa: B009 - only there on Windows
+    return int(status.available) if kernel32.GlobalMemoryStatusEx(ctypes.byref(status)) else None

@@ -1,0 +1,448 @@
+"""The training loop: steps, measurements on held-out data, checkpoints, and the adapter file.
+
+The same documents, base, recipe, seed, machine type and number of threads give
+the same bytes, whether or not the run was interrupted in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ondevice import _kernels
+from ondevice._files import write_atomic
+from ondevice._kernels import F32, Precision
+from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, write_adapter
+from ondevice.base.models import BaseModel
+from ondevice.base.tokenizer import Tokenizer
+from ondevice.errors import TrainingError
+from ondevice.training import checkpoint
+from ondevice.training.checkpoint import Progress
+from ondevice.training.data import (
+    Document,
+    DocumentReader,
+    documents_sha256,
+    plan_steps,
+    split_held_out,
+)
+from ondevice.training.decoder import Decoder
+from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
+from ondevice.training.losses import PACK_TOKENS, mean_loss, packs_of, step_gradient
+from ondevice.training.memory import MemoryPlan, plan_memory, resident_memory
+from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
+from ondevice.training.recipe import Recipe
+from ondevice.training.weights import Weights
+
+CHECKPOINT_SECONDS = 60.0
+_SMOOTHING = 0.9  # of the moving average that divergence is judged by
+_FIRST_STEPS = 5  # their mean loss is what it is compared with
+
+
+@dataclass(frozen=True)
+class TrainingEvent:
+    """Something that a progress bar wants to know.
+
+    Attributes:
+        kind: "start", "step", "evaluation", "checkpoint", "stopped" (to be resumed) or "end".
+        step: updates made so far.
+        n_steps: updates planned.
+        loss: of this step, mean per supervised token in nats.
+        held_out_loss: at an evaluation.
+        learning_rate: of this step.
+        gradient_norm: before clipping.
+        tokens_per_second: of this step.
+        seconds_left: estimate.
+        memory_bytes: peak resident memory so far.
+    """
+
+    kind: Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"]
+    step: int
+    n_steps: int
+    loss: float | None = None
+    held_out_loss: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    memory_bytes: int | None = None
+
+
+Callback = Callable[[TrainingEvent], None]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of a training.
+
+    Attributes:
+        content: the adapter file, or None if it was stopped before the end.
+        recipe: with everything settled.
+        steps: updates made.
+        n_documents: training and held-out documents.
+        n_tokens: tokens of the training documents.
+        losses: of every step.
+        held_out_losses: (step, loss) of every measurement; step 0 is the base model.
+        best_step: the step whose adapter was kept.
+        memory: what was planned.
+    """
+
+    content: bytes | None
+    recipe: Recipe
+    steps: int
+    n_documents: tuple[int, int]
+    n_tokens: int
+    losses: tuple[float, ...]
+    held_out_losses: tuple[tuple[int, float], ...]
+    best_step: int
+    memory: MemoryPlan
+
+    @property
+    def improved(self) -> bool:
+        """Whether the adapter is better than the base on held-out data (False if unmeasured)."""
+        if len(self.held_out_losses) < 2:
+            return False
+        base, *others = (loss for _, loss in self.held_out_losses)
+        return min(others) < base
+
+
+def train(
+    base: BaseModel,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    on: Sequence[tuple[Path | bytes, float]] = (),
+    callback: Callback | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    memory_budget: int | None = None,
+    precision: Precision = "auto",
+    threads: int = 0,
+) -> TrainingResult:
+    """Train an adapter for `base` on the files `data` and write it to `out`.
+
+    An unfinished run leaves `<out>.checkpoint`; calling again with the same arguments goes on
+    from there.
+
+    Args:
+        base: a checked base model of a supported architecture.
+        data: text, Markdown or JSON-lines files.
+        out: the adapter file to write.
+        recipe: None for the defaults.
+        on: finished adapters and their scales that stay below the new one, unchanged.
+        callback: told of every step.
+        should_stop: asked after every step; True saves a checkpoint and returns.
+        memory_budget: bytes; None for what the machine has available.
+        precision: "f32" multiplies in float32 even where bfloat16 is faster.
+        threads: 0 for one per processor.
+
+    Raises:
+        TrainingError: the model is not supported, the data is empty or too long, the memory does
+            not suffice, or the loss diverges.
+        ImportSourceError: a data file cannot be read.
+        AdapterError: an adapter of `on` does not fit the base.
+    """
+    recipe = recipe or Recipe()
+    if not out.parent.is_dir():
+        raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
+    weights = Weights(base.header)
+    below = [(read_adapter(source, base.header), scale) for source, scale in on]
+    with Tokenizer(base) as tokenizer:
+        reader = DocumentReader(
+            tokenizer,
+            base.header,
+            max_length=min(recipe.max_length, weights.architecture.n_ctx_train),
+            completion_only=recipe.completion_only,
+        )
+        documents = reader.read(data)
+    _kernels.set_threads(threads)
+    trainer = Trainer(
+        weights,
+        documents,
+        recipe,
+        base_sha256=base.sha256,
+        below=below,
+        memory_budget=memory_budget,
+        precision=precision,
+        checkpoint_path=out.with_name(out.name + ".checkpoint"),
+    )
+    result = trainer.run(callback, should_stop)
+    if result.content is not None:
+        try:
+            write_atomic(out, result.content)
+        except OSError as error:
+            raise TrainingError(
+                f"The adapter {out} cannot be written ({error.strerror}); the checkpoint is kept."
+            ) from error
+        checkpoint.remove(trainer.checkpoint_path)  # type: ignore[arg-type]
+    return result
+
+
+class Trainer:
+    """One training, from documents to the bytes of an adapter file.
+
+    Attributes:
+        recipe: settled for the data.
+        parameters: the adapter that is trained.
+        decoder: the base with all adapters.
+        progress: where the training stands.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        documents: Sequence[Document],
+        recipe: Recipe,
+        *,
+        base_sha256: str,
+        below: Sequence[tuple[LoraAdapter, float]] = (),
+        memory_budget: int | None = None,
+        precision: Precision = "auto",
+        checkpoint_path: Path | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
+        """Check everything and prepare the training; `train` says what the arguments are.
+
+        Raises:
+            TrainingError: something does not fit; nothing was computed yet.
+        """
+        self._training, self._held_out = split_held_out(documents, recipe.held_out, recipe.seed)
+        self._n_tokens = sum(len(d.tokens) for d in self._training)
+        self.recipe = recipe = recipe.settled(self._n_tokens)
+        self.weights = weights
+        self.parameters = AdapterParameters.initial(weights.architecture, recipe)
+        stack: list[Mapping[str, Pair]] = []
+        for adapter, scale in below:
+            dims = {n: (p.a.shape[1], p.b.shape[0]) for n, p in adapter.tensors.items()}
+            check_base(adapter.architecture, dims, weights.header, "The adapter below")
+            stack.append(frozen_pairs(adapter, scale))
+        self._steps = plan_steps(
+            self._training, recipe.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
+        )
+        longest = max(len(d.tokens) for d in documents)
+        self.memory = plan_memory(
+            weights.architecture,
+            file_bytes=weights.file_bytes,
+            n_parameters=self.parameters.size,
+            rank=recipe.rank,
+            pack_tokens=max(longest, min(PACK_TOKENS, recipe.tokens_per_step)),
+            lowest=recipe.first_layer,
+            budget=memory_budget,
+        )
+        self.decoder = Decoder(
+            weights,
+            [*stack, self.parameters.pairs],
+            precision=precision,
+            recompute=self.memory.recompute,
+        )
+        self.optimizer = AdamW(self.parameters.arrays, recipe)
+        self.progress = Progress()
+        self.checkpoint_path = checkpoint_path
+        self._checkpoint_seconds = checkpoint_seconds
+        self._best: bytes | None = None
+        self._provenance = {
+            "base_sha256": base_sha256,
+            "recipe_sha256": recipe.sha256(),
+            "code_sha256": code_sha256(),
+        }
+        self._identity = self._identify(below, precision)
+
+    def run(
+        self,
+        callback: Callback | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> TrainingResult:
+        """Train to the end, or until `should_stop`, going on from a checkpoint if there is one.
+
+        Raises:
+            TrainingError: the loss is no number or diverges; the last checkpoint is kept.
+        """
+        tell = callback or (lambda event: None)
+        self._resume()
+        tell(self._event("start"))
+        saved_at = started = time.monotonic()
+        first_step = self.progress.step
+        if self._held_out and not self.progress.held_out_losses:
+            self._evaluate(tell)
+        while not self.progress.done and self.progress.step < len(self._steps):
+            event = self._step()
+            n_done = self.progress.step - first_step
+            left = (time.monotonic() - started) / n_done * (len(self._steps) - self.progress.step)
+            tell(_replace(event, seconds_left=left))
+            if self._evaluation_is_due():
+                self._evaluate(tell)
+            stop = should_stop is not None and should_stop()
+            if stop or time.monotonic() - saved_at >= self._checkpoint_seconds:
+                self._save(tell)
+                saved_at = time.monotonic()
+            if stop and not self._finished:
+                tell(self._event("stopped"))
+                return self._result(None)
+        content = self._best if self._best is not None else self._adapter_file()
+        tell(self._event("end"))
+        return self._result(content)
+
+    @property
+    def _finished(self) -> bool:
+        return self.progress.done or self.progress.step >= len(self._steps)
+
+    def _step(self) -> TrainingEvent:
+        """Make one update."""
+        began = time.perf_counter()
+        p, recipe = self.progress, self.recipe
+        members = [self._training[index] for index in self._steps[p.step]]
+        self.parameters.zero_gradients()
+        loss = step_gradient(self.decoder, packs_of(members))
+        gradients = self.parameters.gradients
+        norm = gradient_norm(gradients)
+        self._check_divergence(loss, norm)
+        rate = learning_rate(p.step, len(self._steps), recipe)
+        shorten = min(1.0, recipe.clip / norm) if norm > 0 else 1.0
+        self.optimizer.update(self.parameters.arrays, gradients, rate, shorten)
+        p.step += 1
+        p.losses.append(loss)
+        n_tokens = sum(len(d.tokens) for d in members)
+        return self._event(
+            "step",
+            loss=loss,
+            learning_rate=rate,
+            gradient_norm=norm,
+            tokens_per_second=n_tokens / (time.perf_counter() - began),
+        )
+
+    def _check_divergence(self, loss: float, norm: float) -> None:
+        """Stop before a bad gradient spoils the parameters."""
+        p = self.progress
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise self._diverged("is no number any more")
+        n_seen = len(p.losses)
+        if n_seen < _FIRST_STEPS:
+            p.first_loss = ((p.first_loss or 0.0) * n_seen + loss) / (n_seen + 1)
+            p.smooth_loss = p.first_loss
+            return
+        assert p.first_loss is not None and p.smooth_loss is not None
+        p.smooth_loss = _SMOOTHING * p.smooth_loss + (1.0 - _SMOOTHING) * loss
+        if p.smooth_loss > p.first_loss + max(1.0, 0.5 * p.first_loss):
+            raise self._diverged("diverges")
+
+    def _diverged(self, what: str) -> TrainingError:
+        kept = (
+            f"; the last good state is in {self.checkpoint_path}"
+            if self.checkpoint_path is not None and self.checkpoint_path.exists()
+            else ""
+        )
+        return TrainingError(
+            f"The loss {what} at step {self.progress.step + 1}; try a lower learning rate than "
+            f"{self.recipe.learning_rate:g}{kept}."
+        )
+
+    def _evaluation_is_due(self) -> bool:
+        if not self._held_out:
+            return False
+        every = max(1, len(self._steps) // self.recipe.evaluations)
+        return self.progress.step % every == 0 or self.progress.step == len(self._steps)
+
+    def _evaluate(self, tell: Callback) -> None:
+        """Measure the held-out loss; keep the adapter if it is the best one yet."""
+        p = self.progress
+        loss = mean_loss(self.decoder, self._held_out)
+        p.held_out_losses.append((p.step, loss))
+        if p.step == 0:  # B is zero: this is the base
+            p.base_held_out = loss
+        elif not math.isfinite(loss):
+            raise self._diverged("on held-out data is no number any more")
+        elif p.best_held_out is None or loss < p.best_held_out:
+            p.best_held_out, p.best_step, p.without_better = loss, p.step, 0
+            self._best = self._adapter_file()
+        else:
+            p.without_better += 1
+            p.done = 0 < self.recipe.patience <= p.without_better
+        tell(self._event("evaluation", held_out_loss=loss))
+
+    def _adapter_file(self) -> bytes:
+        adapter = self.parameters.to_adapter(
+            self.weights.architecture, self.recipe.file_alpha, self._provenance
+        )
+        return write_adapter(adapter, "F16" if self.recipe.dtype == "F16" else "F32")
+
+    def _state(self) -> dict[str, F32]:
+        """Return every array that changes, by name."""
+        groups = (
+            ("value", self.parameters.arrays),
+            ("mean", self.optimizer.mean),
+            ("square", self.optimizer.square),
+        )
+        return {f"{kind}/{n}": array for kind, arrays in groups for n, array in arrays.items()}
+
+    def _save(self, tell: Callback) -> None:
+        if self.checkpoint_path is not None:
+            checkpoint.save(
+                self.checkpoint_path, self._identity, self.progress, self._state(), self._best
+            )
+            tell(self._event("checkpoint"))
+
+    def _resume(self) -> None:
+        if self.checkpoint_path is None:
+            return
+        found = checkpoint.load(self.checkpoint_path, self._identity, self._state())
+        if found is not None:
+            self.progress, self._best = found
+            self.optimizer.step = self.progress.step
+
+    def _identify(self, below: Sequence[tuple[LoraAdapter, float]], precision: str) -> str:
+        """Return a hash of everything that the result depends on."""
+        parts = [
+            *self._provenance.values(),
+            documents_sha256(self._training),
+            documents_sha256(self._held_out),
+            _kernels.isa(),
+            precision,
+        ]
+        for adapter, scale in below:
+            parts += [hashlib.sha256(write_adapter(adapter, "F32")).hexdigest(), repr(scale)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _event(
+        self,
+        kind: Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"],
+        **values: float,
+    ) -> TrainingEvent:
+        return TrainingEvent(
+            kind,
+            self.progress.step,
+            len(self._steps),
+            memory_bytes=resident_memory(),
+            **values,
+        )
+
+    def _result(self, content: bytes | None) -> TrainingResult:
+        p = self.progress
+        return TrainingResult(
+            content=content,
+            recipe=self.recipe,
+            steps=p.step,
+            n_documents=(len(self._training), len(self._held_out)),
+            n_tokens=self._n_tokens,
+            losses=tuple(p.losses),
+            held_out_losses=tuple(p.held_out_losses),
+            best_step=p.best_step if self._best is not None else p.step,
+            memory=self.memory,
+        )
+
+
+def code_sha256() -> str:
+    """Return a hash of the Python code that decides what an adapter becomes."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def _replace(event: TrainingEvent, *, seconds_left: float) -> TrainingEvent:
+    import dataclasses
+
+    return dataclasses.replace(event, seconds_left=seconds_left)
