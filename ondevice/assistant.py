@@ -102,7 +102,7 @@ class Reply:
     @property
     def finish_reason(self) -> str:
         """`stop`, `length` or `cancelled`."""
-        return self._stream.finish_reason if self._stream is not None else "cancelled"
+        return (self._stream.finish_reason if self._stream else None) or "cancelled"
 
     def cancel(self) -> None:
         """Stop within a token; may be called from any thread."""

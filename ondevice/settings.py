@@ -81,7 +81,8 @@ class Settings:
             return cls()
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
-        return _from_table(cls(), tables, path, "")
+        settings: Settings = _from_table(cls(), tables, path, "")
+        return settings
 
 
 def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) -> Any:

@@ -18,8 +18,8 @@ from ondevice.cli._session import model_options, open_assistant
 def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Ask one question and print the answer.
 
-    The question is read from standard input where none is given (or `-`);
-    with both, the input follows the question.
+    Without a question it is read from standard input; a `-` puts the input after
+    the question: cat letter.txt | ondevice ask "Make this shorter:" -
     """
     text = _question(question)
     with open_assistant(options) as me:
@@ -46,10 +46,12 @@ def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _question(words: tuple[str, ...]) -> str:
-    text = " ".join(words).strip()
-    if text in ("", "-") or not sys.stdin.isatty():
-        piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-        text = piped if text in ("", "-") else f"{text}\n\n{piped}".strip()
+    """Return the question; standard input is read only when asked for, so that scripts never hang."""
+    parts = [word for word in words if word != "-"]
+    from_input = len(parts) < len(words) or (not words and not sys.stdin.isatty())
+    text = " ".join(parts).strip()
+    if from_input:
+        text = f"{text}\n\n{sys.stdin.read().strip()}".strip()
     if not text:
         raise click.UsageError('Ask something: ondevice ask "What should I cook tonight?"')
     return text

@@ -95,9 +95,10 @@ def _folders() -> str:
 
 
 def _keyring() -> str:
-    from ondevice.profile.keys import keyring_name
+    from ondevice.profile.keyring_store import SystemKeyring
 
-    return keyring_name() or (
+    keyring = SystemKeyring.find()
+    return (keyring and keyring.name) or (
         "none on this system: a passphrase or a key file protects the profile "
         "(pip install 'ondevice[keyring]' on a desktop)"
     )

@@ -11,9 +11,11 @@ from ondevice.cli._session import open_profile, profile_option, scope_option
 from ondevice.profile.records import CATEGORIES
 
 if TYPE_CHECKING:
-    from ondevice.profile.records import Fact
+    from ondevice.profile.records import Fact, ForgetPreview
     from ondevice.profile.store import Profile
     from ondevice.recall.search import Recall
+
+SHOWN = 40  # lines of a long preview
 
 category_option = click.option(
     "--category", type=click.Choice(CATEGORIES), help="[default: found by rules]"
@@ -230,14 +232,24 @@ def forget(record_ids: tuple[str, ...], yes: bool, profile: str | None, as_json:
     with open_profile(profile) as store:
         preview = store.preview_forget(record_ids)
         if not as_json:
-            for line in preview.lines():
-                talk(line)
+            _talk_of(preview)
         confirm("Forget this for good?", yes=yes)
         report = store.forget(record_ids)
         if as_json:
             print_json(report)
         else:
             talk(f"Forgotten: {len(report.records)} records.")
+            if not report.purged:
+                talk("Another program is reading; the last traces go when it stops.", dim=True)
+
+
+def _talk_of(preview: ForgetPreview) -> None:
+    """Say what `forget` will delete, and what stays although it may say the same."""
+    lines = preview.lines()
+    for line in lines[:SHOWN]:
+        talk(line)
+    if len(lines) > SHOWN:
+        talk(f"… and {len(lines) - SHOWN} more.")
 
 
 @command.command("why")
@@ -268,14 +280,20 @@ def why(
         used = [store.get(i) for i in ids if store.has(i)]
         gone = len(ids) - len(used)
         if as_json:
-            rows = [{"id": r.id, "text": r.text} for r in used]
+            rows = [{"id": r.id, "text": _text_of(r)} for r in used]
             print_json({"answer": turn.id, "memories": rows, "forgotten_since": gone})
             return
         print_table(
-            ["id", "text"], [(r.id, r.text) for r in used], "That answer was given no memories."
+            ["id", "text"],
+            [(r.id, _text_of(r)) for r in used],
+            "That answer was given no memories.",
         )
         if gone:
             talk(f"({gone} of its memories were forgotten since)", dim=True)
+
+
+def _text_of(record: object) -> str:
+    return str(getattr(record, "text", None) or getattr(record, "name", ""))
 
 
 def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool) -> None:

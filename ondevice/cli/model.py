@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from ondevice.cli._output import json_option, print_json, print_table, size, talk
@@ -21,25 +23,11 @@ def list_(as_json: bool) -> None:
 
     models = list_models(Home.default())
     if as_json:
-        print_json(
-            [
-                {
-                    "name": entry.name,
-                    "architecture": entry.architecture,
-                    "parameters": entry.parameters,
-                    "size_bytes": entry.size_bytes,
-                    "licence": entry.licence,
-                    "sha256": entry.sha256,
-                    "source": entry.source,
-                    "path": str(path) if path else None,
-                }
-                for entry, path in models
-            ]
-        )
+        print_json([dataclasses.asdict(model) for model in models])
         return
     print_table(
-        ["name", "size", "licence", "on this machine"],
-        [(e.name, size(e.size_bytes), e.licence, path or "–") for e, path in models],
+        ["", "name", "size", "licence", "on this machine"],
+        [("*" * m.default, m.name, size(m.size_bytes), m.licence, m.path or "–") for m in models],
         "The catalogue is empty.",
     )
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import importlib.util
+import sys
 from typing import Any
 
 SERVICE = "ondevice"
 
-# Only what the operating systems themselves protect. `keyring` also offers backends that
-# refuse everything, keep nothing or write plain text.
-_REAL = ("macOS", "Windows", "SecretService", "libsecret", "kwallet")
+# Only what the operating systems themselves protect: `keyring` also offers backends that
+# refuse everything, keep nothing or write plain text. Each is imported by name, because its
+# own search imports them all, and that of macOS starts a C compiler on Linux.
+_REAL = {
+    "darwin": ("macOS",),
+    "win32": ("Windows",),
+    "linux": ("SecretService", "libsecret", "kwallet"),
+}
+_CLASSES = {"Windows": "WinVaultKeyring", "kwallet": "DBusKeyring"}
 
 
 class SystemKeyring:
@@ -25,13 +33,10 @@ class SystemKeyring:
         """Return the system's keyring, or None where there is none."""
         if importlib.util.find_spec("keyring") is None:
             return None
-        import keyring
-
-        backend = keyring.get_keyring()
-        backends = getattr(backend, "backends", [backend])  # a chain asks several in turn
-        for candidate in backends:
-            if _is_real(candidate):
-                return cls(candidate)
+        for name in _REAL.get(sys.platform, _REAL["linux"]):
+            backend = _backend(name)
+            if backend is not None:
+                return cls(backend)
         return None
 
     @property
@@ -69,6 +74,8 @@ class SystemKeyring:
             self._backend.delete_password(SERVICE, account)
 
 
-def _is_real(backend: Any) -> bool:
-    module = type(backend).__module__
-    return module.startswith("keyring.backends.") and module.split(".")[2] in _REAL
+def _backend(name: str) -> Any | None:
+    """Return keyring's backend `name`, or None if it cannot be used on this machine."""
+    module = importlib.import_module(f"keyring.backends.{name}")
+    backend = getattr(module, _CLASSES.get(name, "Keyring"), None)
+    return backend() if backend is not None and backend.viable else None

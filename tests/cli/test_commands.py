@@ -1,6 +1,8 @@
 """Commands as a person runs them, on the real default model where one is needed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -105,8 +107,8 @@ def test_same_seed_same_answer(ondevice):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("memory", "show", "nonsense"), 1, "nonsense"),
-        (("memory", "forget", "nonsense", "--yes"), 1, "nonsense"),
+        (("memory", "show", "nonsense"), 1, "not the id"),
+        (("memory", "forget", "nonsense", "--yes"), 1, "not the id"),
         (("memory", "edit", "x"), 2, "what to change"),
         (("import", "/no/such/folder"), 1, "/no/such/folder"),
         (("ask", "hi", "--model", "/no/such.gguf"), 1, "/no/such.gguf"),
@@ -156,3 +158,15 @@ def test_doctor_says_ready(ondevice):
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert code == 0, findings
     assert "tokens/s" in findings["generation"]["text"]
+
+
+def test_question_from_standard_input(home):
+    def ask(*arguments, text):
+        program = "import sys; from ondevice.cli import run; sys.exit(run(sys.argv[1:]))"
+        command = [sys.executable, "-c", program, "ask", "--temporary", "--max-tokens", "4"]
+        return subprocess.run([*command, *arguments], input=text, capture_output=True, text=True)
+
+    assert ask(text="Name a colour.").stdout.strip()
+    assert ask("Make this shorter:", "-", text="It was a long day.").returncode == 0
+    nothing = ask(text="")
+    assert nothing.returncode == 2 and "Ask something" in nothing.stderr
