@@ -60,7 +60,7 @@ def test_no_network_and_no_foreign_file(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     trace = log.read_text(errors="replace")
 
-    network = re.findall(r".*(?:socket\(AF_INET|connect\(|sendto\(|bind\().*", trace)
+    network = [line for line in trace.splitlines() if "AF_INET" in line]
     assert network == []
 
     written = set()

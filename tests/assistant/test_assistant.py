@@ -1,0 +1,220 @@
+"""The facade: what a turn reads, writes, shows and drops.
+
+The scripted engine stands in where the model is not what is tested.
+"""
+
+import threading
+
+import pytest
+
+from ondevice.assistant import Assistant
+from ondevice.engine.fake import FakeEngine
+from ondevice.errors import AdapterStaleError, RecordNotFoundError
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return Embedder()
+
+
+@pytest.fixture
+def open_assistant(home, embedder):
+    opened = []
+
+    def make(script=("All right.",), **options):
+        profile = Profile.open(home, None, create=True, warn=lambda _: None)
+        me = Assistant(FakeEngine(script), profile, embedder, Settings(), **options)
+        opened.append(me)
+        return me
+
+    yield make
+    for me in opened:
+        me.close()
+
+
+def _shown(me):
+    """Return all text that the engine was shown at the last turn."""
+    messages, _ = me.engine.calls.chats[-1]
+    return "\n".join(message.content for message in messages)
+
+
+def test_a_remembered_fact_is_shown_to_the_model(open_assistant):
+    me = open_assistant()
+    fact = me.remember("My dog is called Biscuit.")
+    reply = me.ask("What is my dog called?")
+    assert "Biscuit" in _shown(me)
+    assert fact.id in [memory.id for memory in reply.receipt.used]
+
+
+def test_a_fact_in_a_turn_is_saved_and_found_in_the_next_conversation(open_assistant):
+    me = open_assistant()
+    reply = me.ask("Hello! My cat is called Mia and I live in Porto.")
+    assert {"Mia", "Porto"} <= {
+        word.strip(".") for f in reply.receipt.saved for word in f.text.split()
+    }
+    me.new_conversation()
+    me.ask("Where do I live?")
+    assert "Porto" in _shown(me)
+
+
+def test_later_turns_only_append_so_that_the_cache_stays_warm(open_assistant):
+    me = open_assistant()
+    me.remember("My dog is called Biscuit.")
+    me.ask("What is my dog called?")
+    first, _ = me.engine.calls.chats[-1]
+    me.ask("And what does he like?")
+    second, _ = me.engine.calls.chats[-1]
+    assert second[: len(first)] == first
+
+
+def test_forgetting_drops_transcript_text_and_cache(open_assistant):
+    me = open_assistant()
+    fact = me.remember("My safe word is Quixotry.")
+    me.ask("What is my safe word?")
+    assert "Quixotry" in _shown(me)
+    resets = me.engine.calls.resets
+    report = me.forget(fact.id)
+    assert fact.id in report.records
+    assert me.engine.calls.resets > resets
+    me.ask("And now?")
+    assert "Quixotry" not in _shown(me)
+    assert "safe word" in _shown(me)  # the person's own earlier question stays
+
+
+def test_forgetting_something_unknown_changes_nothing(open_assistant):
+    me = open_assistant()
+    fact = me.remember("I play the cello.")
+    with pytest.raises(RecordNotFoundError):
+        me.forget(fact.id, "nonsense")
+    assert me.recall("cello")
+
+
+def test_a_newer_fact_replaces_the_older_one_in_a_running_chat(open_assistant):
+    me = open_assistant()
+    me.remember("I live in Hamburg.")
+    me.ask("Where do I live?")
+    assert "Hamburg" in _shown(me)
+    me.ask("I live in Lisbon now.")
+    me.ask("Where is my home?")
+    assert "Lisbon" in _shown(me)
+    assert "lives in Hamburg" not in _shown(me)
+
+
+def test_what_another_process_forgets_stops_the_answer_and_is_dropped(open_assistant, home):
+    me = open_assistant(["one two three four five six seven"])
+    fact = me.remember("My dog is called Biscuit.")
+    other = Profile.open(home, None, warn=lambda _: None)
+    reply = me.chat("What is my dog called?")
+    said = []
+    for piece in reply:
+        said.append(piece)
+        if len(said) == 2:
+            other.forget([fact.id])
+    other.close()
+    assert len(said) == 2
+    assert reply.receipt.forgotten_meanwhile
+    me.ask("What is my dog called?")
+    assert "Biscuit" not in _shown(me)
+
+
+def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home):
+    me = open_assistant(["one two three four"])
+    other = Profile.open(home, None, warn=lambda _: None)
+    reply = me.chat("Count.")
+    for number, _ in enumerate(reply):
+        other.add_fact(f"The user likes the number {number}.")
+    other.close()
+    assert reply.text == "one two three four"
+
+
+def test_temporary_reads_and_writes_nothing(open_assistant, home):
+    me = open_assistant()
+    me.remember("My dog is called Biscuit.")
+    me.temporary = True
+    reply = me.ask("My name is Zoe. What is my dog called?")
+    assert "Biscuit" not in _shown(me)
+    assert reply.receipt.saved == [] and reply.receipt.used == []
+    assert me.profile.last_conversation() is None
+    assert len(me.profile.facts()) == 1
+
+
+def test_a_stopped_answer_is_kept_as_far_as_it_went(open_assistant):
+    me = open_assistant(["one two three four five"])
+    pieces = iter(me.chat("Count."))
+    said = next(pieces) + next(pieces)
+    pieces.close()
+    turns = me.profile.turns(me.profile.last_conversation())
+    assert [turn.role for turn in turns] == ["user", "assistant"]
+    assert turns[1].text == said
+
+
+def test_continue_takes_up_the_last_conversation(open_assistant):
+    open_assistant(["Nice."]).ask("I baked bread today, it rose well.")
+    me = open_assistant()
+    assert me.continue_last() == 2
+    me.ask("Was it good?")
+    assert "I baked bread today" in _shown(me)
+    assert len(me.profile.turns(me.profile.last_conversation())) == 4
+
+
+def test_contexts_are_kept_apart(open_assistant):
+    open_assistant(scope="work").remember("My boss is called Ramona.")
+    home_side = open_assistant()
+    assert all("Ramona" not in m.text for m in home_side.recall("boss"))
+    home_side.ask("Who is my boss?")
+    assert "Ramona" not in _shown(home_side)
+    work_side = open_assistant(scope="work")
+    work_side.ask("Who is my boss?")
+    assert "Ramona" in _shown(work_side)
+
+
+def test_questions_and_answers_of_before_are_no_evidence(open_assistant):
+    me = open_assistant(["Your dog is called Rex, I guess."])
+    me.ask("What is my dog called?")
+    me.new_conversation()
+    reply = me.ask("What is my dog called?")
+    assert reply.receipt.used == []
+
+
+def test_a_stale_adapter_is_refused_by_name(open_assistant, make_adapter, default_model):
+    from ondevice.adapters.registry import AdapterRegistry
+
+    me = open_assistant()
+    fact = me.remember("I play the cello.")
+    path, _ = make_adapter(1)
+    registry = AdapterRegistry(me.profile)
+    registry.add(path, default_model, name="mine", records=[fact.id])
+    registry.use("mine", 1.0)
+    me.forget(fact.id)
+    assert me.engine.active_adapters == []
+    with pytest.raises(AdapterStaleError):
+        me.use_adapters([("mine", 1.0)])
+
+
+def test_threads_take_turns(open_assistant):
+    me = open_assistant(lambda messages: f"echo {messages[-1].content.split()[-1]}")
+    answers = {}
+
+    def ask(number):
+        answers[number] = me.ask(f"Say {number}").text
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {n: f"echo {n}" for n in range(6)}
+    roles = [turn.role for turn in me.profile.turns(me.profile.last_conversation())]
+    assert roles == ["user", "assistant"] * 6
+
+
+def test_the_real_model_is_given_what_was_said(home):
+    with Assistant.open(home=home, warn=lambda _: None) as me:
+        me.remember("My dog is called Biscuit.")
+        first = me.ask("What is the name of my dog?")
+        second = me.ask("Tell me a short joke.")
+        assert "Biscuit" in first.text
+        assert second.usage.cached_tokens >= first.usage.prompt_tokens
