@@ -1,48 +1,59 @@
-// The Python module ondevice._kernels. Checks every argument; the kernels check nothing.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
+// The Python module ondevice._kernels. Bindings check every argument; kernels check nothing.
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <map>
-#include <stdexcept>
 
-#include "processor.h"
+#include "arguments.h"
 #include "thread_pool.h"
 
-namespace nb = nanobind;
-using namespace nb::literals;
-using namespace ondevice;
-
+namespace ondevice {
 namespace {
-
-using Flat = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 
 std::map<std::string, bool> features() {
   const auto found = processor_features();
   return {found.begin(), found.end()};
 }
 
-double sum_of_squares(Flat x) {
-  const float* data = x.data();
-  const auto n = int64_t(x.size());
+void choose_threads(int n) {
+  check(n >= 0, "The number of threads must not be negative.");
+  set_threads(n);
+}
+
+// The best of many short runs: a longer one would catch other programs' time.
+double peak(const std::string& dtype, double seconds) {
+  check(dtype == "f32" || dtype == "bf16", "dtype must be 'f32' or 'bf16'.");
   const Kernels& k = kernels();
+  const int jobs = threads();
+  std::vector<float> sink(jobs);
   nb::gil_scoped_release unlocked;
-  return k.sum_of_squares(data, n);
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+  };
+  double best = 0;
+  for (const auto begin = Clock::now(); since(begin) < seconds;) {
+    const auto start = Clock::now();
+    const int64_t done = k.multiply_adds_in_registers(dtype == "bf16", jobs, 1 << 18, sink.data());
+    best = std::max(best, 2e-9 * double(done) / since(start));
+  }
+  return best;
 }
 
 }  // namespace
+}  // namespace ondevice
 
 NB_MODULE(_kernels, m) {
+  using namespace ondevice;
   m.def("features", &features);
   m.def("available_isas", &available_isas);
   m.def("isa", [] { return std::string(kernels().isa); });
   m.def("use_isa", &use_isa, "name"_a);
-  m.def("set_threads", [](int n) {
-    if (n < 0) throw std::invalid_argument("The number of threads must not be negative.");
-    set_threads(n);
-  }, "n"_a);
+  m.def("set_threads", &choose_threads, "n"_a);
   m.def("threads", &threads);
-  m.def("sum_of_squares", &sum_of_squares, "x"_a);
+  m.def("peak", &peak, "dtype"_a, "seconds"_a = 0.3);
+  bind_linear(m);
+  bind_loss(m);
 }

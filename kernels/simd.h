@@ -5,6 +5,7 @@
 //   load_some, store_some  only the first n floats; the other lanes are zero
 //   splat, fma             fma(a, b, c) is a * b + c, rounded once where the machine can
 //   sum, largest           over the lanes
+//   transpose              LANES vectors, as a square, in place
 //   exp                    within 2 units in the last place; 0 below -87.3
 //
 // Files that include this are compiled once per instruction set, so everything
@@ -13,6 +14,7 @@
 // template instance, and it might keep the one that this machine cannot run.
 #pragma once
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -20,6 +22,15 @@
 #include <immintrin.h>
 #elif defined(KERNEL_NEON)
 #include <arm_neon.h>
+#endif
+
+// Before a loop over an array of registers, which must not go through memory.
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define UNROLL
 #endif
 
 namespace ondevice::KERNEL_ISA {
@@ -50,6 +61,46 @@ inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEARES
 inline Vec scale_by_power_of_2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
 inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
 inline float largest(Vec a) { return _mm512_reduce_max_ps(a.v); }
+inline void transpose(Vec r[LANES]) {
+  __m512 t[LANES], u[LANES];
+  UNROLL for (int i = 0; i < 16; i += 2) {  // pairs of rows
+    t[i] = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
+    t[i + 1] = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
+  }
+  UNROLL for (int i = 0; i < 16; i += 4) {  // 4 x 4 squares
+    for (int j = 0; j < 2; ++j) {
+      const __m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + j + 2]);
+      u[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      u[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  }
+  UNROLL for (int i = 0; i < 4; ++i) {  // squares to their places
+    const __m512 ab_even = _mm512_shuffle_f32x4(u[i], u[i + 4], 0x88);
+    const __m512 ab_odd = _mm512_shuffle_f32x4(u[i], u[i + 4], 0xdd);
+    const __m512 cd_even = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0x88);
+    const __m512 cd_odd = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0xdd);
+    r[i].v = _mm512_shuffle_f32x4(ab_even, cd_even, 0x88);
+    r[i + 8].v = _mm512_shuffle_f32x4(ab_even, cd_even, 0xdd);
+    r[i + 4].v = _mm512_shuffle_f32x4(ab_odd, cd_odd, 0x88);
+    r[i + 12].v = _mm512_shuffle_f32x4(ab_odd, cd_odd, 0xdd);
+  }
+}
+// 32 entries as 16 pairs in bfloat16, rounded to nearest even
+inline Vec bf16_pairs(Vec first, Vec second) {
+  return {_mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(second.v, first.v))};
+}
+// pair i is (low[i], high[i])
+inline Vec interleaved_bf16(Vec low, Vec high) {
+  const __m512i shuffle = _mm512_set_epi16(
+      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+      23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high.v, low.v);
+  return {_mm512_castsi512_ps(_mm512_permutexvar_epi16(shuffle, halves))};
+}
+inline Vec fma_bf16(Vec a, Vec b, Vec c) {
+  return {_mm512_dpbf16_ps(c.v, (__m512bh)_mm512_castps_si512(a.v),
+                           (__m512bh)_mm512_castps_si512(b.v))};
+}
 
 #elif defined(KERNEL_AVX2)
 
@@ -88,6 +139,23 @@ inline float largest(Vec a) {
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
+inline void transpose(Vec r[LANES]) {
+  __m256 t[LANES], u[LANES];
+  UNROLL for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
+    t[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
+  }
+  UNROLL for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; ++j) {
+      u[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
+      u[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
+    }
+  }
+  UNROLL for (int i = 0; i < 4; ++i) {
+    r[i].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    r[i + 4].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+}
 
 #elif defined(KERNEL_NEON)
 
@@ -121,6 +189,13 @@ inline Vec scale_by_power_of_2(Vec x, Vec n) {
 }
 inline float sum(Vec a) { return vaddvq_f32(a.v); }
 inline float largest(Vec a) { return vmaxvq_f32(a.v); }
+inline void transpose(Vec r[LANES]) {
+  const float32x4x2_t ab = vtrnq_f32(r[0].v, r[1].v), cd = vtrnq_f32(r[2].v, r[3].v);
+  r[0].v = vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0]));
+  r[1].v = vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1]));
+  r[2].v = vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0]));
+  r[3].v = vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1]));
+}
 
 #else  // portable: arrays that a compiler turns into whatever the baseline has
 
@@ -141,7 +216,7 @@ inline Vec operator/(Vec a, Vec b) { EACH_LANE a.v[i] /= b.v[i]; return a; }
 inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 inline Vec max(Vec a, Vec b) { EACH_LANE a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return a; }
 inline Vec min(Vec a, Vec b) { EACH_LANE a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; return a; }
-inline Vec sqrt(Vec a) { EACH_LANE a.v[i] = __builtin_sqrtf(a.v[i]); return a; }
+inline Vec sqrt(Vec a) { EACH_LANE a.v[i] = sqrtf(a.v[i]); return a; }
 // Adding 1.5 * 2^23 leaves no bits for the fraction: rounds to nearest, for |x| < 2^22.
 inline Vec round(Vec a) { EACH_LANE a.v[i] = (a.v[i] + 12582912.0f) - 12582912.0f; return a; }
 inline Vec scale_by_power_of_2(Vec x, Vec n) {
@@ -158,8 +233,22 @@ inline float largest(Vec a) {
   const float x = a.v[0] > a.v[2] ? a.v[0] : a.v[2], y = a.v[1] > a.v[3] ? a.v[1] : a.v[3];
   return x > y ? x : y;
 }
+inline void transpose(Vec r[LANES]) {
+  for (int i = 0; i < LANES; ++i)
+    for (int j = 0; j < i; ++j) {
+      const float x = r[i].v[j];
+      r[i].v[j] = r[j].v[i];
+      r[j].v[i] = x;
+    }
+}
 #undef EACH_LANE
 
+#endif
+
+#if !defined(KERNEL_AVX512BF16)  // never called, but the templates that choose must compile
+inline Vec bf16_pairs(Vec first, Vec) { return first; }
+inline Vec interleaved_bf16(Vec low, Vec) { return low; }
+inline Vec fma_bf16(Vec, Vec, Vec c) { return c; }
 #endif
 
 inline Vec zero() { return splat(0); }

@@ -6,17 +6,33 @@
 //   K  inputs of a linear layer       N  outputs of a linear layer
 //   R  rank of a LoRA pair            V  vocabulary
 //   H  query heads                    G  key and value heads (G divides H)
-//   D  width of one head
+//   D  width of one head              F  width of the feed-forward layer
 //
 // Arrays are row-major float32 unless a comment says otherwise.
 #pragma once
 
 #include <cstdint>
 
+#include "operands.h"
+
 namespace ondevice {
 
 struct Kernels {
   const char* isa;
+  bool has_bf16;
+
+  int64_t (*multiply_adds_in_registers)(bool bf16, int64_t jobs, int64_t rounds, float* sink);
+  void (*dequantize_rows)(const Weight& w, const int32_t* rows, int64_t count, float* out);
+
+  Packed (*plan)(int64_t vectors, int64_t length, bool bf16);
+  int64_t (*words)(const Packed& plan);
+  void (*pack_rows)(const float* x, int64_t ld, const Packed& out);
+  void (*linear_forward)(const Packed& x, const Weight& w, bool accumulate, float* y);
+  void (*linear_backward)(const Packed& dy, const Weight& w, bool accumulate, float* dx);
+  void (*lora_forward)(const Packed& x, const Lora& lora, float* xa, float* y);
+  void (*lora_backward)(const Packed& dy_packed, const float* dy, const float* x, const float* xa,
+                        const Lora& lora, float* da, float* db, float* dx);
+
   double (*sum_of_squares)(const float* x, int64_t n);
 };
 

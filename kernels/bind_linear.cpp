@@ -1,0 +1,222 @@
+// Weights and linear layers.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <memory>
+#include <new>
+#include <optional>
+
+#include "arguments.h"
+#include "workspace.h"
+
+namespace ondevice {
+namespace {
+
+TypeIndex type_named(const std::string& name) {
+  for (int i = 0; i < WEIGHT_TYPE_COUNT; ++i)
+    if (name == WEIGHT_TYPES[i].name) return TypeIndex(i);
+  throw std::invalid_argument("Tensor type '" + name + "' is not supported.");
+}
+
+int64_t row_bytes(const std::string& type, int64_t k) {
+  const Weight row{nullptr, type_named(type), 1, k};
+  check(k > 0 && k % row.block_values() == 0,
+        "A row of " + std::to_string(k) + " values is no whole number of " + type + " blocks of " +
+            std::to_string(row.block_values()) + ".");
+  return row.row_bytes();
+}
+
+void make_weight(WeightObject* self, Array<const uint8_t, 1> data, const std::string& type,
+                 int64_t n, int64_t k) {
+  check(n > 0, "A weight needs at least one row.");
+  const int64_t bytes = n * row_bytes(type, k);
+  check(int64_t(data.size()) == bytes,
+        "A " + type + " weight of " + std::to_string(n) + " rows of " + std::to_string(k) +
+            " values has " + std::to_string(bytes) + " bytes, but data has " +
+            std::to_string(data.size()) + ".");
+  const Weight weight{data.data(), type_named(type), n, k};
+  new (self) WeightObject{std::move(data), weight};
+}
+
+WeightObject some_rows(const WeightObject& w, int64_t start, int64_t stop) {
+  check(0 <= start && start < stop && stop <= w.weight.n, "rows() must be within the weight.");
+  return {w.data, w.weight.rows(start, stop)};
+}
+
+void dequantize(const WeightObject& w, Out<2> out) {
+  check_shape("out", out, {w.weight.n, w.weight.k});
+  const Kernels& k = kernels();
+  float* data = out.data();
+  nb::gil_scoped_release unlocked;
+  k.dequantize_rows(w.weight, nullptr, w.weight.n, data);
+}
+
+void dequantize_rows(const WeightObject& w, InInts<1> rows, Out<2> out) {
+  const auto count = int64_t(rows.size());
+  check_shape("out", out, {count, w.weight.k});
+  const int32_t* wanted = rows.data();
+  for (int64_t i = 0; i < count; ++i)
+    check(0 <= wanted[i] && wanted[i] < w.weight.n, "rows must be within the weight.");
+  const Kernels& k = kernels();
+  float* data = out.data();
+  nb::gil_scoped_release unlocked;
+  k.dequantize_rows(w.weight, wanted, count, data);
+}
+
+struct FreeWords {
+  void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
+};
+
+// A Python Packed: activations laid out once for several products.
+struct PackedObject {
+  In<2> source;
+  const Kernels* set;
+  Packed packed;
+  std::unique_ptr<float, FreeWords> memory;
+};
+
+void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
+  const Kernels& k = kernels();
+  Packed packed = k.plan(x.shape(0), x.shape(1), wants_bf16(precision, k));
+  std::unique_ptr<float, FreeWords> memory(static_cast<float*>(
+      ::operator new(size_t(k.words(packed)) * sizeof(float), std::align_val_t{64})));
+  packed.words = memory.get();
+  const float* data = x.data();
+  {
+    nb::gil_scoped_release unlocked;
+    k.pack_rows(data, packed.length, packed);
+  }
+  new (self) PackedObject{std::move(x), &k, packed, std::move(memory)};
+}
+
+// An argument that may be an array or a Packed.
+class Input {
+ public:
+  Input(const char* name, nb::handle argument, const std::string& precision, const Kernels& k)
+      : kernels(k) {
+    if (nb::isinstance<PackedObject>(argument)) {
+      const auto& object = nb::cast<PackedObject&>(argument);
+      check(object.set == &k, std::string(name) + " was packed for another instruction set.");
+      packed = object.packed;
+      array = object.source;
+    } else {
+      if (!nb::try_cast<In<2>>(argument, array, false))
+        throw nb::type_error((std::string(name) +
+                              " must be a C-contiguous float32 matrix or a Packed.").c_str());
+      packed = k.plan(array.shape(0), array.shape(1), wants_bf16(precision, k));
+    }
+    data = array.data();
+  }
+
+  // Packs an array; without the GIL.
+  const Packed& ready() {
+    if (!packed.words) {
+      packed.words = workspace(Purpose::INPUT, kernels.words(packed));
+      kernels.pack_rows(data, packed.length, packed);
+    }
+    return packed;
+  }
+
+  int64_t rows() const { return packed.vectors; }
+  int64_t columns() const { return packed.length; }
+  const float* data;
+
+ private:
+  const Kernels& kernels;
+  Packed packed{};
+  In<2> array;
+};
+
+void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, bool accumulate,
+                    const std::string& precision) {
+  const Kernels& k = kernels();
+  Input input("x", x, precision, k);
+  check(input.columns() == w.weight.k, "x must have as many columns as the weight.");
+  check_shape("y", y, {input.rows(), w.weight.n});
+  float* out = y.data();
+  nb::gil_scoped_release unlocked;
+  k.linear_forward(input.ready(), w.weight, accumulate, out);
+}
+
+void linear_backward(nb::handle dy, const WeightObject& w, Out<2> dx, bool accumulate,
+                     const std::string& precision) {
+  const Kernels& k = kernels();
+  Input input("dy", dy, precision, k);
+  check(input.columns() == w.weight.n, "dy must have as many columns as the weight has rows.");
+  check_shape("dx", dx, {input.rows(), w.weight.k});
+  float* out = dx.data();
+  nb::gil_scoped_release unlocked;
+  k.linear_backward(input.ready(), w.weight, accumulate, out);
+}
+
+Lora lora_of(const In<2>& a, const In<2>& b, float scale) {
+  const Lora lora{a.data(), b.data(), int64_t(a.shape(0)), int64_t(a.shape(1)),
+                  int64_t(b.shape(0)), scale};
+  check_shape("b", b, {lora.n, lora.r});
+  return lora;
+}
+
+void lora_forward(nb::handle x, In<2> a, In<2> b, float scale, Out<2> xa, Out<2> y,
+                  const std::string& precision) {
+  const Kernels& k = kernels();
+  Input input("x", x, precision, k);
+  const Lora lora = lora_of(a, b, scale);
+  check(input.columns() == lora.k, "x must have as many columns as a.");
+  check_shape("xa", xa, {input.rows(), lora.r});
+  check_shape("y", y, {input.rows(), lora.n});
+  float *inner = xa.data(), *out = y.data();
+  nb::gil_scoped_release unlocked;
+  k.lora_forward(input.ready(), lora, inner, out);
+}
+
+void lora_backward(nb::handle dy, In<2> x, In<2> xa, In<2> a, In<2> b, float scale,
+                   std::optional<Out<2>> da, std::optional<Out<2>> db, std::optional<Out<2>> dx,
+                   const std::string& precision) {
+  const Kernels& k = kernels();
+  Input input("dy", dy, precision, k);
+  const Lora lora = lora_of(a, b, scale);
+  check(input.columns() == lora.n, "dy must have as many columns as b has rows.");
+  check_shape("x", x, {input.rows(), lora.k});
+  check_shape("xa", xa, {input.rows(), lora.r});
+  if (da) check_shape("da", *da, {lora.r, lora.k});
+  if (db) check_shape("db", *db, {lora.n, lora.r});
+  if (dx) check_shape("dx", *dx, {input.rows(), lora.k});
+  const float *layer_input = x.data(), *inner = xa.data();
+  float *to_a = da ? da->data() : nullptr, *to_b = db ? db->data() : nullptr,
+        *to_x = dx ? dx->data() : nullptr;
+  nb::gil_scoped_release unlocked;
+  k.lora_backward(input.ready(), input.data, layer_input, inner, lora, to_a, to_b, to_x);
+}
+
+}  // namespace
+
+void bind_linear(nb::module_& m) {
+  nb::list names;
+  for (const WeightType& type : WEIGHT_TYPES) names.append(type.name);
+  m.attr("WEIGHT_TYPES") = nb::tuple(names);
+
+  nb::class_<WeightObject>(m, "Weight")
+      .def("__init__", &make_weight, "data"_a.noconvert(), "type"_a, "n"_a, "k"_a)
+      .def_prop_ro("type", [](const WeightObject& w) { return WEIGHT_TYPES[w.weight.type].name; })
+      .def_prop_ro("n", [](const WeightObject& w) { return w.weight.n; })
+      .def_prop_ro("k", [](const WeightObject& w) { return w.weight.k; })
+      .def("rows", &some_rows, "start"_a, "stop"_a);
+  nb::class_<PackedObject>(m, "Packed")
+      .def("__init__", &make_packed, "x"_a.noconvert(), "precision"_a = "auto");
+
+  m.def("row_bytes", &row_bytes, "type"_a, "k"_a);
+  m.def("dequantize", &dequantize, "w"_a, "out"_a.noconvert());
+  m.def("dequantize_rows", &dequantize_rows, "w"_a, "rows"_a.noconvert(), "out"_a.noconvert());
+  m.def("linear_forward", &linear_forward, "x"_a, "w"_a, "y"_a.noconvert(), nb::kw_only(),
+        "accumulate"_a = false, "precision"_a = "auto");
+  m.def("linear_backward", &linear_backward, "dy"_a, "w"_a, "dx"_a.noconvert(), nb::kw_only(),
+        "accumulate"_a = false, "precision"_a = "auto");
+  m.def("lora_forward", &lora_forward, "x"_a, "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a,
+        "xa"_a.noconvert(), "y"_a.noconvert(), nb::kw_only(), "precision"_a = "auto");
+  m.def("lora_backward", &lora_backward, "dy"_a, "x"_a.noconvert(), "xa"_a.noconvert(),
+        "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a, "da"_a.noconvert().none(),
+        "db"_a.noconvert().none(), "dx"_a.noconvert().none(), nb::kw_only(),
+        "precision"_a = "auto");
+}
+
+}  // namespace ondevice

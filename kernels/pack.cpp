@@ -1,0 +1,139 @@
+#include "dequantize.h"
+#include "packed.h"
+#include "parallel.h"
+
+namespace ondevice::KERNEL_ISA {
+namespace {
+
+constexpr int64_t SCRATCH = 8192;  // floats of one job's dequantized weights: the first-level cache
+
+Vec load_up_to(const float* p, int64_t n) {
+  return n >= LANES ? load(p) : n > 0 ? load_some(p, n) : zero();
+}
+
+// One group from up to LANES rows of x [vectors, length], length >= 1.
+template <bool BF16>
+void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
+  constexpr int64_t ENTRIES = BF16 ? 2 * LANES : LANES;  // taken at once from each row
+  for (int64_t p = 0; p < length; p += ENTRIES) {
+    Vec square[LANES];
+    UNROLL for (int i = 0; i < LANES; ++i) {
+      const float* row = x + i * ld + p;
+      if (i >= vectors)
+        square[i] = zero();
+      else if (BF16)
+        square[i] = bf16_pairs(load_up_to(row, length - p), load_up_to(row + LANES, length - p - LANES));
+      else
+        square[i] = load_up_to(row, length - p);
+    }
+    transpose(square);
+    const int64_t entries = min(ENTRIES, length - p), words = BF16 ? (entries + 1) / 2 : entries;
+    if (words == LANES) {
+      UNROLL for (int i = 0; i < LANES; ++i) store(out + i * LANES, square[i]);
+    } else {
+      for (int i = 0; i < words; ++i) store(out + i * LANES, square[i]);
+    }
+    out += LANES * LANES;
+  }
+}
+
+// One group from up to LANES columns of x [length, vectors].
+template <bool BF16>
+void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
+  for (int64_t p = 0; p < length; p += BF16 ? 2 : 1, out += LANES) {
+    const Vec low = load_up_to(x + p * ld, vectors);
+    if (BF16) {
+      const Vec high = p + 1 < length ? load_up_to(x + (p + 1) * ld, vectors) : zero();
+      store(out, interleaved_bf16(low, high));
+    } else {
+      store(out, low);
+    }
+  }
+}
+
+void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, bool bf16, float* out) {
+  (bf16 ? group_of_rows<true> : group_of_rows<false>)(x, ld, vectors, length, out);
+}
+
+void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length, bool bf16,
+                      float* out) {
+  (bf16 ? group_of_columns<true> : group_of_columns<false>)(x, ld, vectors, length, out);
+}
+
+int64_t groups(const Packed& p) { return blocks(p.vectors, LANES); }
+
+float* word(const Packed& p, int64_t group, int64_t entry) {
+  return p.words + (group * p.stride + (p.bf16 ? entry / 2 : entry)) * LANES;
+}
+
+}  // namespace
+
+Packed plan(int64_t vectors, int64_t length, bool bf16) {
+  const int64_t depth = bf16 ? (length + 1) / 2 : length;
+  // An odd stride, so that the groups do not all fall on the same cache sets.
+  return {nullptr, vectors, length, depth, depth | 1, bf16};
+}
+
+int64_t words(const Packed& plan) { return groups(plan) * plan.stride * LANES; }
+
+void pack_rows_here(const float* x, int64_t ld, const Packed& out) {
+  for (int64_t i = 0; i < out.vectors; i += LANES)
+    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out.bf16, word(out, i / LANES, 0));
+}
+
+void pack_columns_here(const float* x, int64_t ld, const Packed& out) {
+  for (int64_t i = 0; i < out.vectors; i += LANES)
+    group_of_columns(x + i, ld, out.vectors - i, out.length, out.bf16, word(out, i / LANES, 0));
+}
+
+void pack_rows(const float* x, int64_t ld, const Packed& out) {
+  parallel(groups(out), [&](int64_t group) {
+    const int64_t i = group * LANES;
+    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out.bf16, word(out, group, 0));
+  });
+}
+
+void pack_columns(const float* x, int64_t ld, const Packed& out) {
+  // Squares of 32 rows by 16 groups, so that both sides are read and written in runs.
+  constexpr int64_t ROWS = 32, GROUPS = 16;
+  const int64_t across = blocks(groups(out), GROUPS);
+  parallel(across * blocks(out.length, ROWS), [&](int64_t job) {
+    const int64_t row = job / across * ROWS, first = job % across * GROUPS;
+    const int64_t length = min(ROWS, out.length - row);
+    for (int64_t g = first; g < min(groups(out), first + GROUPS); ++g)
+      group_of_columns(x + row * ld + g * LANES, ld, out.vectors - g * LANES, length, out.bf16,
+                       word(out, g, row));
+  });
+}
+
+void pack_rows(const Weight& w, int64_t first, const Packed& out) {
+  constexpr int64_t LENGTH = SCRATCH / LANES;
+  parallel(groups(out), [&](int64_t group) {
+    alignas(64) float scratch[SCRATCH];
+    const int64_t row = first + group * LANES, vectors = min(LANES, out.vectors - group * LANES);
+    for (int64_t k = 0; k < w.k; k += LENGTH) {
+      const int64_t length = min(LENGTH, w.k - k);
+      for (int64_t i = 0; i < vectors; ++i)
+        DEQUANTIZERS[w.type](w.at(row + i, k), length, scratch + i * LENGTH);
+      group_of_rows(scratch, LENGTH, vectors, length, out.bf16, word(out, group, k));
+    }
+  });
+}
+
+void pack_columns(const Weight& w, int64_t first, const Packed& out) {
+  constexpr int64_t COLUMNS = 256, ROWS = SCRATCH / COLUMNS;
+  const int64_t across = blocks(out.vectors, COLUMNS);
+  parallel(across * blocks(out.length, ROWS), [&](int64_t job) {
+    alignas(64) float scratch[SCRATCH];
+    const int64_t row = job / across * ROWS, column = job % across * COLUMNS;
+    const int64_t length = min(ROWS, out.length - row);
+    const int64_t vectors = min(COLUMNS, out.vectors - column);
+    for (int64_t i = 0; i < length; ++i)
+      DEQUANTIZERS[w.type](w.at(row + i, first + column), vectors, scratch + i * COLUMNS);
+    for (int64_t i = 0; i < vectors; i += LANES)
+      group_of_columns(scratch + i, COLUMNS, vectors - i, length, out.bf16,
+                       word(out, (column + i) / LANES, row));
+  });
+}
+
+}  // namespace ondevice::KERNEL_ISA
