@@ -34,7 +34,9 @@ def default_model(home: Home) -> BaseModel:
 @pytest.fixture(scope="session")
 def shared_engine(default_model: BaseModel, home: Home) -> Iterator[LlamaEngine]:
     """One loaded engine for tests that leave no trace in it; reset it, do not close it."""
-    with LlamaEngine(default_model, ModelSettings(n_ctx=1024), home) as engine:
+    # One thread: with more, llama.cpp's threads wait for each other whenever the machine is busy.
+    settings = ModelSettings(n_ctx=1024, n_threads=1)
+    with LlamaEngine(default_model, settings, home) as engine:
         yield engine
 
 

@@ -1,0 +1,45 @@
+import asyncio
+
+import pytest
+
+from ondevice.base.messages import Message
+from ondevice.engine.fake import FakeEngine
+from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
+from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError
+
+ASK = [Message("user", "What?")]
+
+
+def test_it_answers_its_script_and_records() -> None:
+    fake = FakeEngine(["one two", "three"])
+    engine: Engine = fake
+    assert list(engine.chat(ASK, ChatOptions())) == ["one", " two"]
+    assert engine.chat(ASK, ChatOptions()).read() == "three"
+    assert engine.chat(ASK, ChatOptions()).read() == "three"
+    assert [messages for messages, _ in fake.calls.chats] == [ASK] * 3
+    echo = FakeEngine(lambda messages: messages[-1].content.upper())
+    assert echo.chat(ASK, ChatOptions()).read() == "WHAT?"
+
+
+def test_it_behaves_like_an_engine() -> None:
+    fake = FakeEngine(["a b c d"], n_ctx=100)
+    stream = fake.chat(ASK, ChatOptions())
+    next(stream)
+    stream.cancel()
+    assert list(stream) == [] and stream.finish_reason == "cancelled"
+    limited = fake.chat(ASK, ChatOptions(max_tokens=3))
+    assert limited.read() == "a b" and limited.finish_reason == "length"
+    long = [Message("user", "x" * 60), Message("assistant", "y"), Message("user", "z")]
+    assert fake.chat(long, ChatOptions()).dropped_turns == 0
+    long[0] = Message("user", "x" * 90)
+    assert fake.chat(long, ChatOptions()).dropped_turns == 1
+    with pytest.raises(ContextOverflowError):
+        fake.chat([Message("user", "x" * 90)], ChatOptions())
+    with pytest.raises(AdapterBaseMismatchError):
+        fake.set_adapters([AdapterUse("a", "0" * 64, lambda: b"", base_sha256="1" * 64)])
+    assert fake.score("abc").nats == 3
+
+    async def pieces() -> list[str]:
+        return [piece async for piece in fake.achat(ASK, ChatOptions())]
+
+    assert asyncio.run(pieces()) == ["a", " b", " c", " d"]

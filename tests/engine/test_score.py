@@ -1,0 +1,85 @@
+import contextlib
+
+import llama_cpp
+import numpy as np
+import pytest
+
+from ondevice.base.messages import Message
+from ondevice.base.models import BaseModel
+from ondevice.engine.context import PROMPT_CHUNK
+from ondevice.engine.llama import LlamaEngine
+from ondevice.errors import ContextOverflowError, EngineError
+
+TEXT = "The fox said to the hen that the moon is made of old cheese. " * 12
+
+
+def reference(model: BaseModel, parts: list[list[int]], tokens: list[int]) -> np.ndarray:
+    """Log-likelihoods from llama-cpp-python's own logits, in plain float64.
+
+    Batches of the same size as ours: llama.cpp rounds differently in others.
+    """
+    llama = llama_cpp.Llama(
+        str(model.path),
+        n_ctx=1024,
+        n_batch=PROMPT_CHUNK,
+        n_threads=1,
+        n_threads_batch=1,
+        logits_all=True,
+        verbose=False,
+        flash_attn=True,
+    )
+    with contextlib.closing(llama):
+        for part in parts:
+            llama.eval(part)
+        logits = llama.scores[: llama.n_tokens].astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs[np.arange(-len(tokens), 0), tokens]
+
+
+def test_equals_an_independent_computation(
+    shared_engine: LlamaEngine, default_model: BaseModel
+) -> None:
+    before = shared_engine.tokenize("Once upon a time")
+    scores = shared_engine.score(TEXT, context="Once upon a time")
+    assert len(scores.tokens) > 150  # more than one batch
+    assert scores.log_likelihood.dtype == np.float64
+    parts = [before[:-1], [before[-1], *scores.tokens[:-1]]]
+    expected = reference(default_model, parts, scores.tokens)
+    np.testing.assert_allclose(scores.log_likelihood, expected, atol=1e-5)
+    first = scores.tokens[:40]
+    token_by_token = reference(default_model, [[t] for t in [*before, *first[:-1]]], first)
+    assert scores.log_likelihood[:40].sum() == pytest.approx(token_by_token.sum(), rel=0.03)
+
+
+def test_a_score_does_not_depend_on_what_ran_before(shared_engine: LlamaEngine) -> None:
+    shared_engine.reset_cache()
+    fresh = shared_engine.score(" Paris.", context="The capital of France is").log_likelihood
+    prompt = shared_engine.encode_prompt([Message("user", "x")])
+    shared_engine.score([5, 6, 7], context=prompt)
+    shared_engine.score(TEXT)
+    after = shared_engine.score(" Paris.", context="The capital of France is").log_likelihood
+    again = shared_engine.score(" Paris.", context="The capital of France is").log_likelihood
+    longer = shared_engine.score(" Paris.", context="The capital of France is and was")
+    assert np.array_equal(fresh, after)
+    assert np.array_equal(fresh, again)
+    assert not np.array_equal(fresh, longer.log_likelihood)
+
+
+def test_likelier_text_scores_higher(shared_engine: LlamaEngine) -> None:
+    context = "The capital of France is"
+    assert (
+        shared_engine.score(" Paris", context=context).nats
+        < shared_engine.score(" cheese", context=context).nats
+    )
+    assert np.isfinite(shared_engine.score("Alone").log_likelihood).all()
+    assert shared_engine.score("").tokens == []
+
+
+def test_too_long_or_foreign_tokens_are_refused(shared_engine: LlamaEngine) -> None:
+    with pytest.raises(ContextOverflowError):
+        shared_engine.score("word " * 2000)
+    with pytest.raises(EngineError):
+        shared_engine.score([49152])
+    with pytest.raises(EngineError):
+        shared_engine.score([-1])
