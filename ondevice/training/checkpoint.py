@@ -28,8 +28,8 @@ class Progress:
 
     Attributes:
         step: updates made.
-        first_loss: mean loss of the first steps, to recognise divergence; None before the first.
         smooth_loss: moving average of the steps' losses.
+        lowest_loss: the lowest that it was, to recognise divergence.
         base_held_out: held-out loss of the base model.
         best_held_out: lowest held-out loss of the adapter so far.
         best_step: the step it was measured at.
@@ -40,8 +40,8 @@ class Progress:
     """
 
     step: int = 0
-    first_loss: float | None = None
     smooth_loss: float | None = None
+    lowest_loss: float | None = None
     base_held_out: float | None = None
     best_held_out: float | None = None
     best_step: int = 0

@@ -40,7 +40,6 @@ from ondevice.training.weights import Weights
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by
-_FIRST_STEPS = 5  # their mean loss is what it is compared with
 
 
 @dataclass(frozen=True)
@@ -319,14 +318,11 @@ class Trainer:
         p = self.progress
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged("is no number any more")
-        n_seen = len(p.losses)
-        if n_seen < _FIRST_STEPS:
-            p.first_loss = ((p.first_loss or 0.0) * n_seen + loss) / (n_seen + 1)
-            p.smooth_loss = p.first_loss
-            return
-        assert p.first_loss is not None and p.smooth_loss is not None
-        p.smooth_loss = _SMOOTHING * p.smooth_loss + (1.0 - _SMOOTHING) * loss
-        if p.smooth_loss > p.first_loss + max(1.0, 0.5 * p.first_loss):
+        before = loss if p.smooth_loss is None else p.smooth_loss
+        p.smooth_loss = _SMOOTHING * before + (1.0 - _SMOOTHING) * loss
+        lowest = p.smooth_loss if p.lowest_loss is None else min(p.lowest_loss, p.smooth_loss)
+        p.lowest_loss = lowest
+        if p.smooth_loss > lowest + max(2.0, 0.5 * lowest):
             raise self._diverged("diverges")
 
     def _diverged(self, what: str) -> TrainingError:

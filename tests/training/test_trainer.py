@@ -1,0 +1,291 @@
+"""The training loop: the same bytes again, after interruptions too, and adapters that work."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+import pytest
+from tiny_models import write_tiny_llama
+
+from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
+from ondevice.base.gguf_header import GgufHeader, read_header
+from ondevice.errors import TrainingError
+from ondevice.training.data import Document, pack
+from ondevice.training.decoder import Decoder
+from ondevice.training.lora import AdapterParameters, frozen_pairs
+from ondevice.training.losses import packs_of, step_gradient
+from ondevice.training.recipe import Recipe
+from ondevice.training.trainer import Trainer, TrainingEvent
+from ondevice.training.weights import Weights
+
+RECIPE = Recipe(
+    rank=4, learning_rate=0.01, epochs=6.0, tokens_per_step=64, evaluations=5, patience=0
+)
+
+
+@pytest.fixture(scope="module")
+def header(tmp_path_factory: pytest.TempPathFactory) -> GgufHeader:
+    path = tmp_path_factory.mktemp("model") / "tiny.gguf"
+    return read_header(write_tiny_llama(path, tied=False))
+
+
+def patterns(n: int = 20, length: int = 24) -> list[Document]:
+    """Sequences that count in steps: easy to learn, and unknown to a random model."""
+    made = []
+    for i in range(n):
+        tokens = (7 * i + (1 + i % 3) * np.arange(length)) % 97
+        supervised = np.ones(length, np.bool_)
+        supervised[0] = False
+        made.append(Document(tokens.astype(np.int32), supervised, f"document {i}"))
+    return made
+
+
+def trainer(header: GgufHeader, recipe: Recipe = RECIPE, **options: object) -> Trainer:
+    documents = options.pop("documents", None) or patterns()
+    return Trainer(
+        Weights(header),
+        documents,  # type: ignore[arg-type]
+        recipe,
+        base_sha256="0" * 64,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_it_learns_and_tells(header: GgufHeader) -> None:
+    events: list[TrainingEvent] = []
+    result = trainer(header).run(events.append)
+    assert result.content is not None and result.improved
+    assert result.losses[-1] < 0.5 * result.losses[0]
+    assert [e.kind for e in events[:2]] == ["start", "evaluation"] and events[-1].kind == "end"
+    steps = [e for e in events if e.kind == "step"]
+    assert [e.step for e in steps] == list(range(1, result.steps + 1))
+    assert steps[-1].n_steps == result.steps and steps[-1].seconds_left == 0.0
+    rates = [e.learning_rate for e in steps]
+    assert max(rates) == pytest.approx(0.01) and rates[-1] < 0.12 * 0.01  # type: ignore[type-var]
+    adapter = read_adapter(result.content, header)
+    assert adapter.provenance["recipe_sha256"] == result.recipe.sha256()
+    best = min(result.held_out_losses, key=lambda pair: pair[1])
+    assert result.best_step == best[0]
+
+
+def test_the_same_again_gives_the_same_bytes(header: GgufHeader) -> None:
+    assert trainer(header).run().content == trainer(header).run().content
+    other = Recipe(**{**RECIPE.__dict__, "seed": 1})
+    assert trainer(header).run().content != trainer(header, other).run().content
+
+
+@pytest.mark.parametrize("stops", [[1], [4, 5, 17]])
+def test_resuming_gives_the_same_bytes(
+    header: GgufHeader, tmp_path: Path, stops: list[int]
+) -> None:
+    whole = trainer(header).run()
+    path = tmp_path / "a.checkpoint"
+    for stop in stops:
+        part = trainer(header, checkpoint_path=path)
+        assert (
+            part.run(None, lambda part=part, stop=stop: part.progress.step >= stop).content is None
+        )
+    resumed: list[TrainingEvent] = []
+    result = trainer(header, checkpoint_path=path).run(resumed.append)
+    assert resumed[0].step == stops[-1]
+    assert result.content == whole.content
+    assert result.losses == whole.losses and result.held_out_losses == whole.held_out_losses
+
+
+def test_a_checkpoint_of_another_training_is_not_used(header: GgufHeader, tmp_path: Path) -> None:
+    path = tmp_path / "a.checkpoint"
+    part = trainer(header, checkpoint_path=path)
+    part.run(None, lambda: part.progress.step >= 3)
+    events: list[TrainingEvent] = []
+    other = trainer(header, documents=patterns(19), checkpoint_path=path)
+    other.run(events.append, lambda: True)
+    assert events[0].step == 0
+
+
+def test_a_damaged_checkpoint_is_named(header: GgufHeader, tmp_path: Path) -> None:
+    path = tmp_path / "a.checkpoint"
+    part = trainer(header, checkpoint_path=path)
+    part.run(None, lambda: True)
+    content = path.read_bytes()
+    for damaged in (content[:200], b"", content[:-40]):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="damaged"):
+            trainer(header, checkpoint_path=path).run()
+
+
+def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
+    """Kill the process again and again while it saves after every step."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_trainer as t\n"
+        "from ondevice.base.gguf_header import read_header\n"
+        "from pathlib import Path\n"
+        "run = t.trainer(read_header(Path(sys.argv[2])), checkpoint_path=Path(sys.argv[3]),"
+        " checkpoint_seconds=0.0)\n"
+        "Path(sys.argv[4]).write_bytes(run.run(lambda e: print(e.step, flush=True)).content)\n"
+    )
+    out, path = tmp_path / "a.gguf", tmp_path / "a.checkpoint"
+    arguments = [str(Path(__file__).parent), str(header.path), str(path), str(out)]
+    for delay in (0.0, 0.004, 0.013):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        for _ in range(12):
+            process.stdout.readline()
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+        process.wait()
+        process.stdout.close()
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, stdout=subprocess.DEVNULL
+    )
+    assert out.read_bytes() == trainer(header).run().content
+    assert not [p for p in tmp_path.iterdir() if p.suffix == ".gguf" and p != out]
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_llama_cpp_sees_the_loss_that_the_trainer_sees(
+    header: GgufHeader, tmp_path: Path, below: bool
+) -> None:
+    random = np.random.default_rng(3)
+    tensors = {
+        "blk.1.attn_q.weight": LoraPair(
+            random.standard_normal((2, 64)).astype(np.float32) * np.float32(0.2),
+            random.standard_normal((64, 2)).astype(np.float32) * np.float32(0.2),
+        )
+    }
+    lower = LoraAdapter("llama", 2.0, tensors)
+    stack = [(lower, 0.7)] if below else []
+    run = trainer(header, below=stack)
+    result = run.run()
+    assert result.content is not None
+    scores = [(result.content, 1.0)]
+    if below:
+        scores.insert(0, (write_adapter(lower, "F32"), 0.7))
+    pairs = [frozen_pairs(read_adapter(content, header), scale) for content, scale in scores]
+    decoder = Decoder(Weights(header), pairs)
+    document = patterns(1, 60)[0]
+    ours = float(decoder.losses(pack([document])).mean())
+
+    llama = llama_cpp.Llama(str(header.path), n_ctx=64, n_threads=2, verbose=False, logits_all=True)
+    handles = []
+    for index, (content, _) in enumerate(scores):
+        path = tmp_path / f"{index}.gguf"
+        path.write_bytes(content)
+        handles.append(llama_cpp.llama_adapter_lora_init(llama._model.model, str(path).encode()))
+    array = (llama_cpp.llama_adapter_lora_p_ctypes * len(handles))(*handles)
+    scales = (ctypes.c_float * len(handles))(*[scale for _, scale in scores])
+    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, array, len(handles), scales)
+    llama.eval(document.tokens.tolist())
+    logits = np.array(llama.scores[:59], np.float64)
+    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, None, 0, None)
+    for handle in handles:
+        llama_cpp.llama_adapter_lora_free(handle)
+    llama.close()
+    shifted = logits - logits.max(1, keepdims=True)
+    chosen = shifted[np.arange(59), document.tokens[1:]]
+    theirs = float((np.log(np.exp(shifted).sum(1)) - chosen).mean())
+    assert ours == pytest.approx(theirs, rel=0.01)
+
+
+def test_a_step_of_several_packs_has_the_gradient_of_one(header: GgufHeader) -> None:
+    documents = patterns(40)  # 960 tokens: two packs
+    weights = Weights(header)
+    gradients = []
+    for split in (True, False):
+        parameters = AdapterParameters.initial(weights.architecture, RECIPE)
+        for pair in parameters.pairs.values():
+            pair.b += np.float32(0.01)
+        packs = packs_of(documents) if split else [pack(documents)]
+        assert len(packs) == (2 if split else 1)
+        loss = step_gradient(Decoder(weights, [parameters.pairs], precision="f32"), packs)
+        gradients.append([np.array(loss), *(g.copy() for g in parameters.gradients.values())])
+    for split_value, whole_value in zip(*gradients, strict=True):
+        assert np.allclose(split_value, whole_value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_diverging_loss_stops_and_keeps_the_checkpoint(
+    header: GgufHeader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.checkpoint"
+    recipe = Recipe(**{**RECIPE.__dict__, "epochs": 20.0})
+    run = trainer(header, recipe, checkpoint_path=path, checkpoint_seconds=0.0)
+    monkeypatch.setattr(
+        "ondevice.training.trainer.learning_rate", lambda step, *_: 0.01 if step < 60 else 5.0
+    )
+    with pytest.raises(TrainingError, match="lower learning rate") as raised:
+        run.run()
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    with np.load(path) as stored:
+        assert all(np.isfinite(stored[n]).all() for n in stored if n.startswith("array/"))
+
+
+def test_nan_in_the_gradient_stops_before_the_parameters_are_touched(
+    header: GgufHeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(header)
+    real: Callable[..., object] = run.decoder.losses_and_gradients
+
+    def poisoned(*arguments: object) -> object:
+        losses = real(*arguments)
+        if run.progress.step == 3:
+            next(iter(run.parameters.gradients.values()))[0, 0] = np.nan
+        return losses
+
+    monkeypatch.setattr(run.decoder, "losses_and_gradients", poisoned)
+    with pytest.raises(TrainingError, match="no number"):
+        run.run()
+    assert run.progress.step == 3
+    assert all(np.isfinite(array).all() for array in run.parameters.arrays.values())
+
+
+def test_early_stopping_keeps_the_best(header: GgufHeader) -> None:
+    random = np.random.default_rng(0)
+    noise = [
+        Document(random.integers(0, 97, 24).astype(np.int32), d.supervised, d.name)
+        for d in patterns()
+    ]
+    recipe = Recipe(**{**RECIPE.__dict__, "epochs": 60.0, "evaluations": 60, "patience": 3})
+    result = trainer(header, recipe, documents=noise).run()
+    held_out = result.held_out_losses
+    assert result.steps < 60 * 7
+    best = min(held_out[1:], key=lambda pair: pair[1])
+    assert result.best_step == best[0] and [s for s, _ in held_out][-4] == best[0]
+
+
+def test_too_little_memory_is_said_before_any_work(header: GgufHeader) -> None:
+    with pytest.raises(TrainingError, match="MB of memory"):
+        trainer(header, memory_budget=10 << 20)
+    plan = trainer(header).memory
+    least = trainer(header, memory_budget=plan.bytes - 1)
+    assert least.memory.recompute > 0
+    assert least.run().content == trainer(header).run().content
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"architecture": "mamba"}, "architecture 'mamba'"),
+        ({"extra": {"llama.expert_count": 4}}, "expert_count"),
+        ({"extra": {"llama.rope.scaling.type": "yarn"}}, "rope.scaling.type"),
+        ({"extra": {"llama.attention.value_length": 32}}, "value_length"),
+        ({"extra_tensors": ("blk.0.attn_q.bias",)}, "blk.0.attn_q.bias"),
+    ],
+)
+def test_unsupported_models_are_refused_by_name(
+    tmp_path: Path, options: dict[str, object], words: str
+) -> None:
+    header = read_header(write_tiny_llama(tmp_path / "odd.gguf", **options))  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match=words) as raised:
+        Weights(header)
+    assert "\n" not in str(raised.value) and "odd.gguf" in str(raised.value)
