@@ -16,16 +16,14 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.conversation import Conversation, Exchange
-from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, Engine, Timings, Usage
+from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
 from ondevice.errors import AdapterStaleError, OndeviceError
 from ondevice.home import Home
 from ondevice.profile.store import Profile
@@ -34,111 +32,19 @@ from ondevice.recall.embedder import Embedder
 from ondevice.recall.passages import IngestReport, ingest
 from ondevice.recall.persona import build_prefix, build_turn
 from ondevice.recall.search import Memory, Recall
+from ondevice.receipt import Receipt, UsedMemory
+from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
-    from ondevice.profile.records import Fact, ForgetReport
+    from ondevice.profile.records import Fact, ForgetReport, Turn
 
 # Categories whose facts stand in the prefix without being pinned: they rarely
 # change, so the prefix stays warm in the KV cache.
 STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
 
-
-@dataclass(frozen=True)
-class UsedMemory:
-    """A memory that the model was given: in the persona prefix or beside the turn."""
-
-    id: str
-    text: str
-    score: float
-    place: str  # "prefix" or "turn"
-    source: str | None = None
-    reason: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass
-class Receipt:
-    """What one turn saved and what it used."""
-
-    saved: list[Fact] = field(default_factory=list)
-    used: list[UsedMemory] = field(default_factory=list)
-    dropped_exchanges: int = 0
-    forgotten_meanwhile: bool = False
-    user_turn_id: str | None = None
-    assistant_turn_id: str | None = None
-
-
-class Reply:
-    """An answer as it is generated: iterate for the pieces, then read the rest.
-
-    Closing the iterator early (`break`, Ctrl-C) stops the generation within a
-    token and keeps what was said so far.
-    """
-
-    def __init__(self, assistant: Assistant, text: str, options: ChatOptions) -> None:
-        """Prepare an answer to `text`; nothing runs before the first piece is asked for."""
-        self._assistant = assistant
-        self._question = text
-        self._options = options
-        self._stream: ChatStream | None = None
-        self._cancelled = False
-        self.receipt = Receipt()
-        self.model = assistant.engine.model.name
-        self.adapters: list[str] = []
-        self.text = ""
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens in the prompt, of them from the cache, and in the answer."""
-        assert self._stream is not None, "iterate first"
-        return self._stream.usage
-
-    @property
-    def timings(self) -> Timings:
-        """Seconds to the first token, tokens per second."""
-        assert self._stream is not None, "iterate first"
-        return self._stream.timings
-
-    @property
-    def finish_reason(self) -> str:
-        """`stop`, `length` or `cancelled`."""
-        return (self._stream.finish_reason if self._stream else None) or "cancelled"
-
-    def cancel(self) -> None:
-        """Stop within a token; may be called from any thread."""
-        self._cancelled = True
-        if self._stream is not None:
-            self._stream.cancel()
-
-    def finish(self) -> Self:
-        """Run to the end without streaming and return the reply."""
-        for _ in self:
-            pass
-        return self
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the answer piece by piece."""
-        with self._assistant._turn_lock:
-            yield from self._run()
-
-    def _run(self) -> Iterator[str]:
-        me = self._assistant
-        content = me._begin(self._question, self._options, self.receipt)
-        self.adapters = [use.name for use in me.engine.active_adapters]
-        self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)
-        try:
-            if self._cancelled:
-                stream.cancel()
-            for piece in stream:
-                self.text += piece
-                if me._forgotten_elsewhere():
-                    self.receipt.forgotten_meanwhile = True
-                    stream.cancel()
-                    break
-                yield piece
-        finally:
-            stream.cancel()
-            me._end(self._question, content, self.text, self.receipt)
+# A memory that stands beside one of so many last turns is not sent again.
+NEAR = 2
 
 
 class Assistant:
@@ -454,42 +360,48 @@ class Assistant:
             )
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
-        """Put this turn's memories beside `text` and note them in the receipt."""
+        """Put this turn's memories beside `text` and note in the receipt what the model sees."""
         _, recaller = self._needs_profile()
-        found = recaller.search(text, k=self.settings.recall.memories * 3, scope=self.scope)
-        scores = {memory.id: memory for memory in found}
-        fresh = [memory for memory in found if self._worth_sending(memory, receipt)]
-        content, used = build_turn(
+        limits = self.settings.recall
+        found = {m.id: m for m in recaller.search(text, k=limits.memories * 3, scope=self.scope)}
+        useful = [memory for memory in found.values() if self._is_evidence(memory, receipt)]
+        useful = useful[: limits.memories]
+        near = self.conversation.sent_ids(NEAR)
+        content, sent = build_turn(
             text,
-            fresh[: self.settings.recall.memories],
+            [memory for memory in useful if memory.id not in near],
             self.engine.count_tokens,
-            self.settings.recall.memory_tokens,
+            limits.memory_tokens,
         )
-        for memory_id in used:
-            memory = scores[memory_id]
-            receipt.used.append(
-                UsedMemory(
-                    memory.id, memory.text, memory.score, "turn", memory.source, memory.reason
+        for memory in useful:
+            if memory.id in sent or memory.id in near:
+                place = "turn" if memory.id in sent else "earlier"
+                receipt.used.append(
+                    UsedMemory(
+                        memory.id, memory.text, memory.score, place, memory.source, memory.reason
+                    )
                 )
-            )
+        shown = {memory.id for memory in receipt.used}
         for fact in self._prefix_facts:
-            if fact.id not in used:
-                score = scores[fact.id].score if fact.id in scores else 0.0
+            if fact.id not in shown:
+                score = found[fact.id].score if fact.id in found else 0.0
                 receipt.used.append(UsedMemory(fact.id, fact.text, score, "prefix"))
         return content
 
-    def _worth_sending(self, memory: Memory, receipt: Receipt) -> bool:
-        """Leave out what the model sees anyway, and turns that hold no information."""
-        if memory.id in {fact.id for fact in receipt.saved} or memory.id == receipt.user_turn_id:
+    def _is_evidence(self, memory: Memory, receipt: Receipt) -> bool:
+        """Leave out what does not fit the turn, what it says itself, and what proves nothing."""
+        if memory.id in {fact.id for fact in receipt.saved}:
             return False
-        if memory.kind == "turn":
-            # The model's own words are not evidence, and a question asked before is no answer.
-            return (
-                memory.role == "user"
-                and not memory.text.rstrip().endswith("?")
-                and memory.conversation_id != self._conversation_id
-            )
-        return memory.kind == "fact" or memory.id not in self.conversation.sent_ids
+        if not memory.shares_words and memory.cosine < self.settings.recall.min_cosine:
+            return False  # the best of what there is, but not about this
+        if memory.kind != "turn":
+            return True
+        # The model's own words are not evidence, and a question asked before is no answer.
+        return (
+            memory.role == "user"
+            and not memory.text.rstrip().endswith("?")
+            and memory.conversation_id != self._conversation_id
+        )
 
     def _end(self, text: str, content: str, answer: str, receipt: Receipt) -> None:
         """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
@@ -531,8 +443,7 @@ class Assistant:
             facts, self.engine.count_tokens, self.settings.recall.prefix_tokens
         )
         self.conversation.prefix = prefix
-        self.conversation.prefix_ids = frozenset(used)
-        self._prefix_facts = [fact for fact in facts if fact.id in self.conversation.prefix_ids]
+        self._prefix_facts = [fact for fact in facts if fact.id in used]
         self._prefix_ready = True
 
     def _forgotten_elsewhere(self) -> bool:
@@ -584,16 +495,12 @@ class Assistant:
         self.close()
 
 
-def _exchanges(turns: Sequence[object]) -> Iterator[Exchange]:
+def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:
     """Pair stored user turns with the answers that follow them."""
     question: str | None = None
     for turn in turns:
-        role, text = turn.role, turn.text  # type: ignore[attr-defined]
-        if role == "user":
-            question = text
-        elif role == "assistant" and question is not None:
-            yield Exchange(question, text)
+        if turn.role == "user":
+            question = turn.text
+        elif turn.role == "assistant" and question is not None:
+            yield Exchange(question, turn.text)
             question = None
-
-
-__all__ = ["Assistant", "Memory", "Message", "Receipt", "Reply", "UsedMemory"]

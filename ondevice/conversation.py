@@ -35,13 +35,11 @@ class Conversation:
 
     system: str | None = None
     prefix: str | None = None
-    prefix_ids: frozenset[str] = frozenset()
     exchanges: list[Exchange] = field(default_factory=list)
 
-    @property
-    def sent_ids(self) -> frozenset[str]:
-        """Ids of the memories that stand beside some turn of the transcript."""
-        return frozenset().union(*(exchange.memory_ids for exchange in self.exchanges))
+    def sent_ids(self, n: int) -> frozenset[str]:
+        """Return the ids of the memories that stand beside the last `n` turns."""
+        return frozenset().union(*(exchange.memory_ids for exchange in self.exchanges[-n:]))
 
     def messages(self, user: str) -> list[Message]:
         """Return what the model is shown when the newest user turn is `user`."""

@@ -44,6 +44,7 @@ class RecallSettings:
     """How much is remembered in a prompt."""
 
     memories: int = 6  # retrieved for a turn, at the most
+    min_cosine: float = 0.25  # a memory that shares no word with the turn must be this similar
     memory_tokens: int = 600  # budget beside the user turn
     prefix_tokens: int = 600  # budget for stable and pinned facts
     passage_tokens: int = 200  # imported text is cut into passages of about this size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -157,7 +158,8 @@ def passphrase_asker() -> Callable[[], str] | None:
     """Return a function that asks for the passphrase on the terminal, or None without one."""
     if not sys.stdin.isatty():
         return None
-    return lambda: str(click.prompt("Passphrase", hide_input=True, err=True))
+    labels = itertools.chain(["Passphrase"], itertools.repeat("Passphrase, again"))
+    return lambda: str(click.prompt(next(labels), hide_input=True, err=True))
 
 
 def existing_paths(paths: tuple[str, ...]) -> list[Path]:

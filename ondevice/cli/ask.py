@@ -46,7 +46,7 @@ def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _question(words: tuple[str, ...]) -> str:
-    """Return the question; standard input is read only when asked for, so that scripts never hang."""
+    """Return the question; input is read only when asked for, so that no script hangs."""
     parts = [word for word in words if word != "-"]
     from_input = len(parts) < len(words) or (not words and not sys.stdin.isatty())
     text = " ".join(parts).strip()

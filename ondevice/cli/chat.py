@@ -13,7 +13,8 @@ from ondevice.cli._session import model_options, open_assistant, parse_adapter
 from ondevice.errors import OndeviceError
 
 if TYPE_CHECKING:
-    from ondevice.assistant import Assistant, Receipt
+    from ondevice.assistant import Assistant
+    from ondevice.receipt import Receipt
 
 HELP = """\
 /remember TEXT       store something about you
@@ -60,6 +61,13 @@ def _greet(me: Assistant) -> None:
         f"{me.engine.model.name} · {memory} · {adapter} · /help for help, Ctrl-D to leave",
         dim=True,
     )
+
+
+PLACES = {
+    "turn": "beside your turn",
+    "earlier": "beside an earlier turn",
+    "prefix": "in the notes about you",
+}
 
 
 class ChatLoop:
@@ -212,7 +220,7 @@ class ChatLoop:
             talk("Ask something first.")
             return
         for memory in self.last.used:
-            place = "beside your turn" if memory.place == "turn" else "in the profile notes"
+            place = PLACES[memory.place]
             talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.text.split())[:200]}")
         if not self.last.used:
             talk("The last answer was given no memories.")
@@ -267,7 +275,7 @@ def receipt_line(receipt: Receipt, *, temporary: bool) -> str:
     if temporary:
         return "(temporary: nothing read, nothing saved)"
     parts = [f"saved: {' '.join(fact.text.split())}" for fact in receipt.saved]
-    turn = [m for m in receipt.used if m.place == "turn"]
+    turn = [m for m in receipt.used if m.place != "prefix"]
     prefix = len(receipt.used) - len(turn)
     if turn:
         shown = "; ".join(_short(m.text) for m in turn[:2])

@@ -45,6 +45,8 @@ class Memory:
     reason: dict[str, object] = field(default_factory=dict)
     role: str | None = None  # of a turn: "user" or "assistant"
     conversation_id: str | None = None
+    cosine: float = 0.0  # to the question, neighbours included
+    shares_words: bool = False  # it or a neighbour is among the full-text hits
 
 
 class Recall:
@@ -195,6 +197,8 @@ class Recall:
             reason=reason,
             role=getattr(record, "role", None),
             conversation_id=getattr(record, "conversation_id", None),
+            cosine=float(str(reason["cosine"])),
+            shares_words=reason["bm25"] != 0,
         )
 
     # --- facts ----------------------------------------------------------------
