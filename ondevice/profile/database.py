@@ -20,6 +20,11 @@ BUSY_SECONDS = 10.0  # how long a write waits for another process
 PURGE_SECONDS = 2.0  # how long a forget waits for readers to leave the log
 CACHE_KIB = 65536
 
+# Part of the file format. Loading the vectors of 100,000 records from the encrypted file took
+# .68 s with SQLCipher's defaults (4096 and SHA-512) and .38 s with these.
+PAGE_BYTES = 8192
+PAGE_HMAC = "HMAC_SHA256"
+
 
 class Run(Protocol):
     """Executes one statement inside a transaction and returns its rows."""
@@ -64,6 +69,8 @@ class Database:
     def _configure(connection: Any, key: bytes) -> None:
         connection.execute("PRAGMA cipher_log_level = NONE")  # it would talk on stderr
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute(f"PRAGMA cipher_page_size = {PAGE_BYTES}")
+        connection.execute(f"PRAGMA cipher_hmac_algorithm = {PAGE_HMAC}")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # checks the key
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         for pragma in (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
-from ondevice.profile.part import in_scope
+from ondevice.profile.part import in_scope, storable
 from ondevice.profile.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
 from ondevice.profile.vectors import Vectors
 
@@ -68,7 +68,7 @@ class Facts(Vectors):
             run(
                 "INSERT INTO record (id, kind, text, time, state, scope, learn, source_id, expires)"
                 " VALUES (?, 'fact', ?, ?, ?, ?, ?, ?, ?)",
-                (fact_id, text, now, state, scope, learn, source_id, expires),
+                (fact_id, storable(text), now, state, scope, learn, source_id, expires),
             )
             number = self._number(run, fact_id)
             run(
@@ -133,6 +133,7 @@ class Facts(Vectors):
             fact.category if category is KEEP else category,
             fact.state,
         )
+        text = text if text is KEEP else storable(text)
         common = {"text": text, "scope": scope, "learn": learn, "expires": expires}
         special = {"category": category, "subject": subject}
         reworded = text is not KEEP and text != fact.text

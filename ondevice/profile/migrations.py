@@ -43,6 +43,9 @@ CREATE TABLE record (
 );
 CREATE INDEX record_by_source ON record (source_id, position) WHERE source_id IS NOT NULL;
 CREATE INDEX record_by_kind ON record (kind, id);
+-- All that a search index in memory needs, without the pages that hold the texts.
+CREATE INDEX record_outline
+    ON record (number, id, kind, time, state, scope, source_id, speaker);
 CREATE INDEX record_by_expiry ON record (expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE fact (

@@ -139,6 +139,11 @@ def in_scope(column: str, scope: str | None) -> tuple[str, tuple[object, ...]]:
     return f"({column} IS NULL OR {column} = ?)", (scope,)
 
 
+def storable(text: str) -> str:
+    """Return `text` without what UTF-8 or SQLite cannot hold: lone surrogates and NUL."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
 def _list(ids: Iterable[str]) -> str:
     return json.dumps(list(ids))
 
@@ -162,6 +167,9 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 
 def _adapter(row: tuple[Any, ...]) -> AdapterRow:
-    head, (records, created, scope, provenance) = row[:8], row[8:]
-    lineage = tuple(json.loads(records))
-    return AdapterRow(*head, lineage, created, scope, json.loads(provenance))
+    id_, name, file_sha256, base_sha256, rank, alpha, scale, state = row[:8]
+    records, created, scope, provenance = row[8:]
+    return AdapterRow(
+        id_, name, file_sha256, base_sha256, rank, alpha, scale, state,
+        tuple(json.loads(records)), created, scope, json.loads(provenance),
+    )  # fmt: skip

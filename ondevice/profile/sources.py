@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.facts import Facts
 from ondevice.profile.ids import new_id
-from ondevice.profile.part import in_scope
+from ondevice.profile.part import in_scope, storable
 from ondevice.profile.records import (
     ANY_SCOPE,
     SOURCE_KINDS,
@@ -55,11 +55,11 @@ class Sources(Facts):
                 f"'{kind}' is no kind of source; they are: {', '.join(SOURCE_KINDS)}."
             )
         now = clock() if time is None else time
-        source = Source(new_id(), kind, name, sha256, now, scope)
+        source = Source(new_id(), kind, storable(name), sha256, now, scope)
         with self._db.write() as run:
             run(
                 "INSERT INTO source (id, kind, name, sha256, time, scope) VALUES (?,?,?,?,?,?)",
-                (source.id, kind, name, sha256, now, scope),
+                (source.id, kind, source.name, sha256, now, scope),
             )
         return source
 
@@ -111,7 +111,7 @@ class Sources(Facts):
                 Passage(
                     new_id(),
                     source_id,
-                    new.text,
+                    storable(new.text),
                     position,
                     now if new.time is None else new.time,
                     new.scope,
@@ -198,7 +198,16 @@ class Sources(Facts):
                 "INSERT INTO record (id, kind, text, time, scope, learn, source_id, position,"
                 " speaker) SELECT ?, 'turn', ?, ?, ?, ?, ?, coalesce(max(position) + 1, 0), ?"
                 " FROM record WHERE source_id = ?",
-                (turn_id, text, now, scope, learn, conversation_id, role, conversation_id),
+                (
+                    turn_id,
+                    storable(text),
+                    now,
+                    scope,
+                    learn,
+                    conversation_id,
+                    role,
+                    conversation_id,
+                ),
             )
             number = self._number(run, turn_id)
             self._db.write_many(
@@ -254,12 +263,12 @@ class Sources(Facts):
         turn = self.get(turn_id)
         if not isinstance(turn, Turn):
             raise RecordNotFoundError(f"The record {turn.id} is not a turn.")
-        feedback = Feedback(new_id(), turn.id, verdict, text, clock())
+        feedback = Feedback(new_id(), turn.id, verdict, text and storable(text), clock())
         with self._db.write() as run:
             self._number(run, turn.id)
             run(
                 "INSERT INTO feedback (id, turn_id, verdict, text, time) VALUES (?, ?, ?, ?, ?)",
-                (feedback.id, turn.id, verdict, text, feedback.time),
+                (feedback.id, turn.id, verdict, feedback.text, feedback.time),
             )
         return feedback
 

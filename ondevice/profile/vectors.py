@@ -49,18 +49,20 @@ class Vectors(Part):
         """
         import numpy as np
 
-        rows = self._db.rows(
-            "SELECT r.number, r.id, r.kind, r.time, r.state, r.scope, r.source_id, r.speaker,"
-            " coalesce(f.pinned, 0), v.value"
-            " FROM record r LEFT JOIN fact f USING (number) LEFT JOIN vector v USING (number)"
-            " WHERE r.number > ? ORDER BY r.number",
-            (after,),
-        )
-        width = next((len(row[9]) for row in rows if row[9] is not None), 0)
-        none = bytes(width)
-        content = b"".join([none if row[9] is None else row[9] for row in rows])
-        matrix = np.frombuffer(content, dtype="<f2").reshape(len(rows), width // 2)
-        return [IndexRow._make(row[:9]) for row in rows], matrix
+        with self._db.write() as run:  # one view of three tables; it writes nothing
+            outline = run(
+                "SELECT number, id, kind, time, state, scope, source_id, speaker"
+                " FROM record INDEXED BY record_outline WHERE number > ? ORDER BY number",
+                (after,),
+            )
+            found = run("SELECT number, value FROM vector WHERE number > ?", (after,))
+            pinned = {row[0] for row in run("SELECT number FROM fact WHERE pinned")}
+        values = dict(found)
+        none = bytes(len(found[0][1]) if found else 0)
+        content = b"".join([values.get(row[0], none) for row in outline])
+        matrix = np.frombuffer(content, dtype="<f2").reshape(len(outline), len(none) // 2)
+        rows = [IndexRow._make((*row, row[0] in pinned)) for row in outline]
+        return rows, matrix
 
     def set_vector(self, record_id: str, vector: np.ndarray) -> None:
         """Store the vector, of shape (dimensions,), of the record with this whole id.

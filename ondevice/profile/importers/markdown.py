@@ -30,7 +30,7 @@ def chunks(path: Path) -> Iterator[ImportedChunk]:
     headings: list[tuple[int, str]] = []
     paragraph: list[str] = []
     fence: str | None = None
-    said = False
+    said, length = False, 0
 
     def flush() -> Iterator[ImportedChunk]:
         if paragraph:
@@ -50,8 +50,9 @@ def chunks(path: Path) -> Iterator[ImportedChunk]:
         ends = heading is not None or (not line.strip() and fence is None)
         if not ends:
             paragraph.append(line.rstrip())
-        if ends or sum(map(len, paragraph)) >= MAX_PARAGRAPH:
-            said = said or bool(paragraph)
+            length += len(line)
+        if ends or length >= MAX_PARAGRAPH:
+            said, length = said or bool(paragraph), 0
             yield from flush()
         if heading is not None:
             level = len(heading[1])

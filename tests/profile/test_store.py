@@ -1,0 +1,247 @@
+"""Opening, locking, checking and wiping; migrations; search; the records."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+import numpy as np
+import pytest
+import sqlcipher3
+
+from ondevice.errors import (
+    ProfileDamagedError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileLockedError,
+    ProfileNotFoundError,
+    RecordNotFoundError,
+)
+from ondevice.profile import store
+from ondevice.profile.database import PAGE_BYTES
+from ondevice.profile.migrations import MIGRATIONS, Migration, migrate
+from ondevice.profile.records import NewPassage
+from ondevice.profile.store import Profile
+
+
+def test_records_survive_reopening(home, profile):
+    fact = profile.add_fact("Ich mag Käse.", category="preference", pinned=True, scope="work")
+    talk = profile.new_conversation()
+    turn = profile.add_turn(talk, "user", "hello", memories_used=[fact.id])
+    feedback = profile.add_feedback(turn.id, "accept")
+    profile.lock()
+    with Profile.open(home) as again:
+        assert again.get(fact.id) == fact
+        assert again.get(turn.id) == turn
+        assert turn.memories_used == (fact.id,)
+        assert again.feedback(turn.id) == [feedback]
+        assert again.last_conversation() == talk
+        assert again.get(fact.id[:-2]) in (fact, turn)
+
+
+def test_files_are_private(profile):
+    profile.add_fact("x")
+    names = {path.name for path in profile.folder.iterdir()}
+    assert {"profile.db", "profile.db-wal", "profile.db-shm", "keys.json"} <= names
+    for path in profile.folder.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    home_folder = profile.folder.parent
+    assert stat.S_IMODE(home_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(profile.folder.stat().st_mode) == 0o700
+
+
+def test_locked_profile_refuses(profile):
+    profile.lock()
+    profile.lock()
+    with pytest.raises(ProfileLockedError, match="locked"):
+        profile.add_fact("x")
+    with pytest.raises(ProfileLockedError, match="locked"):
+        profile.derive_key("adapters")
+
+
+@pytest.mark.parametrize("name", ["", "..", "../up", "a/b", "a\\b", ".x", "a b", "con", "x" * 65])
+def test_bad_names(home, name):
+    with pytest.raises(ProfileError):
+        Profile.create(home, name)
+    with pytest.raises(ProfileError):
+        store.wipe_profile(home, name)
+    assert not home.profiles.exists()
+
+
+def test_profiles_of_a_home(home):
+    assert store.list_profiles(home) == []
+    with pytest.raises(ProfileNotFoundError):
+        Profile.open(home)
+    Profile.create(home, "ben").close()
+    with pytest.raises(ProfileExistsError):
+        Profile.create(home, "ben")
+    with pytest.raises(ProfileNotFoundError):
+        store.use_profile(home, "anna")
+    store.use_profile(home, "ben")
+    with Profile.open(home) as ben:
+        assert ben.name == "ben"
+    assert store.list_profiles(home) == ["ben"]
+    store.wipe_profile(home, "ben")
+    assert store.profile_in_use(home) == "default"
+    assert list(home.config.rglob("*.key")) == []
+    assert store.list_profiles(home) == []
+
+
+def test_flipped_bit_is_found(home, profile):
+    source = profile.add_source("import", "x")
+    profile.add_passages(source.id, [NewPassage(f"words {i} " * 40) for i in range(300)])
+    profile.check()
+    profile.lock()
+    path = home.profile("default") / "profile.db"
+    good = path.read_bytes()
+    pages = len(good) // PAGE_BYTES
+    assert pages > 10
+    for page in range(0, pages, max(1, pages // 8)):
+        damaged = bytearray(good)
+        damaged[page * PAGE_BYTES + PAGE_BYTES // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ProfileDamagedError, match=r"profile\.db"), Profile.open(home) as opened:
+            opened.check()
+    path.write_bytes(good)
+    with Profile.open(home) as opened:
+        opened.check()
+
+
+def test_missing_or_damaged_files(home, profile):
+    profile.lock()
+    folder = home.profile("default")
+    keys = folder / "keys.json"
+    good = keys.read_bytes()
+    for bad in (b"", b"{", b"[]", b'{"format": 1, "id": "x", "wraps": [{"kind": "file"}]}'):
+        keys.write_bytes(bad)
+        with pytest.raises(ProfileDamagedError, match=r"keys\.json"):
+            Profile.open(home)
+    keys.write_bytes(good)
+    (folder / "profile.db").unlink()
+    with pytest.raises(ProfileDamagedError, match="missing"):
+        Profile.open(home, create=True)
+
+
+def test_migration_commits_with_its_record(profile):
+    database = profile._db
+    first = MIGRATIONS[-1].number
+    bad = [*MIGRATIONS, Migration(first + 1, "half", "CREATE TABLE t (x);\nINSERT INTO nowhere;")]
+    with pytest.raises(ProfileError):
+        migrate(database, bad)
+    assert database.rows("SELECT 1 FROM sqlite_master WHERE name = 't'") == []
+    good = [*MIGRATIONS, Migration(first + 1, "whole", "CREATE TABLE t (x);")]
+    assert migrate(database, good) == 1
+    assert migrate(database, good) == 0
+    with pytest.raises(ProfileError, match="newer"):
+        migrate(database)
+
+
+def test_wrong_database_key_is_damage_not_an_empty_profile(home, profile):
+    profile.lock()
+    connection = sqlcipher3.connect(str(home.profile("default") / "profile.db"))
+    with pytest.raises(sqlcipher3.DatabaseError):
+        connection.execute("SELECT * FROM record")
+    connection.close()
+
+
+def test_search_ranks_stems_and_filters(profile):
+    best = profile.add_fact("My dogs love running, dogs of all kinds.")
+    other = profile.add_fact("A dog barked somewhere in a very long and winding sentence.")
+    old = profile.add_fact("The dog was a puppy.")
+    profile.add_fact("The dog is grown.", supersedes=[old.id], state="pending")
+    work = profile.add_fact("The dog of the office.", scope="work")
+    accent = profile.add_fact("El niño canta.")
+    found = profile.search_text(["dog"], 10, scope=None)
+    assert [i for i, _ in found] == [best.id, other.id] or {i for i, _ in found} == {
+        best.id,
+        other.id,
+    }
+    assert found == sorted(found, key=lambda pair: -pair[1])
+    assert work.id in dict(profile.search_text(["dog"], 10, scope="work"))
+    assert dict(profile.search_text(["dog"], 10, states=("superseded",))).keys() == {old.id}
+    assert dict(profile.search_text(["nino"], 10)).keys() == {accent.id}
+    assert profile.search_text(["dog"], 10, kinds=("turn",)) == []
+    assert len(profile.search_text(["dog"], 2)) == 2
+
+
+@pytest.mark.parametrize(
+    "term", ['"', 'x" OR text:y', "NEAR(", "*", "-", "a AND", "", "\0", "^x", "{", "'; DROP"]
+)
+def test_search_terms_are_only_words(profile, term):
+    profile.add_fact("something")
+    assert profile.search_text([term], 5) == []
+    assert len(profile.search_text([term, "something"], 5)) == 1
+
+
+def test_search_looks_past_filtered_rows(profile):
+    wanted = profile.add_fact("dog " + "word " * 50)
+    source = profile.add_source("import", "kennel", scope="work")
+    profile.add_passages(source.id, [NewPassage("dog dog", scope="work") for _ in range(500)])
+    assert dict(profile.search_text(["dog"], 3, scope=None)).keys() == {wanted.id}
+
+
+def test_index_rows_and_vectors(profile):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((3, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    source = profile.add_source("import", "x")
+    made = profile.add_passages(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
+    bare = profile.add_fact("without", pinned=True)
+    rows, matrix = profile.index_rows()
+    assert [row.id for row in rows] == [*(p.id for p in made), bare.id]
+    assert matrix.shape == (4, 384)
+    assert np.abs(matrix[:3] - vectors).max() < 1e-3
+    assert not matrix[3].any()
+    assert rows[3].pinned
+    assert not rows[0].pinned
+    later, _ = profile.index_rows(after=rows[2].number)
+    assert later == rows[3:]
+    assert [r.id for r in profile.missing_vectors()] == [bare.id]
+    profile.set_vector(bare.id, vectors[0])
+    assert profile.vectors()[0] == [row.id for row in rows]
+    with pytest.raises(ProfileError, match="384"):
+        profile.set_vector(bare.id, np.ones(5))
+    with pytest.raises(RecordNotFoundError):
+        profile.set_vector("z" * 16, vectors[0])
+    assert [p.text for p in profile.neighbours(made[1].id, 1, 1)] == ["0", "2"]
+
+
+def test_scopes_of_facts(profile):
+    everywhere = profile.add_fact("everywhere")
+    work = profile.add_fact("work", scope="work")
+    assert profile.facts(scope=None) == [everywhere]
+    assert profile.facts(scope="work") == [everywhere, work]
+    assert profile.facts(scope="home") == [everywhere]
+    assert profile.facts() == [everywhere, work]
+
+
+def test_superseding_keeps_the_older_fact_visible(profile):
+    old = profile.add_fact("I live in Ulm.", subject="home")
+    new = profile.add_fact("I live in Bonn.", subject="home", supersedes=[old.id])
+    assert profile.facts(state="active") == [new]
+    assert profile.facts_about("home") == [new]
+    (older,) = profile.facts(state="superseded")
+    assert older.id == old.id
+    assert older.valid_to is not None
+    assert older.valid_to <= time.time()
+    with pytest.raises(ProfileError, match="superseded"):
+        profile.approve(old.id)
+    with pytest.raises(RecordNotFoundError):
+        profile.add_fact("x", supersedes=["z" * 16])
+    assert len(profile.facts()) == 2
+
+
+def test_texts_that_utf8_cannot_hold_are_stored_readably(profile):
+    assert profile.add_fact("half \ud83d emoji\0").text == "half ? emoji "
+
+
+def test_umask_cannot_widen_permissions(home):
+    before = os.umask(0)
+    try:
+        with Profile.create(home) as profile:
+            profile.add_fact("x")
+            modes = {stat.S_IMODE(p.stat().st_mode) for p in home.data.rglob("*") if p.is_file()}
+    finally:
+        os.umask(before)
+    assert modes == {0o600}
