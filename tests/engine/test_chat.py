@@ -1,6 +1,5 @@
 import asyncio
 import gc
-import os
 import signal
 import threading
 import time
@@ -161,7 +160,6 @@ def test_cancel_while_the_prompt_is_evaluated(engine: LlamaEngine) -> None:
     assert stream.usage.completion_tokens == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are not raised that way on Windows")
 def test_interrupt_leaves_a_usable_engine(engine: LlamaEngine) -> None:
     expected = engine.chat(HELLO, GREEDY).read()
     engine.reset_cache()
