@@ -147,9 +147,12 @@ def _passages(
     from ondevice.profile.records import NewPassage
 
     for chunk in document.chunks:
-        for text in cut(chunk.text, embedder.count_tokens, limit):
+        # The headings above a passage say what it is about; it is found and read by them too.
+        above = f"{chunk.context}\n" if chunk.context else ""
+        room = max(limit // 2, limit - embedder.count_tokens(above)) if above else limit
+        for text in cut(chunk.text, embedder.count_tokens, room):
             yield NewPassage(
-                text=text, time=chunk.time, speaker=chunk.speaker or chunk.role, scope=scope
+                text=above + text, time=chunk.time, speaker=chunk.speaker or chunk.role, scope=scope
             )
 
 

@@ -16,7 +16,7 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ImportedChunk:
-    """A paragraph of a note, or one message of a conversation."""
+    """A stretch of a note, or one message of a conversation."""
 
     text: str
     role: str | None = None  # "user", "assistant" or "system", in conversations

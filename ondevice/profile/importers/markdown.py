@@ -1,4 +1,4 @@
-"""Markdown notes: paragraphs under their headings.
+"""Markdown notes: the text under each heading.
 
 Front matter (a block between `---` lines at the start) is metadata and not
 text.  A heading is not a chunk of its own: it is the context of what follows.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.document import ImportedChunk, lines_of
-from ondevice.profile.importers.text import MAX_PARAGRAPH
+from ondevice.profile.importers.text import Stretch
 
 _HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)(?:\s+#+)?\s*$")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
@@ -21,23 +21,18 @@ _SEPARATOR = " › "
 
 
 def chunks(path: Path) -> Iterator[ImportedChunk]:
-    """Yield the paragraphs of a Markdown file, each with the headings above it as context.
+    """Yield the sections of a Markdown file, each with the headings above it as context.
 
     Raises:
         ImportSourceError: the file cannot be read, is not UTF-8 text, or says nothing.
     """
     metadata, lines = _front_matter(lines_of(path))
     headings: list[tuple[int, str]] = []
-    paragraph: list[str] = []
+    section, said = Stretch(), False
     fence: str | None = None
-    said, length = False, 0
 
-    def flush() -> Iterator[ImportedChunk]:
-        if paragraph:
-            text = "\n".join(paragraph)
-            context = _SEPARATOR.join(title for _, title in headings) or None
-            paragraph.clear()
-            yield ImportedChunk(text, context=context, metadata=metadata)
+    def context() -> str | None:
+        return _SEPARATOR.join(title for _, title in headings) or None
 
     for line in lines:
         heading = None if fence else _HEADING.match(line)
@@ -47,20 +42,19 @@ def chunks(path: Path) -> Iterator[ImportedChunk]:
                 fence = mark[1]
             elif mark[1].startswith(fence):
                 fence = None
-        ends = heading is not None or (not line.strip() and fence is None)
-        if not ends:
-            paragraph.append(line.rstrip())
-            length += len(line)
-        if ends or length >= MAX_PARAGRAPH:
-            said, length = said or bool(paragraph), 0
-            yield from flush()
+        if heading is None:
+            section.add(line)
+        gap = not line.strip() and fence is None
+        ends = heading is not None or section.is_full(at_gap=gap)
+        if ends and (text := section.take()):
+            said = True
+            yield ImportedChunk(text, context=context(), metadata=metadata)
         if heading is not None:
-            level = len(heading[1])
-            headings = [pair for pair in headings if pair[0] < level]
-            headings.append((level, heading[2].strip()))
-    said = said or bool(paragraph)
-    yield from flush()
-    if not said:
+            headings = [pair for pair in headings if pair[0] < len(heading[1])]
+            headings.append((len(heading[1]), heading[2].strip()))
+    if text := section.take():
+        yield ImportedChunk(text, context=context(), metadata=metadata)
+    elif not said:
         # A note that is only headings still says something.
         if not headings:
             raise ImportSourceError(f"{path} holds no text.")
