@@ -2,12 +2,9 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
-#include <memory>
-#include <new>
 #include <optional>
 
-#include "arguments.h"
-#include "workspace.h"
+#include "packed_argument.h"
 
 namespace ondevice {
 namespace {
@@ -63,18 +60,6 @@ void dequantize_rows(const WeightObject& w, InInts<1> rows, Out<2> out) {
   k.dequantize_rows(w.weight, wanted, count, data);
 }
 
-struct FreeWords {
-  void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
-};
-
-// A Python Packed: activations laid out once for several products.
-struct PackedObject {
-  In<2> source;
-  const Kernels* set;
-  Packed packed;
-  std::unique_ptr<float, FreeWords> memory;
-};
-
 void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
   const Kernels& k = kernels();
   Packed packed = k.plan(x.shape(0), x.shape(1), wants_bf16(precision, k));
@@ -88,44 +73,6 @@ void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
   }
   new (self) PackedObject{std::move(x), &k, packed, std::move(memory)};
 }
-
-// An argument that may be an array or a Packed.
-class Input {
- public:
-  Input(const char* name, nb::handle argument, const std::string& precision, const Kernels& k)
-      : kernels(k) {
-    if (nb::isinstance<PackedObject>(argument)) {
-      const auto& object = nb::cast<PackedObject&>(argument);
-      check(object.set == &k, std::string(name) + " was packed for another instruction set.");
-      packed = object.packed;
-      array = object.source;
-    } else {
-      if (!nb::try_cast<In<2>>(argument, array, false))
-        throw nb::type_error((std::string(name) +
-                              " must be a C-contiguous float32 matrix or a Packed.").c_str());
-      packed = k.plan(array.shape(0), array.shape(1), wants_bf16(precision, k));
-    }
-    data = array.data();
-  }
-
-  // Packs an array; without the GIL.
-  const Packed& ready() {
-    if (!packed.words) {
-      packed.words = workspace(Purpose::INPUT, kernels.words(packed));
-      kernels.pack_rows(data, packed.length, packed);
-    }
-    return packed;
-  }
-
-  int64_t rows() const { return packed.vectors; }
-  int64_t columns() const { return packed.length; }
-  const float* data;
-
- private:
-  const Kernels& kernels;
-  Packed packed{};
-  In<2> array;
-};
 
 void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, bool accumulate,
                     const std::string& precision) {

@@ -55,5 +55,7 @@ NB_MODULE(_kernels, m) {
   m.def("threads", &threads);
   m.def("peak", &peak, "dtype"_a, "seconds"_a = 0.3);
   bind_linear(m);
+  bind_layers(m);
+  bind_attention(m);
   bind_loss(m);
 }

@@ -18,15 +18,6 @@ Packed in_workspace(Purpose purpose, Packed plan) {
   return plan;
 }
 
-// The entries first..first + length of every vector; first is even.
-Packed entries(const Packed& p, int64_t first, int64_t length) {
-  Packed part = p;
-  part.length = length;
-  part.depth = p.bf16 ? (length + 1) / 2 : length;
-  part.words = p.words + (p.bf16 ? first / 2 : first) * LANES;
-  return part;
-}
-
 }  // namespace
 
 // W is dequantized a slab of rows at a time, once, into packed form; then

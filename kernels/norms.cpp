@@ -1,25 +1,58 @@
 #include "norms.h"
 
-#include "simd.h"
+#include "parallel.h"
+#include "rows.h"
 
 namespace ondevice::KERNEL_ISA {
+namespace {
 
-// Sum of x[i]^2 over an array of n values, in blocks so that a large gradient
-// loses no small contributions.
+constexpr int64_t TOKENS = 16;  // of one job
+
+}  // namespace
+
+void rms_norm_forward(const float* x, const float* weight, float eps, int64_t t, int64_t k,
+                      float* y, float* rstd) {
+  parallel(blocks(t, TOKENS), [&](int64_t job) {
+    for (int64_t i = job * TOKENS; i < min(t, (job + 1) * TOKENS); ++i) {
+      const float *row = x + i * k, mean = dot(row, row, k) / float(k);
+      rstd[i] = 1.0f / sqrtf(mean + eps);
+      const Vec r = splat(rstd[i]);
+      each_vector(k, [&](int64_t j, auto at) {
+        at.store(y + i * k + j, at.load(row + j) * r * at.load(weight + j));
+      });
+    }
+  });
+}
+
+// With n = x * rstd, y = n * weight:  dx = rstd * (dn - n * mean(dn * n)), dn = dy * weight
+void rms_norm_backward(const float* dy, const float* x, const float* weight, const float* rstd,
+                       int64_t t, int64_t k, bool accumulate, float* dx) {
+  parallel(blocks(t, TOKENS), [&](int64_t job) {
+    for (int64_t i = job * TOKENS; i < min(t, (job + 1) * TOKENS); ++i) {
+      const float *dy_i = dy + i * k, *x_i = x + i * k;
+      float* dx_i = dx + i * k;
+      const Vec r = splat(rstd[i]);
+      Vec dots = zero();
+      each_vector(k, [&](int64_t j, auto at) {
+        dots = fma(at.load(dy_i + j) * at.load(weight + j), at.load(x_i + j) * r, dots);
+      });
+      const Vec mean = splat(sum(dots) / float(k));
+      each_vector(k, [&](int64_t j, auto at) {
+        const Vec dn = at.load(dy_i + j) * at.load(weight + j), n = at.load(x_i + j) * r;
+        const Vec d = r * (dn - n * mean);
+        at.store(dx_i + j, accumulate ? at.load(dx_i + j) + d : d);
+      });
+    }
+  });
+}
+
+// Sum of x[i]^2 over an array, in blocks, so that a large gradient loses no
+// small contributions.
 double sum_of_squares(const float* x, int64_t n) {
   constexpr int64_t BLOCK = 4096;
   double total = 0;
-  for (int64_t start = 0; start < n; start += BLOCK) {
-    const int64_t end = start + BLOCK < n ? start + BLOCK : n;
-    Vec squares = zero();
-    int64_t i = start;
-    for (; i + LANES <= end; i += LANES) squares = fma(load(x + i), load(x + i), squares);
-    if (i < end) {
-      const Vec rest = load_some(x + i, end - i);
-      squares = fma(rest, rest, squares);
-    }
-    total += sum(squares);
-  }
+  for (int64_t start = 0; start < n; start += BLOCK)
+    total += dot(x + start, x + start, min(BLOCK, n - start));
   return total;
 }
 

@@ -1,9 +1,17 @@
-// Norms: of a gradient, and RMSNorm.
+// Norms: RMSNorm, and that of a gradient.
 #pragma once
 
 #include <stdint.h>
 
 namespace ondevice::KERNEL_ISA {
+
+// y [T, K] = x * rstd * weight; rstd [T] = 1 / sqrt(mean(x^2) + eps)
+void rms_norm_forward(const float* x, const float* weight, float eps, int64_t t, int64_t k,
+                      float* y, float* rstd);
+
+// dx [T, K], or += with accumulate
+void rms_norm_backward(const float* dy, const float* x, const float* weight, const float* rstd,
+                       int64_t t, int64_t k, bool accumulate, float* dx);
 
 double sum_of_squares(const float* x, int64_t n);
 

@@ -22,4 +22,19 @@ struct Lora {
   float scale;
 };
 
+// Token i sees the tokens first[i] .. i, and if window > 0 no more than the last
+// `window` of these. Scores are scale * q·k. Query head h reads group h / (H / G).
+struct AttentionShape {
+  int64_t t, h, g, d;
+  const int32_t* first;
+  float scale;
+  int64_t window;
+  bool bf16;
+};
+
+// Settings of one AdamW step; correction1 = 1 - beta1^step, correction2 likewise.
+struct AdamW {
+  float learning_rate, beta1, beta2, eps, weight_decay, correction1, correction2, gradient_scale;
+};
+
 }  // namespace ondevice

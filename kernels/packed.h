@@ -33,6 +33,20 @@ Packed plan(int64_t vectors, int64_t length, bool bf16);
 // The size of its words, in floats.
 int64_t words(const Packed& plan);
 
+// The vectors first..first + count; first is a multiple of LANES.
+inline Packed vectors(Packed p, int64_t first, int64_t count) {
+  p.words += first * p.stride;
+  p.vectors = count;
+  return p;
+}
+// The entries first..first + length of every vector; first is even.
+inline Packed entries(Packed p, int64_t first, int64_t length) {
+  p.words += (p.bf16 ? first / 2 : first) * LANES;
+  p.length = length;
+  p.depth = p.bf16 ? (length + 1) / 2 : length;
+  return p;
+}
+
 // Packs the rows of x [vectors, length]: entry p of vector i is x[i * ld + p].
 void pack_rows(const float* x, int64_t ld, const Packed& out);
 // Packs the columns of x [length, vectors]: entry p of vector i is x[p * ld + i].

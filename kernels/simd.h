@@ -271,4 +271,22 @@ inline Vec exp(Vec x) {
   return scale_by_power_of_2(p, n);
 }
 
+// each_vector(n, f) calls f(i, at) for i = 0, LANES, 2 * LANES ... below n;
+// at.load and at.store are whole, and at the end of the array partial.
+struct Whole {
+  static Vec load(const float* p) { return KERNEL_ISA::load(p); }
+  static void store(float* p, Vec a) { KERNEL_ISA::store(p, a); }
+};
+struct Partial {
+  int64_t n;
+  Vec load(const float* p) const { return load_some(p, n); }
+  void store(float* p, Vec a) const { store_some(p, a, n); }
+};
+template <class F>
+inline void each_vector(int64_t n, const F& f) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) f(i, Whole{});
+  if (i < n) f(i, Partial{n - i});
+}
+
 }  // namespace ondevice::KERNEL_ISA

@@ -1,11 +1,16 @@
 // Fills the table of kernels for the instruction set that this is compiled for.
 #include "table.h"
 
+#include "adamw.h"
+#include "attention.h"
+#include "cross_entropy.h"
 #include "dequantize.h"
+#include "gated.h"
 #include "linear.h"
 #include "norms.h"
 #include "packed.h"
 #include "peak.h"
+#include "rope.h"
 
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
@@ -25,6 +30,15 @@ extern constexpr Kernels table = {
     .linear_backward = linear_backward,
     .lora_forward = lora_forward,
     .lora_backward = lora_backward,
+    .rms_norm_forward = rms_norm_forward,
+    .rms_norm_backward = rms_norm_backward,
+    .rope = rope,
+    .gated_forward = gated_forward,
+    .gated_backward = gated_backward,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .cross_entropy = cross_entropy,
+    .adamw = adamw,
     .sum_of_squares = sum_of_squares,
 };
 

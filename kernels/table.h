@@ -33,6 +33,24 @@ struct Kernels {
   void (*lora_backward)(const Packed& dy_packed, const float* dy, const float* x, const float* xa,
                         const Lora& lora, float* da, float* db, float* dx);
 
+  void (*rms_norm_forward)(const float* x, const float* weight, float eps, int64_t t, int64_t k,
+                           float* y, float* rstd);
+  void (*rms_norm_backward)(const float* dy, const float* x, const float* weight,
+                            const float* rstd, int64_t t, int64_t k, bool accumulate, float* dx);
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t t, int64_t h, int64_t d,
+               int64_t p, bool interleaved, bool backward);
+  void (*gated_forward)(const float* gate, const float* up, int64_t n, bool gelu, float* out);
+  void (*gated_backward)(const float* dout, const float* gate, const float* up, int64_t n,
+                         bool gelu, float* dgate, float* dup);
+  void (*attention_forward)(const AttentionShape& shape, const float* q, const float* k,
+                            const float* v, float* o, float* lse);
+  void (*attention_backward)(const AttentionShape& shape, const float* d_o, const float* q,
+                             const float* k, const float* v, const float* o, const float* lse,
+                             float* dq, float* dk, float* dv);
+
+  void (*cross_entropy)(const Packed& h, const Weight& w, const int32_t* targets,
+                        const float* weights, float* loss, float* dh);
+  void (*adamw)(float* p, const float* g, float* m, float* v, int64_t n, const AdamW& settings);
   double (*sum_of_squares)(const float* x, int64_t n);
 };
 

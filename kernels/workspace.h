@@ -7,7 +7,7 @@
 namespace ondevice {
 
 // What the memory is for; each purpose has a buffer of its own in each calling thread.
-enum class Purpose { INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, LOGITS, COUNT };
+enum class Purpose { INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, LOGITS, JOB, COUNT };
 
 // At least n floats, aligned to 64 bytes, with any content; throws std::bad_alloc.
 float* workspace(Purpose purpose, int64_t n);

@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from ondevice import _kernels, processor
@@ -53,10 +52,3 @@ def test_features_agree_with_the_sets_offered() -> None:
     assert ("avx2" in processor.available_isas()) <= (found["avx2"] and found["fma"])
     assert ("avx512bf16" in processor.available_isas()) <= found["avx512bf16"]
     assert ("neon" in processor.available_isas()) <= found["neon"]
-
-
-@pytest.mark.parametrize("n", [0, 1, 3, 15, 16, 17, 4095, 4097, 100_003])
-def test_sum_of_squares(isa: str, n: int) -> None:
-    x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
-    expected = float(np.square(x.astype(np.float64)).sum())
-    assert _kernels.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,155 @@
+"""Linear layers and LoRA pairs against numpy in float64."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ondevice import _kernels
+
+examples = settings(
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+PRECISIONS = {"f32": 1e-5, "auto": 1e-2}  # relative error that is allowed
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng((seed, *shape)).standard_normal(shape).astype(np.float32)
+
+
+def weight(type_name: str, n: int, k: int) -> tuple[_kernels.Weight, np.ndarray]:
+    """A random weight of n rows, and its values in float64."""
+    if type_name == "F32":
+        data = normal(n, k, seed=9).view(np.uint8).reshape(-1)
+    else:
+        rng = np.random.default_rng((n, k))
+        data = rng.integers(0, 256, n * _kernels.row_bytes(type_name, k), np.uint8)
+        blocks = data.reshape(-1, _kernels.row_bytes(type_name, 256 if "_K" in type_name else 32))
+        scale = np.array([0.01], np.float16).view(np.uint8)
+        at = {"Q6_K": [208], "Q4_K": [0, 2], "Q4_1": [0, 2]}.get(type_name, [0])
+        for offset in at:
+            blocks[:, offset : offset + 2] = scale
+    w = _kernels.Weight(data, type_name, n, k)
+    values = np.empty((n, k), np.float32)
+    _kernels.dequantize(w, values)
+    return w, values.astype(np.float64)
+
+
+def assert_close(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
+    # Sums may cancel: allow rounding of their parts, which are about 1 or more.
+    size = max(np.linalg.norm(wanted), np.sqrt(wanted.size))
+    assert np.linalg.norm(got - wanted) <= tolerance * size
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@examples
+@given(
+    t=st.integers(1, 150),
+    n=st.integers(1, 200),
+    blocks=st.integers(1, 5),
+    type_name=st.sampled_from(["F32", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q4_K", "Q6_K"]),
+    accumulate=st.booleans(),
+)
+def test_linear_forward_and_backward(
+    isa: str, precision: str, t: int, n: int, blocks: int, type_name: str, accumulate: bool
+) -> None:
+    k = blocks * {"F32": 37, "Q4_K": 256, "Q6_K": 256}.get(type_name, 32)
+    w, values = weight(type_name, n, k)
+    x, dy = normal(t, k), normal(t, n)
+    y, dx = normal(t, n, seed=1), normal(t, k, seed=1)
+    wanted_y = x @ values.T + accumulate * y
+    wanted_dx = dy @ values + accumulate * dx
+    _kernels.linear_forward(x, w, y, accumulate=accumulate, precision=precision)
+    _kernels.linear_backward(dy, w, dx, accumulate=accumulate, precision=precision)
+    assert_close(y, wanted_y, PRECISIONS[precision])
+    assert_close(dx, wanted_dx, PRECISIONS[precision])
+
+
+def test_slabs_of_a_large_weight(isa: str) -> None:
+    """Larger than what is unpacked at a time, in rows and in columns."""
+    w, values = weight("Q8_0", 4100, 1056)
+    x, dy = normal(5, 1056), normal(5, 4100)
+    y, dx = np.empty((5, 4100), np.float32), np.empty((5, 1056), np.float32)
+    _kernels.linear_forward(x, w, y, precision="f32")
+    _kernels.linear_backward(dy, w, dx, precision="f32")
+    assert_close(y, x @ values.T, 1e-5)
+    assert_close(dx, dy @ values, 1e-5)
+
+
+def test_threads_never_change_a_bit(isa: str) -> None:
+    w, _ = weight("Q4_1", 300, 576)
+    x = normal(200, 576)
+    results = []
+    for threads in (1, 2, 3):
+        _kernels.set_threads(threads)
+        y = np.empty((200, 300), np.float32)
+        _kernels.linear_forward(x, w, y)
+        results.append(y)
+    _kernels.set_threads(0)
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
+def test_packed_input_gives_the_same_bits(isa: str) -> None:
+    w, _ = weight("Q4_1", 96, 64)
+    x = normal(20, 64)
+    packed = _kernels.Packed(x)
+    a, b = np.empty((20, 96), np.float32), np.empty((20, 96), np.float32)
+    _kernels.linear_forward(x, w, a)
+    _kernels.linear_forward(packed, w, b)
+    assert np.array_equal(a, b)
+    others = [name for name in _kernels.available_isas() if name != isa]
+    for other in others:
+        _kernels.use_isa(other)
+        with pytest.raises(ValueError, match="packed for another instruction set"):
+            _kernels.linear_forward(packed, w, b)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@examples
+@given(
+    t=st.integers(1, 100),
+    k=st.integers(1, 150),
+    n=st.integers(1, 150),
+    r=st.integers(1, 33),
+)
+def test_lora(isa: str, precision: str, t: int, k: int, n: int, r: int) -> None:
+    tolerance, scale = PRECISIONS[precision], 0.7
+    x, a, b, dy = normal(t, k), normal(r, k, seed=1), normal(n, r, seed=2), normal(t, n, seed=3)
+    y, xa = normal(t, n, seed=4), np.empty((t, r), np.float32)
+    da, db, dx = normal(r, k, seed=5), normal(n, r, seed=6), normal(t, k, seed=7)
+    x64, a64, b64, dy64 = (m.astype(np.float64) for m in (x, a, b, dy))
+    wanted_y = y + scale * x64 @ a64.T @ b64.T
+    wanted_da = da + scale * (dy64 @ b64).T @ x64
+    wanted_db = db + scale * dy64.T @ (x64 @ a64.T)
+    wanted_dx = dx + scale * dy64 @ b64 @ a64
+    _kernels.lora_forward(x, a, b, scale, xa, y, precision=precision)
+    _kernels.lora_backward(dy, x, xa, a, b, scale, da, db, dx, precision=precision)
+    assert_close(xa, x64 @ a64.T, tolerance)
+    assert_close(y, wanted_y, tolerance)
+    assert_close(da, wanted_da, tolerance)
+    assert_close(db, wanted_db, tolerance)
+    assert_close(dx, wanted_dx, tolerance)
+
+
+def test_lora_backward_of_a_frozen_pair(isa: str) -> None:
+    x, a, b, dy = normal(7, 20), normal(4, 20), normal(9, 4), normal(7, 9)
+    xa, y, dx = np.empty((7, 4), np.float32), np.zeros((7, 9), np.float32), np.zeros_like(x)
+    _kernels.lora_forward(x, a, b, 1.0, xa, y, precision="f32")
+    _kernels.lora_backward(dy, x, xa, a, b, 1.0, None, None, dx, precision="f32")
+    assert_close(dx, dy @ b @ a, 1e-5)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    w, _ = weight("Q8_0", 4, 32)
+    with pytest.raises(ValueError, match="as many columns as the weight"):
+        _kernels.linear_forward(normal(3, 31), w, normal(3, 4))
+    with pytest.raises(ValueError, match=r"y has shape \(3, 5\), but must have \(3, 4\)"):
+        _kernels.linear_forward(normal(3, 32), w, normal(3, 5))
+    with pytest.raises(TypeError, match="float32 matrix"):
+        _kernels.linear_forward(np.zeros((3, 32)), w, normal(3, 4))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="precision is 'half'"):
+        _kernels.linear_forward(normal(3, 32), w, normal(3, 4), precision="half")  # type: ignore[arg-type]
