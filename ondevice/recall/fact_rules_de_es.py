@@ -121,7 +121,7 @@ SPANISH = (
     rule(rf"(?:yo )?(?:soy|vengo) de (?P<x>{NAME})", "The user is from {x}.", "demographic",
          "origin"),
     rule(rf"nací en (?P<x>{NAME})", "The user was born in {x}.", "demographic", "birth place"),
-    rule(rf"(?:yo )?trabajo (?:como|de) (?:un |una )?(?!noche|día|lunes)(?P<x>\S.*)",
+    rule(r"(?:yo )?trabajo (?:como|de) (?:un |una )?(?!noche|día|lunes)(?P<x>\S.*)",
          "The user works as {x}.", "demographic", "job"),
     rule(rf"(?:yo )?trabajo (?:en|para) (?:la |el )?(?P<x>{NAME}.*)", "The user works at {x}.",
          "demographic", "employer"),

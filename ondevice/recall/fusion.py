@@ -5,7 +5,8 @@ a turn or passage is lent some of what its neighbours in the same source score,
 because an answer often stands beside the words that were asked for.  Recency,
 pinning and the right speaker raise relevance by a share of itself, so that
 nothing irrelevant comes up by being new.  The weights were tuned on one half
-of `benchmarks/recall_quality.py`; the other half is reported beside it.
+of `benchmarks/recall_quality.py` and then pulled back towards even ones, because
+other people's conversations differ; the other half is reported beside it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ class FusionWeights:
     """The weights of `fuse`."""
 
     bm25: float = 1.0
-    cosine: float = 1.0
-    bm25_neighbours: tuple[float, ...] = (0.4, 0.15)  # distance 1, 2
-    cosine_neighbours: tuple[float, ...] = (0.25, 0.1)
+    cosine: float = 1.8
+    bm25_neighbours: tuple[float, ...] = (0.8, 0.2)  # distance 1, 2
+    cosine_neighbours: tuple[float, ...] = (0.6, 0.25)
     recency: float = 0.05  # share added to what is new
     half_life_days: float = 60.0
     pinned: float = 0.25
-    speaker: float = 0.15
+    speaker: float = 0.6
     minimum: float = 0.12  # a similarity below this is noise
 
 

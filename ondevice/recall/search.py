@@ -89,12 +89,15 @@ class Recall:
         if k <= 0 or not query.strip():
             return []
         with self._lock:
-            # SQLite and the embedder both release the interpreter: they run side by side.
-            terms = query_terms(query)
-            pending = self._text_search.submit(self._text_hits, terms, scope)
-            vector = self._embedder.embed([query])[0]
             index = self._current_index()
-            fused, evidence = self._fused(index, vector, pending.result(), terms, scope)
+            terms = query_terms(query)
+            named = _named_speakers(index, terms)
+            # A speaker's name finds every greeting; it says who spoke, not what about.
+            about = [term for term in terms if term not in named] or terms
+            # SQLite and the embedder both release the interpreter: they run side by side.
+            pending = self._text_search.submit(self._text_hits, about, scope)
+            vector = self._embedder.embed([_without(query, named)])[0]
+            fused, evidence = self._fused(index, vector, pending.result(), named, scope)
             return self._memories(index, fused, evidence, k, scope)
 
     def invalidate(self) -> None:
@@ -127,7 +130,7 @@ class Recall:
         index: Index,
         vector: np.ndarray,
         hits: list[tuple[str, float]],
-        terms: list[str],
+        named: dict[str, set[int]],
         scope: str | None,
     ) -> tuple[Fused, Evidence]:
         import numpy as np
@@ -144,7 +147,7 @@ class Recall:
             after=index.after,
             age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
             pinned=index.pinned.astype(np.float32),
-            speaker=_spoken_by(index, terms),
+            speaker=np.isin(index.speaker, list(set().union(*named.values()))).astype(np.float32),
         )
         fused = fuse(evidence, self._weights)
         hidden = ~index.active
@@ -293,13 +296,19 @@ def _template(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())[:3]
 
 
-def _spoken_by(index: Index, terms: list[str]) -> np.ndarray:
-    """Return 1 for every record whose speaker the question names."""
-    import numpy as np
+def _named_speakers(index: Index, terms: list[str]) -> dict[str, set[int]]:
+    """Return the words of a question that are speakers' names, with the speakers' codes."""
+    named: dict[str, set[int]] = {}
+    for speaker, code in index.speakers.items():
+        for word in re.findall(r"\w+", (speaker or "").lower()):
+            if word in terms:
+                named.setdefault(word, set()).add(code)
+    return named
 
-    named = [
-        code
-        for speaker, code in index.speakers.items()
-        if speaker and set(re.findall(r"\w+", speaker.lower())) & set(terms)
-    ]
-    return np.isin(index.speaker, named).astype(np.float32)
+
+def _without(query: str, named: dict[str, set[int]]) -> str:
+    """Return the question without the names, so that it is near to what they said."""
+    if not named:
+        return query
+    words = "|".join(map(re.escape, named))
+    return re.sub(rf"\b(?:{words})\b(?:'s|’s)?\s*", "", query, flags=re.IGNORECASE)
