@@ -26,6 +26,8 @@ COMMANDS = {
     "profile": ("profile", "Create, choose and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List and check base models."),
+    "train": ("train", "Train a low-rank adapter on text and chats."),
+    "score": ("score", "Measure how well a model predicts text and chats."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 

@@ -1,0 +1,102 @@
+"""`ondevice score`: how well a model, with or without an adapter, predicts given text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ondevice.cli._output import json_option, print_json, print_table
+from ondevice.cli._training import adapter_file
+
+if TYPE_CHECKING:
+    from ondevice.base.models import BaseModel
+    from ondevice.home import Home
+    from ondevice.training.data import Document
+    from ondevice.training.score import Score
+
+
+@click.command("score")
+@click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
+              help="The base model.")  # fmt: skip
+@click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
+              help="An adapter file; repeatable.")  # fmt: skip
+@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
+              help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option("--engine", type=click.Choice(["llama", "trainer"]), default="llama",
+              show_default=True, help="llama answers chats, trainer trains.")  # fmt: skip
+@click.option(
+    "--completion-only", is_flag=True, help="In chats, score only what the assistant says."
+)
+@click.option("--max-length", type=click.IntRange(min=8), default=512, show_default=True,
+              help="Longest document in tokens; longer texts are cut.")  # fmt: skip
+@json_option
+def command(
+    base: str,
+    adapters: tuple[str, ...],
+    data: tuple[Path, ...],
+    more: tuple[Path, ...],
+    engine: str,
+    completion_only: bool,
+    max_length: int,
+    as_json: bool,
+) -> None:
+    """Measure how well a model predicts text and chats."""
+    from ondevice.base.models import resolve
+    from ondevice.home import Home
+    from ondevice.training.score import read_documents, score
+
+    home = Home.default()
+    model = resolve(base, home)
+    documents = read_documents(
+        model,
+        [path.expanduser() for path in (*data, *more)],
+        max_length=max_length,
+        completion_only=completion_only,
+    )
+    files = [adapter_file(text) for text in adapters]
+    if engine == "trainer":
+        result = score(model, documents, adapters=files)
+    else:
+        result = _score_by_llama(model, documents, files, max_length, home)
+    if as_json:
+        print_json(result)
+        return
+    print_table(
+        ["document", "tokens", "nll"],
+        [
+            *((d.name, d.tokens, f"{d.nll:.4f}") for d in result.per_document),
+            ("all", result.tokens, f"{result.nll:.4f}"),
+            ("perplexity", "", f"{result.perplexity:.2f}"),
+        ],
+        "",
+    )
+
+
+def _score_by_llama(
+    model: BaseModel,
+    documents: list[Document],
+    files: list[tuple[Path, float]],
+    max_length: int,
+    home: Home,
+) -> Score:
+    from ondevice._files import sha256_of
+    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.engine.llama import LlamaEngine
+    from ondevice.engine.protocol import AdapterUse
+    from ondevice.settings import ModelSettings
+    from ondevice.training.score import score_with
+
+    uses = []
+    for path, scale in files:
+        adapter = read_adapter(path, model.header)
+        base_sha256 = adapter.provenance.get("base_sha256")
+        uses.append(AdapterUse(path.stem, sha256_of(path), path, base_sha256, scale))
+    with LlamaEngine(model, ModelSettings(n_ctx=max_length + 8), home) as engine:
+        engine.set_adapters(uses)
+        return score_with(
+            documents,
+            lambda tokens: -engine.score(tokens[1:], context=tokens[:1]).log_likelihood,
+        )

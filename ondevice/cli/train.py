@@ -1,0 +1,133 @@
+"""`ondevice train`: a low-rank adapter from text and chats, without a profile."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ondevice.cli._output import size, talk
+from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
+
+if TYPE_CHECKING:
+    from ondevice.training.trainer import TrainingResult
+
+
+@click.command("train")
+@click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
+              help="The base model.")  # fmt: skip
+@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
+              help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path),
+              help="The adapter file to write.")  # fmt: skip
+@click.option("--on", "on", multiple=True, metavar="FILE[:SCALE]",
+              help="A finished adapter that stays below the new one; repeatable.")  # fmt: skip
+@click.option(
+    "--memory-budget", type=parse_size, metavar="SIZE", help="Use no more memory than this."
+)
+@click.option("--threads", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Threads; 0: one per processor.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["auto", "f32"]), default="auto", show_default=True,
+              help="auto multiplies in bfloat16 where the processor can.")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the losses as an SVG file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each event.")
+@recipe_options
+def command(
+    base: str,
+    data: tuple[Path, ...],
+    more: tuple[Path, ...],
+    out: Path,
+    on: tuple[str, ...],
+    memory_budget: int | None,
+    threads: int,
+    precision: str,
+    plot: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Train a low-rank adapter on text and chats.
+
+    The base stays as it is; the adapter goes to --out, for `ondevice adapter add`. An interrupted
+    training goes on when the same command is given again.
+    """
+    from ondevice.base.models import resolve
+    from ondevice.home import Home
+    from ondevice.training import train
+
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise click.UsageError("--plot writes SVG; give a name that ends in .svg.")
+    recipe = recipe_from(options)
+    model = resolve(base, Home.default())
+    with display(as_json) as callback, _stop_on_interrupt() as should_stop:
+        result = train(
+            model,
+            [path.expanduser() for path in (*data, *more)],
+            out.expanduser(),
+            recipe=recipe,
+            on=[adapter_file(text) for text in on],
+            callback=callback,
+            should_stop=should_stop,
+            memory_budget=memory_budget,
+            precision="f32" if precision == "f32" else "auto",
+            threads=threads,
+        )
+    if result.content is None:
+        talk(f"Stopped after step {result.steps}; the same command goes on from there.")
+        return 130
+    if plot is not None:
+        from ondevice.training.plot import loss_svg
+
+        plot.expanduser().write_text(
+            loss_svg(result.losses, result.held_out_losses), encoding="utf-8"
+        )
+    if not as_json:
+        _report(result, out)
+    return 0
+
+
+def _report(result: TrainingResult, out: Path) -> None:
+    """Say on stderr what came of it."""
+    from ondevice.training.plot import loss_text
+
+    if sys.stderr.isatty():
+        talk(loss_text(result.losses, result.held_out_losses), dim=True)
+    assert result.content is not None
+    talk(
+        f"{out}: rank {result.recipe.rank}, {size(len(result.content))}, {result.steps} steps over "
+        f"{result.n_tokens} tokens in {result.n_documents[0]} documents."
+    )
+    if result.held_out_losses:
+        base = result.held_out_losses[0][1]
+        best = min(loss for _, loss in result.held_out_losses[1:])
+        verdict = "better than" if result.improved else "no better than"
+        talk(
+            f"Held-out loss {best:.4f} at step {result.best_step}, {verdict} the base's {base:.4f}."
+        )
+    else:
+        talk("Too few documents to keep some apart, so nothing shows whether it generalises.")
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C end the training after its step; the second one acts at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+        talk("Saving after this step…")
+
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
