@@ -1,0 +1,118 @@
+"""Cutting and importing text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ondevice.errors import ImportSourceError
+from ondevice.home import Home
+from ondevice.profile.importers import ImportedChunk, ImportedDocument
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.passages import cut, ingest
+from ondevice.recall.search import Recall
+from ondevice.settings import RecallSettings
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder()
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Iterator[Profile]:
+    with Profile.create(Home.below(tmp_path), "me", passphrase="a test's own") as opened:
+        yield opened
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def document(name: str, *texts: str) -> ImportedDocument:
+    return ImportedDocument(name, f"hash of {name}", (ImportedChunk(text) for text in texts))
+
+
+def test_paragraphs_are_put_together_while_they_fit() -> None:
+    text = "one two three\n\nfour five\n\nsix seven eight nine"
+    assert list(cut(text, words, 5)) == ["one two three\n\nfour five", "six seven eight nine"]
+
+
+def test_a_long_paragraph_is_cut_between_sentences() -> None:
+    assert list(cut("One two three. Four five! Six?", words, 3)) == [
+        "One two three.",
+        "Four five! Six?",
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="ab .!?\n", max_size=400), st.integers(1, 12))
+def test_no_word_is_lost_and_no_passage_is_too_long(text: str, limit: int) -> None:
+    passages = list(cut(text, words, limit))
+    assert "".join("".join(passages).split()) == "".join(text.split())
+    assert all(0 < words(passage) <= limit for passage in passages)
+
+
+def test_a_word_longer_than_a_passage_is_cut(embedder: Embedder) -> None:
+    passages = list(cut("xyzzy" * 500, embedder.count_tokens, 50))
+    assert "".join(passages) == "xyzzy" * 500
+    assert all(embedder.count_tokens(passage) <= 50 for passage in passages)
+
+
+def test_imported_notes_are_found_with_their_source(profile: Profile, embedder: Embedder) -> None:
+    progress: list[tuple[int, int | None]] = []
+    report = ingest(
+        profile,
+        embedder,
+        [document("garden.md", "Prune the roses in March."), document("car.md", "Oil: 5W-30.")],
+        progress=lambda done, total: progress.append((done, total)),
+    )
+    assert (report.documents, report.passages, report.unchanged) == (2, 2, 0)
+    assert progress[-1][0] == 2
+    best = Recall(profile, embedder).search("When should I cut back the roses?", k=1)[0]
+    assert (best.kind, best.source) == ("passage", "garden.md")
+
+
+def test_the_same_file_is_imported_once(profile: Profile, embedder: Embedder) -> None:
+    ingest(profile, embedder, [document("a.txt", "Hello there.")])
+    report = ingest(profile, embedder, [document("a.txt", "Hello there.")])
+    assert (report.documents, report.unchanged) == (0, 1)
+    assert len(profile.sources("import")) == 1
+
+
+def test_an_import_that_was_cut_off_is_taken_up_again(
+    profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ondevice.recall.passages.BATCH_PASSAGES", 1)
+
+    def breaking() -> Iterator[ImportedChunk]:
+        yield ImportedChunk("First half.")
+        yield ImportedChunk("Second half.")
+        raise ImportSourceError("a.txt is damaged.")
+
+    with pytest.raises(ImportSourceError):
+        ingest(profile, embedder, [ImportedDocument("a.txt", "hash of a.txt", breaking())])
+    report = ingest(profile, embedder, [document("a.txt", "First half.", "Second half.")])
+    assert (report.documents, report.passages) == (1, 2)
+    assert [p.text for p in profile.passages()] == ["First half.", "Second half."]
+
+
+def test_passages_have_their_scope_and_size(profile: Profile, embedder: Embedder) -> None:
+    text = " ".join(f"Sentence number {n} is about the harbour." for n in range(100))
+    ingest(
+        profile,
+        embedder,
+        [document("long.txt", text)],
+        scope="work",
+        settings=RecallSettings(passage_tokens=60),
+    )
+    stored = list(profile.passages())
+    assert len(stored) > 10
+    assert [p.position for p in stored] == list(range(len(stored)))
+    assert all(embedder.count_tokens(p.text) <= 60 and p.scope == "work" for p in stored)
+    assert Recall(profile, embedder).search("harbour") == []
