@@ -82,7 +82,7 @@ def main() -> None:
             n_batch=PROMPT_CHUNK,
             n_threads=arguments.threads,
             n_threads_batch=arguments.threads,
-            flash_attn=True,  # llama.cpp's own default, which the wrapper turns off
+            flash_attn=False,
             verbose=False,
         )
         rows: dict[str, list[float]] = {"ours": [], "bare": []}

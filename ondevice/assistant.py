@@ -109,7 +109,7 @@ class Assistant:
         """Open the profile (made at first use) and the base model.
 
         Args:
-            profile: its name; the one chosen by `profile use` if None.
+            profile: its name; if None the one chosen by `profile use`, made at first use.
             model: a name of the catalogue or the path of a GGUF file.
             home: where things live; the platform's folders if None.
             settings: all defaults; read from the config folder if None.
@@ -130,7 +130,13 @@ class Assistant:
         home = home or Home.default()
         settings = settings or Settings.load(home.config / "config.toml")
         base = resolve(model or settings.model.name, home)
-        store = Profile.open(home, profile, ask_passphrase=ask_passphrase, create=True, warn=warn)
+        store = Profile.open(
+            home,
+            profile,
+            ask_passphrase=ask_passphrase,
+            create=profile is None,  # a mistyped name makes no new profile
+            warn=warn,
+        )
         try:
             store.expire(settings.retention)
             engine = LlamaEngine(base, settings.model, home)

@@ -144,13 +144,13 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
     )
 
 
-def open_profile(name: str | None, *, create: bool = True) -> Profile:
-    """Open the profile called `name`, or the one in use."""
+def open_profile(name: str | None) -> Profile:
+    """Open the profile called `name`, or the one in use, which is made at its first use."""
     from ondevice.home import Home
     from ondevice.profile.store import Profile
 
     return Profile.open(
-        Home.default(), name, ask_passphrase=passphrase_asker(), create=create, warn=talk
+        Home.default(), name, ask_passphrase=passphrase_asker(), create=name is None, warn=talk
     )
 
 

@@ -8,7 +8,7 @@ import click
 
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
 from ondevice.cli._session import open_profile, profile_option, scope_option
-from ondevice.profile.records import CATEGORIES
+from ondevice.profile.records import ANY_SCOPE, CATEGORIES
 
 if TYPE_CHECKING:
     from ondevice.profile.records import Fact, ForgetPreview
@@ -83,9 +83,9 @@ def add(
 )
 @json_option
 def list_(profile: str | None, scope: str | None, state: str | None, as_json: bool) -> None:
-    """List the facts, newest last."""
+    """List the facts of all contexts, or those that are used in one, newest last."""
     with open_profile(profile) as store:
-        facts = store.facts(state=state, scope=scope)
+        facts = store.facts(state=state, scope=scope or ANY_SCOPE)
         if as_json:
             print_json([_fact_json(fact) for fact in facts])
             return
@@ -277,19 +277,12 @@ def why(
         ids = getattr(turn, "memories_used", None)
         if ids is None:
             raise click.UsageError("That id is not an answer's; see `ondevice memory show ID`.")
-        used = [store.get(i) for i in ids if store.has(i)]
-        gone = len(ids) - len(used)
+        used = [(record_id, _text_of(store.get(record_id))) for record_id in ids]
         if as_json:
-            rows = [{"id": r.id, "text": _text_of(r)} for r in used]
-            print_json({"answer": turn.id, "memories": rows, "forgotten_since": gone})
+            rows = [{"id": record_id, "text": text} for record_id, text in used]
+            print_json({"answer": turn.id, "memories": rows})
             return
-        print_table(
-            ["id", "text"],
-            [(r.id, _text_of(r)) for r in used],
-            "That answer was given no memories.",
-        )
-        if gone:
-            talk(f"({gone} of its memories were forgotten since)", dim=True)
+        print_table(["id", "text"], used, "That answer was given no memories.")
 
 
 def _text_of(record: object) -> str:

@@ -235,7 +235,13 @@ class LlamaEngine:
         with contextlib.ExitStack() as undo:
             undo.callback(native.llama_cpp().llama_model_free, pointer)
             vocab = native.Vocab(pointer)
-            context = InferenceContext(pointer, vocab, self._n_ctx, self._settings.n_threads)
+            context = InferenceContext(
+                pointer,
+                vocab,
+                self._n_ctx,
+                self._settings.n_threads,
+                on_gpu=self._settings.n_gpu_layers != 0,
+            )
             undo.callback(context.close)
             adapters = LoraAdapters(self._model, pointer, context, self._home.cache)
             undo.callback(adapters.close)

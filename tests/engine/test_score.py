@@ -26,7 +26,7 @@ def reference(model: BaseModel, parts: list[list[int]], tokens: list[int]) -> np
         n_threads_batch=1,
         logits_all=True,
         verbose=False,
-        flash_attn=True,
+        flash_attn=False,
     )
     with contextlib.closing(llama):
         for part in parts:
