@@ -237,17 +237,19 @@ class Assistant:
         _, recaller = self._needs_profile()
         return recaller.search(query, k=k, scope=self.scope)
 
-    def forget(self, *ids: str) -> ForgetReport:
+    def forget(self, *ids: str, keep_turns: bool = False) -> ForgetReport:
         """Delete records for good, with index entries and vectors; adapters made of them go stale.
 
-        The transcript and the KV cache are rebuilt without them.
+        The turn that a fact was taken from and the answers that repeat it go too, unless
+        `keep_turns`. The transcript and the KV cache are rebuilt without them.
 
         Raises:
             RecordNotFoundError: there is no record with one of the ids; nothing was deleted.
         """
         profile, _ = self._needs_profile()
-        report = profile.forget(ids)
         with self._turn_lock:
+            turns = () if keep_turns else profile.preview_forget(ids).related_turns
+            report = profile.forget([*ids, *(turn.id for turn in turns)])
             self._rebuild()
         return report
 

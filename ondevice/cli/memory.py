@@ -222,15 +222,22 @@ def pin(record_id: str, off: bool, profile: str | None) -> None:
 @command.command("forget")
 @click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--keep-turns", is_flag=True, help="Keep the turns that say the same.")
 @profile_option
 @json_option
-def forget(record_ids: tuple[str, ...], yes: bool, profile: str | None, as_json: bool) -> None:
+def forget(
+    record_ids: tuple[str, ...], yes: bool, keep_turns: bool, profile: str | None, as_json: bool
+) -> None:
     """Forget records for good; adapters trained on them are not used again.
 
-    The text, its index entries and its vector are purged from the database.
+    The text, its index entries and its vector are purged from the database, and
+    so are the turn that a fact was taken from and the answers that repeat it.
     """
     with open_profile(profile) as store:
         preview = store.preview_forget(record_ids)
+        if not keep_turns:
+            record_ids = (*record_ids, *(turn.id for turn in preview.related_turns))
+            preview = store.preview_forget(record_ids)
         if not as_json:
             _talk_of(preview)
         confirm("Forget this for good?", yes=yes)

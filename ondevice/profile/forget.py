@@ -7,6 +7,7 @@ freed bytes inside the pages, so no VACUUM is needed.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -159,26 +160,39 @@ class Forgetting(Sources):
         """Return turns that stay although they say what is forgotten.
 
         They are the turn that a forgotten fact was taken from (the person's last one before it
-        in its conversation) and the answers that were given one of the forgotten records.
+        in its conversation), and the answers of that conversation, or that were given one of the
+        forgotten records, that share one of its words.
         """
-        chosen = set(targets.records)
         found: dict[str, Turn] = {}
-        for fact in self._records(*_among("r.id", targets.records)):
-            if isinstance(fact, Fact) and fact.source_id is not None:
-                origin = self._records(
-                    "WHERE r.kind = 'turn' AND r.source_id = ? AND r.speaker = 'user'"
-                    " AND r.id < ? ORDER BY r.id DESC LIMIT 1",
-                    (fact.source_id, fact.id),
-                )
-                found.update({turn.id: cast("Turn", turn) for turn in origin})
-        answers = self._records(
-            "WHERE r.number IN (SELECT number FROM memory_used WHERE memory_id IN"
-            " (SELECT value FROM json_each(?))) ORDER BY r.id",
-            (as_list(targets.records),),
-        )
-        found.update({turn.id: cast("Turn", turn) for turn in answers})
+        for record in self._records(*_among("r.id", targets.records)):
+            origin = record.source_id if isinstance(record, Fact) else None
+            turns = self._records(
+                "WHERE r.kind = 'turn' AND r.source_id = ?1 AND r.speaker = 'user'"
+                " AND r.id = (SELECT max(id) FROM record WHERE kind = 'turn' AND source_id = ?1"
+                " AND speaker = 'user' AND id < ?2)",
+                (origin, record.id),
+            )
+            words = _words(record.text)
+            answers = self._records(
+                "WHERE r.kind = 'turn' AND r.speaker = 'assistant' AND (r.source_id = ?1"
+                " OR r.number IN (SELECT number FROM memory_used WHERE memory_id = ?2))",
+                (origin, record.id),
+            )
+            turns += [answer for answer in answers if words & _words(answer.text)]
+            found.update({turn.id: cast("Turn", turn) for turn in turns})
+        chosen = set(targets.records)
         return tuple(found[turn_id] for turn_id in sorted(found) if turn_id not in chosen)
 
 
 def _among(column: str, ids: Sequence[str]) -> tuple[str, tuple[str]]:
     return f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY {column}", (as_list(ids),)
+
+
+def _words(text: str) -> frozenset[str]:
+    """Return the words that can give a record away; "the user" stands in every note."""
+    return frozenset(re.findall(r"\w{3,}", text.casefold())) - _COMMON
+
+
+_COMMON = frozenset(
+    ["the", "user", "and", "are", "was", "has", "have", "with", "for", "from", "that", "this"]
+)

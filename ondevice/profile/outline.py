@@ -1,49 +1,82 @@
-"""Everything that a search index in memory needs, read in one pass."""
+"""What a search index in memory needs of a profile, without touching more than it must."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ondevice.profile.part import Part
 
 if TYPE_CHECKING:
     import numpy as np
 
-_ROWS = """
-SELECT r.number, r.id, r.kind, r.source_id, r.time, r.scope, r.state, coalesce(f.pinned, 0),
-       r.speaker, v.value
-FROM record r LEFT JOIN fact f USING (number) LEFT JOIN vector v USING (number)
-WHERE r.number > ? ORDER BY r.number"""
+_RECORDS = """
+SELECT r.number, r.id, CASE r.kind WHEN 'fact' THEN NULL ELSE r.source_id END, r.time, r.scope,
+       r.state = 'active', coalesce(f.pinned, 0), r.speaker
+FROM record r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
+
+_VECTORS = "SELECT number, value FROM vector WHERE number > ? ORDER BY number"
 
 
-class OutlineRow(NamedTuple):
-    """A record without its text; `number` grows with every record that is added."""
+@dataclass(frozen=True)
+class Outline:
+    """Records without their texts, a column a field; `number` grows with every new record."""
 
-    number: int
-    id: str
-    kind: str
-    source_id: str | None
-    time: float
-    scope: str | None
-    state: str
-    pinned: int
-    speaker: str | None
+    number: np.ndarray  # int64
+    id: Sequence[str]
+    source_id: Sequence[str | None]  # None for facts: they have no neighbours
+    time: np.ndarray  # seconds since 1970
+    scope: Sequence[str | None]
+    active: Sequence[int]
+    pinned: Sequence[int]
+    speaker: Sequence[str | None]
+    has_vector: np.ndarray  # positions of the records that `vector` belongs to
+    vector: np.ndarray  # float16, shape (vectors, dimensions)
 
 
-class Outline(Part):
+class Outlines(Part):
     """The part of a profile that feeds the search index."""
 
-    def outline(self, after: int = 0) -> tuple[list[OutlineRow], np.ndarray]:
-        """Return the records with a number above `after`, and their vectors.
+    def outline(self, after: int = 0) -> Outline | None:
+        """Return the records with a number above `after`, or None if there are none."""
+        import numpy as np
 
-        The vectors are float32, shape (records, 384), zeros where a record has none.
+        rows = self._db.rows(_RECORDS, (after,))
+        if not rows:
+            return None
+        numbers, ids, source_ids, times, scopes, active, pinned, speakers = zip(*rows, strict=True)
+        number = np.array(numbers, dtype=np.int64)
+        pairs = self._db.rows(_VECTORS, (after,))
+        owners = np.array([pair[0] for pair in pairs], dtype=np.int64)
+        values = np.frombuffer(b"".join([pair[1] for pair in pairs]), dtype="<f2")
+        known = np.isin(owners, number)  # a record may have come between the two queries
+        vectors = values.reshape(len(pairs), -1)[known] if pairs else np.zeros((0, 0), "<f2")
+        return Outline(
+            number,
+            ids,
+            source_ids,
+            np.array(times),
+            scopes,
+            active,
+            pinned,
+            speakers,
+            np.searchsorted(number, owners[known]),
+            vectors,
+        )
+
+    def rank_text(self, terms: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers and BM25 scores (larger is better) of the `k` best full-text hits.
+
+        Unlike `search_text` it filters nothing, and so reads nothing but the full-text index:
+        the caller knows each record's state and scope.
         """
         import numpy as np
 
-        rows = self._db.rows(_ROWS, (after,))
-        vectors = np.zeros((len(rows), 384), dtype=np.float32)
-        filled = [place for place, row in enumerate(rows) if row[9] is not None]
-        if filled:
-            raw = np.frombuffer(b"".join(rows[place][9] for place in filled), dtype="<f2")
-            vectors[filled] = raw.reshape(len(filled), 384)
-        return [OutlineRow(*row[:9]) for row in rows], vectors
+        quoted = ['"' + term.replace("\0", "").replace('"', '""') + '"' for term in terms]
+        rows = self._db.rows(
+            "SELECT rowid, rank FROM search WHERE search MATCH ? ORDER BY rank LIMIT ?",
+            (" OR ".join(quoted), k),
+        )
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), 2)
+        return table[:, 0].astype(np.int64), -table[:, 1]

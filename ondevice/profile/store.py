@@ -31,7 +31,7 @@ from ondevice.profile.adapter_rows import AdapterRows
 from ondevice.profile.database import Database
 from ondevice.profile.forget import Forgetting
 from ondevice.profile.migrations import migrate
-from ondevice.profile.outline import Outline
+from ondevice.profile.outline import Outlines
 from ondevice.profile.text_search import TextSearch
 
 DEFAULT_NAME = "default"
@@ -45,7 +45,7 @@ def _silent(_: str) -> None:
     """Drop a warning that nobody wants."""
 
 
-class Profile(Forgetting, TextSearch, AdapterRows, Outline):
+class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
     """An open, decrypted profile."""
 
     def __init__(self, home: Home, name: str, data_key: bytes) -> None:

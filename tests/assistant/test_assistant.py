@@ -81,7 +81,26 @@ def test_forgetting_drops_transcript_text_and_cache(open_assistant):
     assert me.engine.calls.resets > resets
     me.ask("And now?")
     assert "Quixotry" not in _shown(me)
-    assert "safe word" in _shown(me)  # the person's own earlier question stays
+
+
+def test_forgetting_a_fact_takes_the_turn_it_came_from_and_answers_that_repeat_it(open_assistant):
+    me = open_assistant(["Nice to meet Mia.", "Bread takes flour.", "Your cat is Mia."])
+    cat = me.ask("Hello! My cat is called Mia.").receipt.saved[0]
+    me.ask("How do I bake bread?")
+    me.ask("What is my cat called?")
+    me.forget(cat.id)
+    left = [turn.text for turn in me.profile.turns(me.profile.last_conversation())]
+    assert left == ["How do I bake bread?", "Bread takes flour.", "What is my cat called?"]
+    me.ask("What is my cat called?")
+    assert "Mia" not in _shown(me)
+
+
+def test_forgetting_can_keep_the_turns(open_assistant):
+    me = open_assistant()
+    cat = me.ask("Hello! My cat is called Mia.").receipt.saved[0]
+    me.forget(cat.id, keep_turns=True)
+    turns = me.profile.turns(me.profile.last_conversation())
+    assert turns[0].text == "Hello! My cat is called Mia."
 
 
 def test_forgetting_something_unknown_changes_nothing(open_assistant):

@@ -120,7 +120,9 @@ def test_conversation_turns_references_and_feedback(profile):
     talk = profile.new_conversation()
     user = profile.add_turn(talk, "user", CANARY, vector=canary_vector())
     learned = profile.add_fact("It begins tomorrow.", source_id=talk)
-    answer = profile.add_turn(talk, "assistant", "Yes.", memories_used=(fact.id, learned.id))
+    answer = profile.add_turn(
+        talk, "assistant", "Yes, tomorrow.", memories_used=(fact.id, learned.id)
+    )
     profile.add_feedback(answer.id, "edit", "No, the Quokkafesting.")
     assert profile.get(answer.id).memories_used == (fact.id, learned.id)
 
