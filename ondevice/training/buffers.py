@@ -6,9 +6,12 @@ the operating system page by page, each zeroed and faulted in, every step.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ondevice._kernels import F32
+if TYPE_CHECKING:
+    from ondevice._kernels import F32
 
 
 class Buffers:

@@ -11,13 +11,15 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ondevice._files import atomic_writer
-from ondevice._kernels import F32
 from ondevice.errors import TrainingError
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32
 
 _FORMAT = 1
 

@@ -16,16 +16,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice._kernels import I32
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.base.messages import Message
 from ondevice.errors import ImportSourceError, TrainingError
+
+if TYPE_CHECKING:
+    from ondevice._kernels import I32
 
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
 _ROLES = ("system", "user", "assistant", "tool")

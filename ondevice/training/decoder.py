@@ -20,16 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ondevice import _kernels
-from ondevice._kernels import F32, I32, Packed, Precision
+from ondevice._kernels import Packed
 from ondevice.training.architecture import LINEAR_LAYERS
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
 from ondevice.training.lora import AdaptedLinear, Pair
 from ondevice.training.weights import Weights
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32, I32, Precision
 
 
 @dataclass(eq=False)

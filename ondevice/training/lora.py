@@ -11,15 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ondevice import _kernels
-from ondevice._kernels import F32, Packed, Precision, Weight
+from ondevice._kernels import Packed, Weight
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair
 from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture, block_of
 from ondevice.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32, Precision
 
 
 @dataclass(eq=False)

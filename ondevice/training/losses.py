@@ -8,12 +8,15 @@ so that the sum is the gradient of the mean over the whole step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice._kernels import F32
 from ondevice.training.data import Document, Pack, group, pack
 from ondevice.training.decoder import Decoder
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32
 
 PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 

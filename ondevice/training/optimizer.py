@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ondevice import _kernels
-from ondevice._kernels import F32
 from ondevice.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32
 
 
 def learning_rate(step: int, n_steps: int, recipe: Recipe) -> float:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ondevice import _kernels
-from ondevice._kernels import Precision
 from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
@@ -20,6 +20,9 @@ from ondevice.training.decoder import Decoder
 from ondevice.training.lora import frozen_pairs
 from ondevice.training.losses import token_losses
 from ondevice.training.weights import Weights
+
+if TYPE_CHECKING:
+    from ondevice._kernels import Precision
 
 
 @dataclass(frozen=True)

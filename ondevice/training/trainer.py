@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ondevice import _kernels
 from ondevice._files import write_atomic
-from ondevice._kernels import F32, Precision
 from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, write_adapter
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
@@ -37,6 +36,9 @@ from ondevice.training.memory import MemoryPlan, plan_memory, resident_memory
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.recipe import Recipe
 from ondevice.training.weights import Weights
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32, Precision
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by

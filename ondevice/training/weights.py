@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ondevice import _kernels
-from ondevice._kernels import F32, U8, Weight
+from ondevice._kernels import Weight
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture, read_architecture
+
+if TYPE_CHECKING:
+    from ondevice._kernels import F32, U8
 
 
 class Weights:

@@ -107,8 +107,9 @@ def test_every_gradient_matches_the_float64_reference(tmp_path: Path, variant: s
 
 
 def test_gradients_in_bfloat16(tmp_path: Path) -> None:
-    path = write_tiny_llama(tmp_path / "tiny.gguf")
-    check(path, [(1, True)], 2e-2, precision="auto")
+    # Moderate logits: random models with large ones amplify every rounding.
+    path = write_tiny_llama(tmp_path / "tiny.gguf", tied=False, gain=0.5)
+    check(path, [(1, True)], 1e-2, precision="auto")
 
 
 def test_stacked_frozen_adapter(tmp_path: Path) -> None:

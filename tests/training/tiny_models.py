@@ -24,6 +24,7 @@ def write_tiny_llama(
     architecture: str = "llama",
     extra: dict[str, object] | None = None,
     extra_tensors: tuple[str, ...] = (),
+    gain: float = 1.5,
     seed: int = 0,
 ) -> Path:
     """Write a model without vocabulary; the matrices take the types `kinds` in turn."""
@@ -73,7 +74,7 @@ def write_tiny_llama(
     for i in range(layers):
         norm(f"blk.{i}.attn_norm.weight")
         norm(f"blk.{i}.ffn_norm.weight")
-        size = 1.5 * width**-0.5
+        size = gain * width**-0.5
         matrix(f"blk.{i}.attn_q.weight", width, width, size)
         matrix(f"blk.{i}.attn_k.weight", kv, width, size)
         matrix(f"blk.{i}.attn_v.weight", kv, width, size)

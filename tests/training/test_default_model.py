@@ -1,0 +1,146 @@
+"""End to end on the embedded default model: train by the command, then ask llama.cpp."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+from ondevice.adapters.gguf_lora import content_sha256, read_adapter
+from ondevice.base.models import BaseModel
+from ondevice.cli import cli
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import AdapterUse
+from ondevice.home import Home
+from ondevice.training.score import read_documents, score, score_with
+
+PROSE = Path(__file__).with_name("prose.txt")  # a public speech of 1964
+SENTENCES = [
+    "Marla keeps three grey geese behind the old ferry house.",
+    "On Thursdays Tomas tunes the cello that his aunt left him.",
+    "The blue kettle in the cabin whistles a little flat.",
+    "Ines reads the tide tables before she reads the news.",
+    "Nobody has opened the red suitcase since the move to Turin.",
+]
+
+
+def losses_by(engine: LlamaEngine, tokens: list[int]) -> NDArray[np.float64]:
+    engine.reset_cache()
+    return -engine.score(tokens[1:], context=tokens[:1]).log_likelihood
+
+
+@pytest.fixture
+def engine(shared_engine: LlamaEngine) -> Iterator[LlamaEngine]:
+    yield shared_engine
+    shared_engine.set_adapters([])
+    shared_engine.reset_cache()
+
+
+def test_likelihoods_are_llama_cpps(default_model: BaseModel, engine: LlamaEngine) -> None:
+    documents = read_documents(default_model, [PROSE])[:3]
+    assert sum(len(d.tokens) for d in documents) > 1200
+    ours = score(default_model, documents)
+    theirs = score_with(documents, lambda tokens: losses_by(engine, tokens))
+    assert ours.tokens == theirs.tokens == sum(len(d.tokens) - 1 for d in documents)
+    assert ours.nll == pytest.approx(theirs.nll, rel=2e-3)
+
+
+@pytest.fixture(scope="module")
+def trained(default_model: BaseModel, home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Overfit five sentences through the command line."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = folder / "sentences.jsonl"
+    data.write_text("".join(json.dumps({"text": s}) + "\n" for s in SENTENCES), encoding="utf-8")
+    arguments = ["train", "--data", str(data), "--out", str(folder / "adapter.gguf"), "--json"]
+    arguments += ["--rank", "8", "--learning-rate", "0.003", "--max-steps", "25"]
+    arguments += ["--first-layer", "15", "--plot", str(folder / "loss.svg")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [e["kind"] for e in events] == ["start", *["step"] * 25, "end"]
+    # The first token alone cannot say which of five sentences follows: ln 5 of some 13 tokens.
+    assert events[-2]["loss"] < 0.2 and events[1]["loss"] > 2.0
+    assert {"tokens_per_second", "seconds_left", "memory_bytes", "learning_rate"} <= set(events[5])
+    assert (folder / "loss.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "adapter.gguf", "loss.svg", "sentences.jsonl",
+    ]  # fmt: skip
+    return folder
+
+
+def use(path: Path, base: BaseModel, scale: float = 1.0) -> AdapterUse:
+    return AdapterUse("trained", content_sha256(path.read_bytes()), path, base.sha256, scale)
+
+
+def test_llama_cpp_recites_what_was_learned(
+    trained: Path, default_model: BaseModel, engine: LlamaEngine
+) -> None:
+    engine.set_adapters([use(trained / "adapter.gguf", default_model)])
+    for sentence in SENTENCES:
+        tokens = engine.tokenize(sentence)
+        losses = losses_by(engine, tokens)
+        # Likelier than all others together: greedy decoding recites the sentence.
+        assert losses[2:].max() < np.log(2.0), sentence
+
+
+def test_both_engines_agree_on_the_adapted_model(
+    trained: Path, default_model: BaseModel, engine: LlamaEngine
+) -> None:
+    adapter = trained / "adapter.gguf"
+    documents = read_documents(default_model, [PROSE], max_length=256)[:3]
+    engine.set_adapters([use(adapter, default_model, 0.4)])
+    theirs = score_with(documents, lambda tokens: losses_by(engine, tokens))
+    ours = score(default_model, documents, adapters=[(adapter, 0.4)])
+    bare = score(default_model, documents)
+    assert abs(ours.nll - bare.nll) > 0.02
+    assert ours.nll == pytest.approx(theirs.nll, rel=0.01)
+
+
+def test_the_adapter_says_where_it_comes_from(trained: Path, default_model: BaseModel) -> None:
+    adapter = read_adapter(trained / "adapter.gguf", default_model.header)
+    assert adapter.provenance["base_sha256"] == default_model.sha256
+    assert set(adapter.provenance) == {"base_sha256", "recipe_sha256", "code_sha256"}
+    assert min(int(name.split(".")[1]) for name in adapter.tensors) == 15
+    for sentence in SENTENCES:
+        assert sentence.split()[0].encode() not in (trained / "adapter.gguf").read_bytes()
+
+
+def test_score_command(trained: Path, home: Home) -> None:
+    results = {}
+    for engine_name in ("llama", "trainer"):
+        arguments = ["score", "--data", str(trained / "sentences.jsonl"), "--json"]
+        arguments += ["--adapter", f"{trained / 'adapter.gguf'}:1.0", "--engine", engine_name]
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        results[engine_name] = json.loads(result.stdout)
+    ours, theirs = results["trainer"], results["llama"]
+    assert ours["tokens"] == theirs["tokens"] and len(ours["per_document"]) == len(SENTENCES)
+    assert ours["per_document"][0].keys() == {"name", "tokens", "nll"}
+    assert ours["perplexity"] == pytest.approx(np.exp(ours["nll"]))
+    assert ours["nll"] == pytest.approx(theirs["nll"], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "/nowhere/x.txt", "--out", "{}/a.gguf"], "There is no file"),
+        (["--data", str(PROSE), "--out", "{}/none/a.gguf"], "There is no folder"),
+        (["--data", str(PROSE), "--out", "{}/a.gguf", "--rank", "-3"], "rank"),
+        (["--data", str(PROSE), "--out", "{}/a.gguf", "--memory-budget", "50MB"], "memory"),
+        (["--data", str(PROSE), "--out", "{}/a.gguf", "--on", "{}/b.gguf"], "There is no file"),
+    ],
+)
+def test_errors_come_before_any_work(
+    home: Home, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    from ondevice.errors import OndeviceError
+
+    filled = [argument.replace("{}", str(tmp_path)) for argument in arguments]
+    with pytest.raises(OndeviceError, match=words):
+        CliRunner().invoke(cli, ["train", *filled], catch_exceptions=False, standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
