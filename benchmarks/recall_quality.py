@@ -339,7 +339,9 @@ def _report(corpora: Sequence[tuple[Corpus, Peers]]) -> None:
         print(f"{name:<18}" + "".join(f"{cell:^22}" for cell in cells), flush=True)
     path = HERE / "results" / "recall_quality.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"questions": questions, "turns": turns, "recall": results}, indent=1))
+    path.write_text(
+        json.dumps({"questions": questions, "turns": turns, "recall": results}, indent=1)
+    )
 
 
 if __name__ == "__main__":

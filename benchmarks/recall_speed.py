@@ -61,8 +61,8 @@ def _vocabulary(chance: random.Random) -> list[str]:
 
 
 def _sentence(words: list[str], chance: random.Random) -> str:
-    # Squaring makes some words common, as in real text.
-    chosen = [words[int(len(words) * chance.random() ** 3)] for _ in range(chance.randint(6, 24))]
+    # Squaring makes some words common: the first occurs in every tenth text.
+    chosen = [words[int(len(words) * chance.random() ** 2)] for _ in range(chance.randint(6, 24))]
     return "I saw the " + " ".join(chosen) + "."
 
 

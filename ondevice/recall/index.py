@@ -6,6 +6,7 @@ file of them would be a plaintext copy of what the profile encrypts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,6 @@ import numpy as np
 from ondevice.recall.embedder import DIMENSIONS
 
 if TYPE_CHECKING:
-    from ondevice.profile.outline import OutlineRow
     from ondevice.profile.store import Profile
 
 
@@ -24,12 +24,12 @@ class Index:
         """Make an empty index."""
         self.last_number = 0
         self.ids: list[str] = []
-        self.row_of: dict[str, int] = {}
         self.size = 0
         self._matrix = np.zeros((0, DIMENSIONS), dtype=np.float32)
         self._before = np.zeros(0, dtype=np.int64)
         self._after = np.zeros(0, dtype=np.int64)
         self._time = np.zeros(0)
+        self._number = np.zeros(0, dtype=np.int64)
         self._flags = np.zeros((4, 0), dtype=np.int32)  # pinned, searchable, scope, speaker
         self._last_of_source: dict[str, int] = {}
         self.scopes: dict[str | None, int] = {None: 0}
@@ -37,34 +37,44 @@ class Index:
 
     def update(self, profile: Profile) -> None:
         """Add the records that came since the last call."""
-        rows, vectors = profile.outline(after=self.last_number)
-        if rows:
-            self._reserve(self.size + len(rows))
-            self._matrix[self.size : self.size + len(rows)] = vectors
-            for row in rows:
-                self._add(row)
-            self.last_number = rows[-1].number
+        new = profile.outline(after=self.last_number)
+        if new is None:
+            return
+        first, end = self.size, self.size + len(new.number)
+        self._reserve(end)
+        self._number[first:end] = new.number
+        self._time[first:end] = new.time
+        self._before[first:end] = self._after[first:end] = -1
+        self._flags[0, first:end] = new.pinned
+        self._flags[1, first:end] = new.active
+        self._flags[2, first:end] = _codes(new.scope, self.scopes)
+        self._flags[3, first:end] = _codes(new.speaker, self.speakers)
+        if len(new.vector):
+            self._matrix[first + new.has_vector] = new.vector
+        self.ids += new.id
+        self._link(first, new.source_id)
+        self.size = end
+        self.last_number = int(new.number[-1])
 
-    def _add(self, row: OutlineRow) -> None:
-        here = self.size
-        self.ids.append(row.id)
-        self.row_of[row.id] = here
-        self._time[here] = row.time
-        self._before[here] = self._after[here] = -1
-        self._flags[:, here] = (
-            row.pinned,
-            row.state == "active",
-            self.scopes.setdefault(row.scope, len(self.scopes)),
-            self.speakers.setdefault(row.speaker, len(self.speakers)),
-        )
-        if row.source_id is not None and row.kind != "fact":
-            # Records of a source come in the order of their positions.
-            last = self._last_of_source.get(row.source_id)
-            if last is not None:
-                self._before[here] = last
-                self._after[last] = here
-            self._last_of_source[row.source_id] = here
-        self.size += 1
+    def _link(self, first: int, source_ids: Sequence[str | None]) -> None:
+        """Note the neighbours: records of a source come in the order of their positions."""
+        before: list[int] = []
+        for row, source_id in enumerate(source_ids, first):
+            if source_id is None:
+                before.append(-1)
+                continue
+            before.append(self._last_of_source.get(source_id, -1))
+            self._last_of_source[source_id] = row
+        self._before[first : first + len(before)] = before
+        rows = np.flatnonzero(np.array(before) >= 0)
+        self._after[np.array(before)[rows]] = rows + first
+
+    def rows_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of records by number, and which of `numbers` have one."""
+        known = self._number[: self.size]
+        rows = np.minimum(np.searchsorted(known, numbers), max(self.size - 1, 0))
+        found = known[rows] == numbers if self.size else np.zeros(len(numbers), dtype=bool)
+        return rows[found], found
 
     def _reserve(self, size: int) -> None:
         capacity = len(self._matrix)
@@ -76,6 +86,7 @@ class Index:
         self._before = _grown(self._before, (capacity,))
         self._after = _grown(self._after, (capacity,))
         self._time = _grown(self._time, (capacity,))
+        self._number = _grown(self._number, (capacity,))
         self._flags = _grown(self._flags, (4, capacity))
 
     @property
@@ -117,6 +128,11 @@ class Index:
     def speaker(self) -> np.ndarray:
         """The code in `speakers` of who spoke."""
         return self._flags[3, : self.size]
+
+
+def _codes(values: Sequence[str | None], known: dict[str | None, int]) -> list[int]:
+    """Return a small number for each value; new values get the next ones."""
+    return [known.setdefault(value, len(known)) for value in values]
 
 
 def _grown(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ondevice.recall.embedder import Embedder
     from ondevice.recall.index import Index
 
-TEXT_HITS = 400  # full-text hits that enter the fusion
+TEXT_HITS = 1000  # full-text hits that enter the fusion
 SAME_MEANING = 0.95  # two facts without a subject that are this similar say the same
 SECONDS_A_DAY = 86_400.0
 
@@ -95,9 +95,10 @@ class Recall:
             # A speaker's name finds every greeting; it says who spoke, not what about.
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
-            pending = self._text_search.submit(self._text_hits, about, scope)
+            pending = self._text_search.submit(self._text_hits, about)
             vector = self._embedder.embed([_without(query, named)])[0]
-            fused, evidence = self._fused(index, vector, pending.result(), named, scope)
+            cosine = index.matrix @ vector
+            fused, evidence = self._fused(index, cosine, pending.result(), named, scope)
             return self._memories(index, fused, evidence, k, scope)
 
     def invalidate(self) -> None:
@@ -111,8 +112,12 @@ class Recall:
             self._embedder.embed(["warm"])
             self._current_index()
 
-    def _text_hits(self, terms: list[str], scope: str | None) -> list[tuple[str, float]]:
-        return self._profile.search_text(terms, TEXT_HITS, scope=scope) if terms else []
+    def _text_hits(self, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        if not terms:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        return self._profile.rank_text(terms, TEXT_HITS)
 
     def _current_index(self) -> Index:
         """Return the index, brought up to date with what was written since the last call."""
@@ -128,21 +133,19 @@ class Recall:
     def _fused(
         self,
         index: Index,
-        vector: np.ndarray,
-        hits: list[tuple[str, float]],
+        cosine: np.ndarray,
+        hits: tuple[np.ndarray, np.ndarray],
         named: dict[str, set[int]],
         scope: str | None,
     ) -> tuple[Fused, Evidence]:
         import numpy as np
 
         bm25 = np.zeros(index.size, dtype=np.float32)
-        for record_id, score in hits:
-            row = index.row_of.get(record_id)
-            if row is not None:
-                bm25[row] = max(0.0, abs(score))
+        rows, found = index.rows_of(hits[0])
+        bm25[rows] = hits[1][found]
         evidence = Evidence(
             bm25=bm25,
-            cosine=index.matrix @ vector,
+            cosine=cosine,
             before=index.before,
             after=index.after,
             age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
@@ -270,15 +273,13 @@ class Recall:
             return same
         with self._lock:
             index = self._current_index()
-            rows = [index.row_of.get(fact.id) for fact in facts]
-            return [
-                fact
-                for fact, row in zip(facts, rows, strict=True)
-                if row is not None
-                and fact.subject is None
-                and float(index.matrix[row] @ vector) >= SAME_MEANING
-                and _template(fact.text) == _template(candidate.text)
-            ]
+            near = {index.ids[row] for row in (index.matrix @ vector >= SAME_MEANING).nonzero()[0]}
+        template = _template(candidate.text)
+        return [
+            fact
+            for fact in facts
+            if fact.subject is None and fact.id in near and _template(fact.text) == template
+        ]
 
 
 def _to_be_shown(record: Record, scope: str | None) -> bool:
