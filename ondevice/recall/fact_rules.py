@@ -112,7 +112,7 @@ ENGLISH = (
     # names
     rule(rf"my (?:full |first |real |given )?name is (?P<x>{NAME})", "The user's name is {x}.",
          "demographic", "name"),
-    rule(rf"(?:please |just |you can |you may |(?:my |all )?(?:friends|people|everyone|everybody) )*"
+    rule(rf"(?:please |just |you can |you may |(?:my |all )?(?:friends|people|everyone) )*"
          rf"calls? me (?P<x>{NAME})", "The user's name is {x}.", "demographic", "name"),
     rule(rf"{_AM} called (?P<x>{NAME})", "The user's name is {x}.", "demographic", "name"),
     rule(rf"my pronouns are {_VALUE}", "The user's pronouns are {x}.", "demographic", "pronouns"),
@@ -136,8 +136,8 @@ ENGLISH = (
     # where
     rule(rf"(?:i {_FREQUENT}live|{_AM} {_FREQUENT}living) in (?!fear|hope|hell|pain|peace|the past|"
          r"the moment)(?P<x>\S.*)", "The user lives in {x}.", "demographic", "home"),
-    rule(rf"(?:i|i've|i have) (?:just |recently )?moved (?:back )?to (?P<x>{NAME})(?: last .*| in .*|"
-         r" this .*| .* ago)?", "The user lives in {x}.", "demographic", "home"),
+    rule(rf"(?:i|i've|i have) (?:just |recently )?moved (?:back )?to (?P<x>{NAME})"
+         r"(?: last .*| in .*| this .*| .* ago)?", "The user lives in {x}.", "demographic", "home"),
     rule(rf"(?:{_AM} (?:originally )?|i (?:originally )?come )from (?P<x>{NAME})",
          "The user is from {x}.", "demographic", "origin"),
     rule(rf"i was born in (?P<x>{NAME}|\d{{4}}.*)", "The user was born in {x}.", "demographic",

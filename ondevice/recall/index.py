@@ -97,12 +97,12 @@ class Index:
     @property
     def before(self) -> np.ndarray:
         """Row of the preceding record of the same source; `size` where there is none."""
-        return np.where(self._before[: self.size] < 0, self.size, self._before[: self.size])
+        return _or_none(self._before[: self.size])
 
     @property
     def after(self) -> np.ndarray:
         """Row of the following record of the same source; `size` where there is none."""
-        return np.where(self._after[: self.size] < 0, self.size, self._after[: self.size])
+        return _or_none(self._after[: self.size])
 
     @property
     def time(self) -> np.ndarray:
@@ -117,7 +117,8 @@ class Index:
     @property
     def active(self) -> np.ndarray:
         """Whether a record is neither pending nor superseded."""
-        return self._flags[1, : self.size] == 1
+        active: np.ndarray = self._flags[1, : self.size] == 1
+        return active
 
     @property
     def scope(self) -> np.ndarray:
@@ -128,6 +129,10 @@ class Index:
     def speaker(self) -> np.ndarray:
         """The code in `speakers` of who spoke."""
         return self._flags[3, : self.size]
+
+
+def _or_none(rows: np.ndarray) -> np.ndarray:
+    return np.where(rows < 0, len(rows), rows)
 
 
 def _codes(values: Sequence[str | None], known: dict[str | None, int]) -> list[int]:

@@ -11,112 +11,17 @@ import re
 _FIRST = re.compile(r"\b(?:I(?:'m|'ve|'ll|'d)?|[Mm]y|[Mm]yself|[Mm]ine)\b")
 _I_IS = {"am": "is", "was": "was", "have": "has", "do": "does", "don't": "doesn't",
          "haven't": "hasn't", "go": "goes"}  # fmt: skip
-_UNCHANGED = frozenset(
-    [
-        "can",
-        "can't",
-        "cannot",
-        "could",
-        "couldn't",
-        "may",
-        "might",
-        "must",
-        "shall",
-        "should",
-        "shouldn't",
-        "will",
-        "won't",
-        "would",
-        "wouldn't",
-        "was",
-        "wasn't",
-        "had",
-        "hadn't",
-        "did",
-        "didn't",
-        "used",
-        "ought",
-        "went",
-        "got",
-        "said",
-        "bought",
-        "saw",
-        "met",
-        "took",
-        "made",
-        "gave",
-        "came",
-        "knew",
-        "thought",
-        "found",
-        "told",
-        "left",
-        "felt",
-        "kept",
-        "began",
-        "heard",
-        "held",
-        "wrote",
-        "read",
-        "ran",
-        "paid",
-        "sold",
-        "spent",
-        "lost",
-        "won",
-        "grew",
-        "broke",
-        "chose",
-        "drove",
-        "ate",
-        "drank",
-        "fell",
-        "flew",
-        "forgot",
-        "slept",
-        "spoke",
-        "stood",
-        "swam",
-        "taught",
-        "wore",
-        "built",
-        "sent",
-        "set",
-        "put",
-        "cut",
-        "let",
-        "hurt",
-        "quit",
-    ]
-)
-_ADVERBS = frozenset(
-    [
-        "also",
-        "always",
-        "absolutely",
-        "actually",
-        "definitely",
-        "even",
-        "generally",
-        "just",
-        "mostly",
-        "never",
-        "normally",
-        "now",
-        "often",
-        "only",
-        "probably",
-        "rarely",
-        "really",
-        "regularly",
-        "sometimes",
-        "still",
-        "usually",
-        "currently",
-        "recently",
-        "already",
-    ]
-)
+_UNCHANGED_WORDS = """
+    can can't cannot could couldn't may might must shall should shouldn't will won't would wouldn't
+    was wasn't had hadn't did didn't used ought went got said bought saw met took made gave came
+    knew thought found told left felt kept began heard held wrote read ran paid sold spent lost
+    won grew broke chose drove ate drank fell flew forgot slept spoke stood swam taught wore built
+    sent set put cut let hurt quit"""
+_ADVERB_WORDS = """
+    also always absolutely actually definitely even generally just mostly never normally now often
+    only probably rarely really regularly sometimes still usually currently recently already"""
+_UNCHANGED = frozenset(_UNCHANGED_WORDS.split())
+_ADVERBS = frozenset(_ADVERB_WORDS.split())
 
 
 def third_person(text: str, *, named: bool = False) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -158,21 +158,13 @@ def test_a_question_of_operators_is_only_words(recall: Recall) -> None:
 
 def test_threads_may_search_while_facts_come_in(recall: Recall) -> None:
     recall.add_text("My dog is called Biscuit.")
-    errors: list[BaseException] = []
 
-    def work(number: int) -> None:
-        try:
-            recall.add_text(f"Locker {number} holds the {'abcd'[number]} papers.")
-            assert recall.search("dog Biscuit", k=1)[0].text.endswith("Biscuit.")
-        except BaseException as error:
-            errors.append(error)
+    def work(number: int) -> str:
+        recall.add_text(f"Locker {number} holds the {'abcd'[number]} papers.")
+        return recall.search("dog Biscuit", k=1)[0].text
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(work, range(4))) == {"The user's dog is called Biscuit."}
     assert len(recall.search("locker papers", k=10)) >= 4
 
 
