@@ -18,6 +18,8 @@ from ondevice.training.decoder import Decoder
 from ondevice.training.lora import Pair
 from ondevice.training.weights import Weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VARIANTS: dict[str, dict[str, object]] = {
     "tied": {},
     "untied": {"tied": False},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from tiny_models import write_tiny_llama
 
+from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.errors import TrainingError
@@ -26,6 +28,8 @@ from ondevice.training.losses import packs_of, step_gradient
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 RECIPE = Recipe(
     rank=4, learning_rate=0.01, epochs=6.0, tokens_per_step=64, evaluations=5, patience=0
@@ -78,9 +82,15 @@ def test_it_learns_and_tells(header: GgufHeader) -> None:
 
 
 def test_the_same_again_gives_the_same_bytes(header: GgufHeader) -> None:
-    assert trainer(header).run().content == trainer(header).run().content
-    other = Recipe(**{**RECIPE.__dict__, "seed": 1})
-    assert trainer(header).run().content != trainer(header, other).run().content
+    first = trainer(header).run().content
+    assert trainer(header).run().content == first
+    _kernels.set_threads(2)
+    few_steps = dataclasses.replace(RECIPE, max_steps=5)
+    content = trainer(header, few_steps).run().content
+    _kernels.set_threads(1)
+    assert trainer(header, few_steps).run().content == content
+    other = dataclasses.replace(RECIPE, seed=1)
+    assert trainer(header, other).run().content != first
 
 
 @pytest.mark.parametrize("stops", [[1], [4, 5, 17]])
@@ -217,7 +227,7 @@ def test_a_diverging_loss_stops_and_keeps_the_checkpoint(
     header: GgufHeader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.checkpoint"
-    recipe = Recipe(**{**RECIPE.__dict__, "epochs": 20.0})
+    recipe = dataclasses.replace(RECIPE, epochs=20.0)
     run = trainer(header, recipe, checkpoint_path=path, checkpoint_seconds=0.0)
     monkeypatch.setattr(
         "ondevice.training.trainer.learning_rate", lambda step, *_: 0.01 if step < 60 else 5.0
@@ -255,7 +265,7 @@ def test_early_stopping_keeps_the_best(header: GgufHeader) -> None:
         Document(random.integers(0, 97, 24).astype(np.int32), d.supervised, d.name)
         for d in patterns()
     ]
-    recipe = Recipe(**{**RECIPE.__dict__, "epochs": 60.0, "evaluations": 60, "patience": 3})
+    recipe = dataclasses.replace(RECIPE, epochs=60.0, evaluations=60, patience=3)
     result = trainer(header, recipe, documents=noise).run()
     held_out = result.held_out_losses
     assert result.steps < 60 * 7
