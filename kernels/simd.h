@@ -3,6 +3,7 @@
 //   Vec                    a register of LANES floats
 //   load, store            LANES floats, unaligned
 //   load_some, store_some  only the first n floats; the other lanes are zero
+//   widen, widen_halves    from LANES int8 or float16; widen_half from one
 //   splat, fma             fma(a, b, c) is a * b + c, rounded once where the machine can
 //   sum, largest           over the lanes
 //   transpose              LANES vectors, as a square, in place
@@ -42,6 +43,17 @@ struct Vec { __m512 v; };
 inline Vec splat(float x) { return {_mm512_set1_ps(x)}; }
 inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+inline Vec widen(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)))};
+}
+inline float widen_half(const uint8_t* p) {
+  uint16_t h;
+  memcpy(&h, p, sizeof h);
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+inline Vec widen_halves(const uint8_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p))};
+}
 inline Vec load_some(const float* p, int64_t n) {
   return {_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p)};
 }
@@ -109,6 +121,17 @@ struct Vec { __m256 v; };
 inline Vec splat(float x) { return {_mm256_set1_ps(x)}; }
 inline Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
 inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
+inline Vec widen(const int8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)))};
+}
+inline float widen_half(const uint8_t* p) {
+  uint16_t h;
+  memcpy(&h, p, sizeof h);
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+inline Vec widen_halves(const uint8_t* p) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p))};
+}
 inline __m256i first_lanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -164,6 +187,22 @@ struct Vec { float32x4_t v; };
 inline Vec splat(float x) { return {vdupq_n_f32(x)}; }
 inline Vec load(const float* p) { return {vld1q_f32(p)}; }
 inline void store(float* p, Vec a) { vst1q_f32(p, a.v); }
+inline Vec widen(const int8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  const int16x8_t wide = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(bytes)));
+  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)))};
+}
+inline float widen_half(const uint8_t* p) {
+  uint16_t h;
+  memcpy(&h, p, sizeof h);
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+inline Vec widen_halves(const uint8_t* p) {
+  uint16_t halves[LANES];
+  memcpy(halves, p, sizeof halves);
+  return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)))};
+}
 inline Vec load_some(const float* p, int64_t n) {
   float x[LANES] = {};
   memcpy(x, p, size_t(n) * sizeof(float));
@@ -205,6 +244,25 @@ struct Vec { float v[LANES]; };
 inline Vec splat(float x) { Vec r; EACH_LANE r.v[i] = x; return r; }
 inline Vec load(const float* p) { Vec r; EACH_LANE r.v[i] = p[i]; return r; }
 inline void store(float* p, Vec a) { EACH_LANE p[i] = a.v[i]; }
+inline Vec widen(const int8_t* p) { Vec r; EACH_LANE r.v[i] = p[i]; return r; }
+inline float widen_half(const uint8_t* p) {
+  // Shift exponent and mantissa into place; multiplying by 2^112 corrects the
+  // exponent's bias and makes subnormals right; infinity and NaN are patched.
+  uint16_t h;
+  memcpy(&h, p, sizeof h);
+  uint32_t bits = uint32_t(h & 0x7fff) << 13;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  x *= 5.192296858534828e33f;
+  memcpy(&bits, &x, sizeof x);
+  if ((h & 0x7c00) == 0x7c00) bits = 0x7f800000u | uint32_t(h & 0x3ff) << 13;
+  bits |= uint32_t(h & 0x8000) << 16;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+inline Vec widen_halves(const uint8_t* p) {
+  Vec r; EACH_LANE r.v[i] = widen_half(p + 2 * i); return r;
+}
 inline Vec load_some(const float* p, int64_t n) {
   Vec r; EACH_LANE r.v[i] = i < n ? p[i] : 0; return r;
 }
