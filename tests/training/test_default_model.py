@@ -19,7 +19,8 @@ from ondevice.engine.protocol import AdapterUse
 from ondevice.home import Home
 from ondevice.training.score import read_documents, score, score_with
 
-PROSE = Path(__file__).with_name("prose.txt")  # a public speech of 1964
+PROSE = Path(__file__).parents[2] / "SECURITY.md"
+TEXTS = [PROSE, PROSE.with_name("README.md")]
 SENTENCES = [
     "Marla keeps three grey geese behind the old ferry house.",
     "On Thursdays Tomas tunes the cello that his aunt left him.",
@@ -42,7 +43,7 @@ def engine(shared_engine: LlamaEngine) -> Iterator[LlamaEngine]:
 
 
 def test_likelihoods_are_llama_cpps(default_model: BaseModel, engine: LlamaEngine) -> None:
-    documents = read_documents(default_model, [PROSE])[:3]
+    documents = read_documents(default_model, TEXTS)[:3]
     assert sum(len(d.tokens) for d in documents) > 1200
     ours = score(default_model, documents)
     theirs = score_with(documents, lambda tokens: losses_by(engine, tokens))
@@ -92,7 +93,7 @@ def test_both_engines_agree_on_the_adapted_model(
     trained: Path, default_model: BaseModel, engine: LlamaEngine
 ) -> None:
     adapter = trained / "adapter.gguf"
-    documents = read_documents(default_model, [PROSE], max_length=256)[:3]
+    documents = read_documents(default_model, TEXTS, max_length=256)[:3]
     engine.set_adapters([use(adapter, default_model, 0.4)])
     theirs = score_with(documents, lambda tokens: losses_by(engine, tokens))
     ours = score(default_model, documents, adapters=[(adapter, 0.4)])
