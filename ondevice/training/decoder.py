@@ -12,8 +12,8 @@ key/value heads of width D, F inner feed-forward width, S supervised tokens.
 
 The backward pass runs the same lines in reverse. It keeps x, q, k, v, the
 attention's result, gate and up of each block; the norms and the activation are
-cheap and computed again. Blocks below `recompute` keep x alone and run their
-forward pass a second time. Below the lowest trained block nothing is kept.
+cheap and computed again. Blocks below `recompute` keep x (and the small A x)
+and run their forward pass a second time. Below the lowest trained block nothing is kept.
 """
 
 from __future__ import annotations
@@ -133,10 +133,11 @@ class Decoder:
         dx.fill(0.0)
         dx[pack.rows] = dh_rows
         for index in range(self.architecture.n_layers - 1, self.lowest - 1, -1):
-            state = saved[index]
-            if isinstance(state, np.ndarray):
-                state = self._block_forward(index, state, places, "again")[0]
-            self._block_backward(self.blocks[index], state, places, dx, index > self.lowest)
+            block, state = self.blocks[index], saved[index]
+            if index < self.recompute:
+                self._attention_forward(block, state, places)
+                self._feed_forward(block, state, None)
+            self._block_backward(block, state, places, dx, index > self.lowest)
         return losses
 
     def _block(self, index: int, stack: Sequence[Mapping[str, Pair]]) -> Block:
@@ -158,33 +159,29 @@ class Decoder:
         _kernels.rope_table(pack.positions, base, self.rope_factors, cos, sin, scale=scale)
         return Places(pack.first, cos, sin)
 
-    def _forward(self, pack: Pack, *, keep: bool) -> tuple[F32, dict[int, Saved | F32], Places]:
+    def _forward(self, pack: Pack, *, keep: bool) -> tuple[F32, dict[int, Saved], Places]:
         """Return the last block's output (T, C) and, for each trained block, what it kept."""
         places = self._places(pack)
         x = self.buffers.take("x.first", len(pack.tokens), self.architecture.width)
         _kernels.dequantize_rows(self.embedding, pack.tokens, x)
-        saved: dict[int, Saved | F32] = {}
+        saved: dict[int, Saved] = {}
         for index in range(self.architecture.n_layers):
+            block = self.blocks[index]
             kept = keep and index >= self.lowest
-            whole = kept and index >= self.recompute
-            slot = str(index) if whole else "again"
+            state = self._state(str(index) if kept and index >= self.recompute else "again", x)
             # The residual stream that leaves a block: own memory if it must survive, else two
             # arrays in turn, because a block reads its input until its last line.
             out = f"x.{index}" if keep and index + 1 >= self.lowest else f"x.{index % 2}.passing"
-            state, next_x = self._block_forward(index, x, places, slot, out)
+            self._attention_forward(block, state, places)
+            x = self._feed_forward(block, state, self.buffers.take(out, *x.shape))
             if kept:
-                saved[index] = state if whole else x
-            x = next_x
+                saved[index] = state
         return x, saved, places
 
-    def _block_forward(
-        self, index: int, x: F32, places: Places, slot: str, out: str = "x.unused"
-    ) -> tuple[Saved, F32]:
-        """Compute one block; return what backward needs, kept in `slot`, and the output."""
-        a, block, take = self.architecture, self.blocks[index], self.buffers.take
-        n_tokens, linear, precision = len(x), block.linear, self.precision
-        normed, rstd = take("normed", n_tokens, a.width), take("rstd", n_tokens)
-        s = Saved(
+    def _state(self, slot: str, x: F32) -> Saved:
+        """Return the arrays of `slot` for a block whose input is x."""
+        a, take, n_tokens = self.architecture, self.buffers.take, len(x)
+        return Saved(
             x=x,
             q=take(f"q.{slot}", n_tokens, a.n_heads, a.head_dim),
             k=take(f"k.{slot}", n_tokens, a.n_kv_heads, a.head_dim),
@@ -195,7 +192,13 @@ class Decoder:
             gate=take(f"gate.{slot}", n_tokens, a.n_ff),
             up=take(f"up.{slot}", n_tokens, a.n_ff),
         )
-        _kernels.rms_norm_forward(x, block.attn_norm, a.norm_eps, normed, rstd)
+
+    def _attention_forward(self, block: Block, s: Saved, places: Places) -> None:
+        """Compute a block's first half, from s.x to s.middle."""
+        a, linear, precision = self.architecture, block.linear, self.precision
+        normed = self.buffers.take("normed", *s.x.shape)
+        rstd = self.buffers.take("rstd", len(s.x))
+        _kernels.rms_norm_forward(s.x, block.attn_norm, a.norm_eps, normed, rstd)
         packed = Packed(normed, precision)
         for layer, y in (("attn_q", s.q), ("attn_k", s.k), ("attn_v", s.v)):
             s.products[layer] = linear[layer].forward(packed, _flat(y), precision)
@@ -208,20 +211,29 @@ class Decoder:
         s.products["attn_output"] = linear["attn_output"].forward(
             Packed(_flat(s.o), precision), s.middle, precision
         )
-        s.middle += x
+        s.middle += s.x
 
+    def _feed_forward(self, block: Block, s: Saved, result: F32 | None) -> F32:
+        """Compute a block's second half, from s.middle to `result` (T, C), and return that.
+
+        Without `result` only what backward needs is computed: the last product is still there.
+        """
+        a, linear, precision = self.architecture, block.linear, self.precision
+        normed = self.buffers.take("normed", *s.x.shape)
+        rstd = self.buffers.take("rstd", len(s.x))
         _kernels.rms_norm_forward(s.middle, block.ffn_norm, a.norm_eps, normed, rstd)
         packed = Packed(normed, precision)
         s.products["ffn_gate"] = linear["ffn_gate"].forward(packed, s.gate, precision)
         s.products["ffn_up"] = linear["ffn_up"].forward(packed, s.up, precision)
-        inner = take("inner", n_tokens, a.n_ff)
+        if result is None:
+            return s.middle
+        inner = self.buffers.take("inner", len(s.x), a.n_ff)
         _kernels.gated_forward(s.gate, s.up, inner, activation=a.family.activation)
-        result = take(out, n_tokens, a.width)
         s.products["ffn_down"] = linear["ffn_down"].forward(
             Packed(inner, precision), result, precision
         )
         result += s.middle
-        return s, result
+        return result
 
     def _block_backward(self, block: Block, s: Saved, places: Places, dx: F32, below: bool) -> None:
         """Turn dx (T, C), the gradient of the block's output, into that of its input, in place.

@@ -25,7 +25,7 @@ def loss_svg(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> 
         held_out: (step, loss) of each measurement on held-out data.
     """
     low, high = _range([*losses, *(loss for _, loss in held_out)])
-    n_steps = max(1, len(losses))
+    n_steps = max(1, len(losses), *(step for step, _ in held_out))
 
     def x(step: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * step / n_steps
@@ -78,10 +78,11 @@ def loss_text(
         return ""
     smooth = moving_average(losses)
     low, high = _range([*smooth, *(loss for _, loss in held_out)])
+    n_steps = max(len(losses), *(step for step, _ in held_out), 1)
     rows = [[" "] * width for _ in range(height)]
 
     def put(step: float, loss: float, mark: str) -> None:
-        column = min(width - 1, int(step / max(1, len(losses)) * (width - 1)))
+        column = min(width - 1, int(step / n_steps * (width - 1)))
         row = min(height - 1, int((high - loss) / (high - low) * (height - 1) + 0.5))
         rows[row][column] = mark
 
