@@ -65,7 +65,8 @@ _HYPOTHETICAL = re.compile(
 # A turn that begins with one of these is about a text, not about the person.
 _TASK = re.compile(
     r"\A\W*(?:(?:please|can you|could you|bitte|kannst du|por favor|puedes)\s+)*"
-    r"(?:translate|rewrite|rephrase|paraphrase|proofread|correct|fix|summari[sz]e|edit|roleplay|role-play|act as|"
+    r"(?:translate|rewrite|rephrase|paraphrase|proofread|correct|fix|summari[sz]e|edit|"
+    r"roleplay|role-play|act as|"
     r"you are|write|complete|continue|explain|übersetze?|korrigiere?|schreibe?|fasse?|"
     r"traduce|corrige|resume|escribe)\b",
     re.IGNORECASE,
@@ -78,7 +79,8 @@ _REMEMBER = re.compile(
 )
 _LEAD = re.compile(
     r"\A(?:(?:hi|hello|hey|hallo|hola|well|oh|ok|okay|yes|yeah|no(?=[,.!])|nope|sure|thanks|"
-    r"thank you|and|but|so|also|btw|fyi|by the way|actually|anyway|just so you know|for the record|honestly|"
+    r"thank you|and|but|so|also|btw|fyi|by the way|actually|anyway|just so you know|"
+    r"for the record|honestly|"
     r"to be honest|there|because|then|plus|ja|nein|und|aber|übrigens|weil|sí|bueno|pues|y|"
     r"pero|además|por cierto|gracias|in fact|as you know|good (?:morning|evening|afternoon))"
     r"\b[\s,!.:–—-]*)+",
