@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.conversation import Conversation, Exchange
 from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 # Categories whose facts stand in the prefix without being pinned: they rarely
 # change, so the prefix stays warm in the KV cache.
 STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
+
+PROPOSAL_TOKENS = 256  # five short notes as JSON
 
 # A memory that stands beside one of so many last turns is not sent again.
 NEAR = 2
@@ -231,6 +234,26 @@ class Assistant:
         if profile.generation() != self._generation:
             self._rebuild()
         return fact
+
+    def propose(self, text: str) -> list[Fact]:
+        """Let the model propose facts about the person from their own words, as pending ones.
+
+        They are not used before they are approved; what is known already is not proposed.
+        """
+        profile, recaller = self._needs_profile()
+
+        def complete(prompt: str, grammar: str) -> str:
+            options = ChatOptions(temperature=0.0, max_tokens=PROPOSAL_TOKENS, grammar=grammar)
+            return self.engine.chat([Message("user", prompt)], options).read()
+
+        with self._turn_lock:
+            proposals = fact_rules.propose(complete, text)
+            known = {fact.text for fact in profile.facts(scope=self.scope)}
+            return [
+                recaller.add_fact(proposal, scope=self.scope, state="pending")
+                for proposal in proposals
+                if proposal.text not in known
+            ]
 
     def recall(self, query: str, k: int = 10) -> list[Memory]:
         """Return the `k` memories that fit `query` best, best first."""

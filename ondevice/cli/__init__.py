@@ -25,8 +25,6 @@ COMMANDS = {
     "import": ("importing", "Import notes and conversations."),
     "profile": ("profile", "Create, choose and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
-    "train": ("train", "Train a low-rank adapter on text and chats."),
-    "score": ("score", "Measure how well a model predicts text and chats."),
     "model": ("model", "List and check base models."),
     "train": ("train", "Train a low-rank adapter on text and chats."),
     "score": ("score", "Measure how well a model predicts text and chats."),

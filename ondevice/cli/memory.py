@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
-from ondevice.cli._session import open_profile, profile_option, scope_option
+from ondevice.cli._session import (
+    model_options,
+    open_assistant,
+    open_profile,
+    profile_option,
+    scope_option,
+)
 from ondevice.profile.records import ANY_SCOPE, CATEGORIES
 
 if TYPE_CHECKING:
@@ -203,9 +209,34 @@ def edit(
 def approve(record_ids: tuple[str, ...], profile: str | None) -> None:
     """Approve pending facts: from now on they are used."""
     with open_profile(profile) as store:
+        recall = _recall(store)
         for record_id in record_ids:
-            fact = store.approve(record_id)
+            fact = recall.approve(record_id)
             talk(f"Approved: {fact.text}")
+
+
+@command.command("propose")
+@click.option("--turns", type=click.IntRange(1, 1000), default=10, show_default=True,
+              help="How many of your last turns to read.")  # fmt: skip
+@model_options
+@json_option
+def propose(turns: int, as_json: bool, **options: Any) -> None:
+    """Let the model propose facts from your last turns.
+
+    They wait as pending until you approve them: ondevice memory approve ID
+    """
+    with open_assistant(options) as me:
+        assert me.profile is not None
+        read = [turn.text for turn in me.profile.recent_turns(role="user", limit=turns)]
+        found = [fact for text in read for fact in me.propose(text)]
+        if as_json:
+            print_json([_fact_json(fact) for fact in found])
+            return
+        print_table(
+            ["id", "category", "text"],
+            [(fact.id, fact.category, fact.text) for fact in found],
+            "The model found nothing new." if read else "There are no turns yet.",
+        )
 
 
 @command.command("pin")

@@ -258,6 +258,20 @@ class Recall:
         self.invalidate()
         return fact
 
+    def approve(self, fact_id: str) -> Fact:
+        """Make a pending fact active; an older one on the same subject is superseded.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        fact = self._profile.get(fact_id)
+        older: list[Fact] = []
+        if isinstance(fact, Fact):
+            candidate = FactCandidate(fact.text, fact.category, fact.subject)
+            vector = self._embedder.embed([fact.text])[0]
+            older = self._superseded_by(candidate, vector, fact.scope)
+        return self._profile.approve(fact_id, supersedes=[other.id for other in older])
+
     def _superseded_by(
         self, candidate: FactCandidate, vector: np.ndarray, scope: str | None
     ) -> list[Fact]:

@@ -213,6 +213,27 @@ def test_a_stale_adapter_is_refused_by_name(open_assistant, make_adapter, defaul
         me.use_adapters([("mine", 1.0)])
 
 
+def test_proposed_facts_wait_for_approval(open_assistant):
+    me = open_assistant(['[{"category":"preference","note":"The user lives in Lisbon"}]'])
+    me.remember("I live in Hamburg.")
+    (pending,) = me.propose("Lisbon has been my home since May.")
+    assert pending.state == "pending"
+    assert all("Lisbon" not in memory.text for memory in me.recall("Where do I live?"))
+    me.recaller.approve(pending.id)
+    states = {fact.text: fact.state for fact in me.profile.facts()}
+    assert states == {
+        "The user lives in Hamburg.": "superseded",
+        "The user lives in Lisbon.": "active",
+    }
+
+
+def test_the_real_model_proposes_within_the_grammar(home):
+    with Assistant.open(home=home, warn=lambda _: None) as me:
+        facts = me.propose("I moved to Lisbon and I play the cello.")
+        assert facts
+        assert all(f.state == "pending" and f.text.startswith("The user") for f in facts)
+
+
 def test_threads_take_turns(open_assistant):
     me = open_assistant(lambda messages: f"echo {messages[-1].content.split()[-1]}")
     answers = {}
