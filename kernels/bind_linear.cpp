@@ -63,8 +63,7 @@ void dequantize_rows(const WeightObject& w, InInts<1> rows, Out<2> out) {
 void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
   const Kernels& k = kernels();
   Packed packed = k.plan(x.shape(0), x.shape(1), wants_bf16(precision, k));
-  std::unique_ptr<float, FreeWords> memory(static_cast<float*>(
-      ::operator new(size_t(k.words(packed)) * sizeof(float), std::align_val_t{64})));
+  Floats memory = allocate(k.words(packed));
   packed.words = memory.get();
   const float* data = x.data();
   {

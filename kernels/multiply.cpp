@@ -1,7 +1,8 @@
 // The matrix product, from the inside out:
 //
 //   tile    ROWS vectors of A times STRIP groups of B, accumulated in registers
-//   block   one strip of B that stays in the first-level cache, against many tiles
+//   strip   the same groups of B, which stay in the first-level cache, and many tiles
+//   block   many strips, with the A, B and C concerned in the second-level cache
 //   jobs    the blocks of C
 #include "packed.h"
 #include "parallel.h"
@@ -20,12 +21,11 @@ constexpr int ROWS = 4, STRIP = 4;
 constexpr int ROWS = 4, STRIP = 2;
 #endif
 
-#ifndef KDEPTH
-#define KDEPTH 256
-#define KJROWS 128
-#endif
-constexpr int64_t DEPTH = KDEPTH;      // words of a strip in the first-level cache
-constexpr int64_t JOB_ROWS = KJROWS;  // vectors of A that a job takes
+// A block of A and B and C together fit into the second-level cache.
+constexpr int64_t DEPTH = 256;     // words of a vector that are used at a time
+constexpr int64_t JOB_ROWS = 256;  // vectors of A that a job takes
+constexpr int64_t JOB_STRIPS = 4;  // strips of B
+constexpr int64_t ENOUGH_JOBS = 16;
 
 struct Output {
   float* c;
@@ -66,51 +66,59 @@ void tile(const float* a, const float* b, int64_t b_stride, int64_t depth, const
   }
 }
 
-// Rows begin..end of A, `begin` a multiple of ROWS, against GROUPS groups of B.
+// Words p..p + depth of rows begin..end of A, `begin` a multiple of ROWS, and GROUPS groups of B.
 template <bool BF16, int GROUPS>
-void block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group,
-           const Output& out, bool accumulate) {
-  const int64_t steps = blocks(a.depth, DEPTH), step = blocks(a.depth, steps > 0 ? steps : 1);
+void strip(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group, int64_t p,
+           int64_t depth, const Output& out, bool accumulate) {
+  const float* b_words = b.words + (group * b.stride + p) * LANES;
   const int64_t columns = b.vectors - group * LANES;
-  for (int64_t p = 0; p < a.depth; p += step) {
-    const int64_t depth = min(step, a.depth - p);
-    for (int64_t i = begin; i < end; i += ROWS) {
-      const Output here{out.c + i * out.ld + group * LANES, out.ld, out.alpha};
-      tile<BF16, GROUPS>(a.words + (i / LANES * a.stride + p) * LANES + i % LANES,
-                         b.words + (group * b.stride + p) * LANES, b.stride * LANES, depth, here,
-                         end - i, columns, accumulate || p > 0);
-    }
+  for (int64_t i = begin; i < end; i += ROWS) {
+    const float* a_words = a.words + (i / LANES * a.stride + p) * LANES + i % LANES;
+    tile<BF16, GROUPS>(a_words, b_words, b.stride * LANES, depth,
+                       {out.c + i * out.ld + group * LANES, out.ld, out.alpha}, end - i, columns,
+                       accumulate);
   }
 }
 
-using Block = void (*)(const Packed&, int64_t, int64_t, const Packed&, int64_t, const Output&, bool);
-
+using Strip = void (*)(const Packed&, int64_t, int64_t, const Packed&, int64_t, int64_t, int64_t,
+                       const Output&, bool);
 template <bool BF16>
-constexpr Block BLOCKS[] = {block<BF16, 1>, block<BF16, 2>, block<BF16, 3>, block<BF16, 4>};
+constexpr Strip STRIPS[] = {strip<BF16, 1>, strip<BF16, 2>, strip<BF16, 3>, strip<BF16, 4>};
 
-void any_block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group,
-               const Output& out, bool accumulate) {
-  const int64_t groups = min(STRIP, blocks(b.vectors, LANES) - group);
-  (a.bf16 ? BLOCKS<true> : BLOCKS<false>)[groups - 1](a, begin, end, b, group, out, accumulate);
+// Rows begin..end of A and the groups first..last of B. Of both, only some
+// words of every vector are used at a time, so that they stay in the cache.
+void block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t first,
+           int64_t last, const Output& out, bool accumulate) {
+  const int64_t step = blocks(a.depth, blocks(a.depth, DEPTH));
+  for (int64_t p = 0; p < a.depth; p += step)
+    for (int64_t group = first; group < last; group += STRIP) {
+      const int64_t groups = min(STRIP, last - group);
+      (a.bf16 ? STRIPS<true> : STRIPS<false>)[groups - 1](
+          a, begin, end, b, group, p, min(step, a.depth - p), out, accumulate || p > 0);
+    }
 }
 
 }  // namespace
 
 void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
               int64_t ldc) {
-  const int64_t strips = blocks(b.vectors, STRIP * LANES);
-  const int64_t down = blocks(a.vectors, JOB_ROWS);
-  const Output out{c, ldc, alpha};
-  parallel(strips * down, [&](int64_t job) {
-    const int64_t begin = job % down * JOB_ROWS;
-    any_block(a, begin, min(a.vectors, begin + JOB_ROWS), b, job / down * STRIP, out, accumulate);
+  // Large blocks fetch less from memory; but there must be enough of them to share.
+  const int64_t groups = blocks(b.vectors, LANES);
+  int64_t rows = JOB_ROWS, width = JOB_STRIPS * STRIP;
+  const auto jobs = [&] { return blocks(a.vectors, rows) * blocks(groups, width); };
+  while (jobs() < ENOUGH_JOBS && width > STRIP) width = round_up(width / 2, STRIP);
+  while (jobs() < ENOUGH_JOBS && rows > LANES) rows /= 2;
+  const int64_t down = blocks(a.vectors, rows);
+  parallel(jobs(), [&](int64_t job) {
+    const int64_t begin = job % down * rows, first = job / down * width;
+    block(a, begin, min(a.vectors, begin + rows), b, first, min(groups, first + width),
+          {c, ldc, alpha}, accumulate);
   });
 }
 
 void multiply_here(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
                    int64_t ldc) {
-  for (int64_t group = 0; group < blocks(b.vectors, LANES); group += STRIP)
-    any_block(a, 0, a.vectors, b, group, {c, ldc, alpha}, accumulate);
+  block(a, 0, a.vectors, b, 0, blocks(b.vectors, LANES), {c, ldc, alpha}, accumulate);
 }
 
 }  // namespace ondevice::KERNEL_ISA

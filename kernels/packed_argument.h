@@ -1,24 +1,17 @@
 // Arguments that may be an array or a Python Packed.
 #pragma once
 
-#include <memory>
-#include <new>
-
 #include "arguments.h"
 #include "workspace.h"
 
 namespace ondevice {
-
-struct FreeWords {
-  void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
-};
 
 // A Python Packed: activations laid out once for several products.
 struct PackedObject {
   In<2> source;
   const Kernels* set;
   Packed packed;
-  std::unique_ptr<float, FreeWords> memory;
+  Floats memory;
 };
 
 // An argument that may be an array or a Packed.
