@@ -14,7 +14,7 @@ from pathlib import Path
 from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture
 
-FIXED_BYTES = 200 << 20  # interpreter, libraries, vocabulary, the kernels' panels
+FIXED_BYTES = 160 << 20  # interpreter, libraries, vocabulary, the kernels' panels
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,30 @@ def test_every_gradient_matches_the_float64_reference(tmp_path: Path, variant: s
     check(path, [(1, True)], 1e-5, precision="f32")
 
 
+def test_gradients_are_slopes(tmp_path: Path) -> None:
+    """Central differences along a random direction over all parameters together."""
+    weights = Weights(read_header(write_tiny_llama(tmp_path / "tiny.gguf", tied=False, gain=0.7)))
+    pairs = random_pairs(weights, 1, True)
+    decoder = Decoder(weights, [pairs], precision="f32")
+    together = pack(documents())
+    decoder.losses_and_gradients(together, 1.0)
+    random = np.random.default_rng(9)
+    slope, moves = 0.0, []
+    for pair in pairs.values():
+        for values, gradient in ((pair.a, pair.da), (pair.b, pair.db)):
+            direction = random.standard_normal(values.shape).astype(np.float32)
+            slope += float((direction * gradient).sum(dtype=np.float64))
+            moves.append((values, values.copy(), direction))
+
+    def loss_at(distance: float) -> float:
+        for values, start, direction in moves:
+            values[...] = start + np.float32(distance) * direction
+        return float(decoder.losses(together).sum(dtype=np.float64))
+
+    h = 2e-4
+    assert (loss_at(h) - loss_at(-h)) / (2 * h) == pytest.approx(slope, rel=5e-3)
+
+
 def test_gradients_in_bfloat16(tmp_path: Path) -> None:
     # Moderate logits: random models with large ones amplify every rounding.
     path = write_tiny_llama(tmp_path / "tiny.gguf", tied=False, gain=0.5)
