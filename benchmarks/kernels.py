@@ -45,6 +45,7 @@ class Bench:
     """Times calls and collects rows of a table."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        """Spend so many seconds on each kernel, by this clock."""
         self.seconds = seconds
         self.clock = clock
         self.rows: list[dict[str, float | str]] = []

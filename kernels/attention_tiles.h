@@ -9,7 +9,7 @@
 
 namespace ondevice::KERNEL_ISA {
 
-constexpr int64_t QUERIES = 64, KEYS = 128;  // of one tile
+constexpr int64_t QUERIES = 96, KEYS = 192;  // of one tile
 
 // Token i sees the keys first_key(i) .. i.
 inline int64_t first_key(const AttentionShape& s, int64_t i) {

@@ -29,6 +29,8 @@ void pause() {
 // takes tens of them: wait awake for about that long, then sleep.
 constexpr int SPINS = 2000;
 
+constexpr uint64_t CLOSED = 0xffffffff;  // the next job of a round that has none: lower half
+
 class Pool {
  public:
   explicit Pool(int threads) : owner(getpid()) {
@@ -38,8 +40,10 @@ class Pool {
   ~Pool() {
     {
       std::lock_guard lock(mutex);
-      stopping = true;
-      ++round;
+      stopping.store(true, std::memory_order_release);
+      jobs.store(0, std::memory_order_relaxed);
+      ticket.store(((ticket.load(std::memory_order_relaxed) >> 32) + 1) << 32,
+                   std::memory_order_release);
     }
     wake.notify_all();
     for (auto& worker : workers) worker.join();
@@ -50,60 +54,75 @@ class Pool {
   void run(int64_t jobs, Job job, const void* context) {
     {
       std::lock_guard lock(mutex);
-      this->job = job;
-      this->context = context;
-      this->jobs = jobs;
-      next.store(0, std::memory_order_relaxed);
-      busy.store(int(workers.size()), std::memory_order_relaxed);
-      round.fetch_add(1, std::memory_order_release);
+      const uint64_t round = this->round();
+      ticket.store(round << 32 | CLOSED, std::memory_order_relaxed);
+      finished.store(0, std::memory_order_relaxed);
+      this->job.store(job, std::memory_order_release);
+      this->context.store(context, std::memory_order_release);
+      this->jobs.store(jobs, std::memory_order_release);
+      ticket.store((round + 1) << 32, std::memory_order_release);
     }
     wake.notify_all();
     take_jobs();
-    for (int spin = 0; busy.load(std::memory_order_acquire) > 0; ++spin) {
+    // Only jobs are waited for, never threads: where other programs keep the processors busy, a
+    // worker that has not woken up yet is not needed any more.
+    for (int spin = 0; finished.load(std::memory_order_acquire) < jobs; ++spin) {
       if (spin < SPINS) {
         pause();
         continue;
       }
       std::unique_lock lock(mutex);
-      done.wait(lock, [this] { return busy.load(std::memory_order_acquire) == 0; });
+      done.wait(lock, [&] { return finished.load(std::memory_order_acquire) == jobs; });
     }
   }
 
   const int owner;  // the process that the threads live in: a fork has none of them
 
  private:
+  // Claims jobs one after the other until none is left. A late worker cannot claim a job of one
+  // round with what it read of another: the ticket is closed before the next round is written,
+  // so whoever has read a part of that cannot exchange the old ticket any more.
   void take_jobs() {
-    for (int64_t j; (j = next.fetch_add(1, std::memory_order_relaxed)) < jobs;) job(context, j);
-  }
-
-  void work() {
-    for (uint64_t seen = 0;;) {
-      for (int spin = 0; spin < SPINS && round.load(std::memory_order_acquire) == seen; ++spin)
-        pause();
-      if (round.load(std::memory_order_acquire) == seen) {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
-      }
-      seen = round.load(std::memory_order_acquire);
-      if (stopping) return;
-      take_jobs();
-      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    for (;;) {
+      uint64_t seen = ticket.load(std::memory_order_acquire);
+      const Job job = this->job.load(std::memory_order_acquire);
+      const void* context = this->context.load(std::memory_order_acquire);
+      const int64_t jobs = this->jobs.load(std::memory_order_acquire);
+      const int64_t index = int64_t(seen & CLOSED);
+      if (index >= jobs) return;
+      if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) continue;
+      job(context, index);
+      if (finished.fetch_add(1, std::memory_order_acq_rel) + 1 == jobs) {
         std::lock_guard lock(mutex);
         done.notify_one();
       }
     }
   }
 
+  uint64_t round() const { return ticket.load(std::memory_order_acquire) >> 32; }
+
+  void work() {
+    for (uint64_t seen = 0;;) {
+      for (int spin = 0; spin < SPINS && round() == seen; ++spin) pause();
+      if (round() == seen) {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return round() != seen; });
+      }
+      seen = round();
+      if (stopping.load(std::memory_order_acquire)) return;
+      take_jobs();
+    }
+  }
+
   std::vector<std::thread> workers;
   std::mutex mutex;
   std::condition_variable wake, done;
-  std::atomic<uint64_t> round{0};
-  std::atomic<int64_t> next{0};
-  std::atomic<int> busy{0};
-  bool stopping = false;
-  Job job = nullptr;
-  const void* context = nullptr;
-  int64_t jobs = 0;
+  std::atomic<uint64_t> ticket{0};  // round in the upper half, next job of it in the lower
+  std::atomic<int64_t> finished{0};
+  std::atomic<bool> stopping{false};
+  std::atomic<Job> job{nullptr};
+  std::atomic<const void*> context{nullptr};
+  std::atomic<int64_t> jobs{0};
 };
 
 std::mutex entrance;  // one kernel at a time has the threads
