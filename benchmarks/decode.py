@@ -1,4 +1,4 @@
-"""How fast is decoding through our engine next to bare llama-cpp-python?
+"""How fast is decoding through the assistant next to bare llama-cpp-python?
 
 Both generate the same number of tokens from the same prompt with the same
 samplers, threads and context, a few tokens in turn; medians are compared.
@@ -9,6 +9,7 @@ samplers, threads and context, a few tokens in turn; medians are compared.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import statistics
@@ -18,27 +19,31 @@ from pathlib import Path
 
 import llama_cpp
 
+from ondevice import Assistant, Settings
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.engine.context import PROMPT_CHUNK, physical_cores
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.home import Home
-from ondevice.settings import ModelSettings
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.settings import ModelSettings, RecallSettings
 
 SLICE = 4  # tokens that each writes before the other goes on
 PROMPT = [Message("user", "Write a long story about a lighthouse keeper and the sea.")]
 
 
 def answer_pair(
-    engine: LlamaEngine, llama: llama_cpp.Llama, prompt: list[int], options: ChatOptions
+    me: Assistant, llama: llama_cpp.Llama, prompt: list[int], options: ChatOptions
 ) -> dict[str, list[float]]:
     """Let both write one answer, a few tokens each in turn; return seconds a token, by slice.
 
     Turns are that short so that whatever else the machine does slows both alike.
     """
-    engine.reset_cache()
-    stream = engine.chat(PROMPT, options)
+    me.new_conversation()
+    me.engine.reset_cache()
+    reply = me.chat(PROMPT[0].content, options)
     llama.reset()
     llama.set_seed(options.seed)
     tokens = llama.generate(
@@ -49,7 +54,7 @@ def answer_pair(
         min_p=options.min_p,
         repeat_penalty=options.repeat_penalty,
     )
-    ours = iter(stream)
+    ours = iter(reply)
     bare = (llama.detokenize([token]) for token in tokens if token != llama.token_eos())
     next(ours), next(bare)  # the prompts
     seconds: dict[str, list[float]] = {"ours": [], "bare": []}
@@ -59,7 +64,7 @@ def answer_pair(
             count = sum(1 for _ in itertools.islice(pieces, SLICE))
             if count == SLICE:
                 seconds[name].append((time.perf_counter() - began) / SLICE)
-    stream.cancel()
+    reply.cancel()
     return seconds
 
 
@@ -86,11 +91,15 @@ def main() -> None:
             verbose=False,
         )
         rows: dict[str, list[float]] = {"ours": [], "bare": []}
-        with LlamaEngine(model, settings, home) as engine:
+        engine = LlamaEngine(model, settings, home)
+        # With a profile, as in a chat; but without memories, so that both get the same prompt.
+        recall = dataclasses.replace(RecallSettings(), memories=0)
+        profile = Profile.create(home)
+        with Assistant(engine, profile, Embedder(), Settings(recall=recall)) as me:
             prompt = engine.encode_prompt(PROMPT)
             for run in range(arguments.runs + 1):
                 options = ChatOptions(max_tokens=arguments.tokens, seed=run)
-                pair = answer_pair(engine, llama, prompt, options)
+                pair = answer_pair(me, llama, prompt, options)
                 if run:  # the first one warms up
                     for name, seconds in pair.items():
                         rows[name].extend(1 / slice_seconds for slice_seconds in seconds)
