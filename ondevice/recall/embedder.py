@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f41157
 # A batch holds texts of similar length, so that little of it is padding; this
 # many token positions keep the activations in the last-level cache.
 _BATCH_TOKENS = 2048
-_BATCH_TEXTS = 64
+_BATCH_TEXTS = 32
 
 
 class Embedder:
@@ -47,7 +48,7 @@ class Embedder:
         """Prepare an embedder without loading anything.
 
         Args:
-            threads: threads of one embedding; 0 takes one per physical core.
+            threads: batches embedded at once; 0 takes one per physical core.
         """
         self._threads = threads
         self._lock = threading.Lock()
@@ -69,8 +70,17 @@ class Embedder:
             return vectors
         session, tokenizer = self._load()
         tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
-        for batch in _batches([len(ids) for ids in tokens]):
+
+        def fill(batch: list[int]) -> None:
             vectors[batch] = _run(session, [tokens[index] for index in batch])
+
+        batches = _batches([len(ids) for ids in tokens])
+        if len(batches) == 1:
+            fill(batches[0])
+            return vectors
+        # A batch a core, each in one thread, is a fifth faster than one batch in all of them.
+        with ThreadPoolExecutor(self._threads or physical_cores()) as workers:
+            list(workers.map(fill, batches))
         return vectors
 
     def count_tokens(self, text: str) -> int:
@@ -87,7 +97,7 @@ class Embedder:
         tokenizer = self._load_tokenizer()
         with self._lock:
             if self._session is None:
-                self._session = _open_session(_model_file(), self._threads or physical_cores())
+                self._session = _open_session(_model_file())
         return self._session, tokenizer
 
     def _load_tokenizer(self) -> Tokenizer:
@@ -144,18 +154,16 @@ def _model_file() -> Path:
     return path
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def _open_session(path: Path) -> Any:
     """Open an ONNX Runtime session that logs nothing, writes nothing and sends nothing."""
     # Before the import: ONNX Runtime decides then whether it reports to its makers.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    # Threads that spin after a query would take the cores from the language model.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
