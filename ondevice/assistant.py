@@ -89,6 +89,7 @@ class Assistant:
         self.conversation = Conversation(system=system)
         self._conversation_id: str | None = None
         self._prefix_ready = False
+        self._prefix_facts: Sequence[Fact] = ()
         self._turn_lock = threading.RLock()
         self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
         self._generation = profile.generation() if profile is not None else 0
@@ -434,7 +435,7 @@ class Assistant:
             and memory.conversation_id != self._conversation_id
         )
 
-    def _end(self, text: str, content: str, answer: str, receipt: Receipt) -> None:
+    def _end(self, content: str, answer: str, receipt: Receipt) -> None:
         """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
         used = frozenset(m.id for m in receipt.used if m.place == "turn")
         self.conversation.exchanges.append(Exchange(content, answer, used))
@@ -449,13 +450,10 @@ class Assistant:
             scope=self.scope,
         )
         receipt.assistant_turn_id = turn.id
-        self._data_version = profile.data_version()
         if receipt.forgotten_meanwhile:
             self._rebuild()
 
     # --- staying true to the profile ------------------------------------------
-
-    _prefix_facts: Sequence[Fact] = ()
 
     def _make_prefix(self) -> None:
         """Choose the facts of the prefix once a conversation: it must not move in the cache."""

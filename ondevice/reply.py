@@ -82,4 +82,4 @@ class Reply:
                 yield piece
         finally:
             stream.cancel()
-            me._end(self._question, content, self.text, self.receipt)
+            me._end(content, self.text, self.receipt)

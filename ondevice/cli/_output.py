@@ -7,9 +7,12 @@ import datetime
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ondevice.reply import Reply
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
@@ -57,6 +60,22 @@ def _one_line(cell: object) -> str:
 def talk(text: str, *, dim: bool = False) -> None:
     """Print a sentence for the person on stderr."""
     click.secho(text, err=True, dim=dim)
+
+
+def stream(reply: Reply) -> bool:
+    """Print an answer as it comes; Ctrl-C stops it. Returns whether it was heard to its end."""
+    pieces = iter(reply)
+    try:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        reply.cancel()
+        pieces.close()  # type: ignore[attr-defined] # a generator: what was said is kept
+        return False
+    finally:
+        click.echo()
+    return True
 
 
 def size(n_bytes: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ondevice.cli._output import json_option, print_json, talk
+from ondevice.cli._output import json_option, print_json, stream, talk
 from ondevice.cli._session import model_options, open_assistant
 
 
@@ -30,17 +30,8 @@ def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
             reply.finish()
             print_json(reply_json(reply))
             return
-        pieces = iter(reply)
-        try:
-            for piece in pieces:
-                click.echo(piece, nl=False)
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            reply.cancel()
-            pieces.close()  # type: ignore[attr-defined]
-            raise
-        finally:
-            click.echo()
+        if not stream(reply):
+            raise click.Abort
         if reply.finish_reason == "length":
             talk("(the answer reached --max-tokens and was cut)", dim=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import talk
+from ondevice.cli._output import stream, talk
 from ondevice.cli._session import model_options, open_assistant, parse_adapter
 from ondevice.errors import OndeviceError
 
@@ -130,18 +130,8 @@ class ChatLoop:
 
     def _answer(self, text: str) -> None:
         reply = self.me.chat(text)
-        pieces = iter(reply)
-        try:
-            for piece in pieces:
-                click.echo(piece, nl=False)
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            reply.cancel()
-            pieces.close()  # type: ignore[attr-defined]
-            click.echo()
+        if not stream(reply):
             talk("(stopped; what was said so far is kept)", dim=True)
-        else:
-            click.echo()
         self.last = reply.receipt
         self.log += [("you", text), ("assistant", reply.text)]
         talk(receipt_line(reply.receipt, temporary=self.me.temporary), dim=True)
