@@ -20,6 +20,7 @@ from pathlib import Path
 import llama_cpp
 
 from ondevice import Assistant, Settings
+from ondevice.base import native
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.engine.context import PROMPT_CHUNK, physical_cores
@@ -80,6 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))
         model = resolve(arguments.model, home)
+        native.share_default_params()
         settings = ModelSettings(n_ctx=2048, n_threads=arguments.threads)
         llama = llama_cpp.Llama(
             str(model.path),

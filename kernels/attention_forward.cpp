@@ -39,7 +39,7 @@ void attend(const AttentionShape& s, int64_t begin, int64_t head, const float* q
             const Packed& v, float* o, float* lse) {
   const int64_t ld = s.h * s.d, end = min(s.t, begin + QUERIES), count = end - begin;
   Buffers buffers(Buffers::packed(1, QUERIES, s.d) + Buffers::packed(2, QUERIES, KEYS));
-  const Packed queries = buffers.take(plan(count, s.d, s.bf16));
+  const Packed queries = buffers.take(plan(Side::LEFT, count, s.d, s.bf16));
   pack_rows_here(q + begin * ld + head * s.d, ld, queries);
   float* scores = buffers.take(QUERIES * KEYS);
   float* packed_scores = buffers.take(Buffers::packed(1, QUERIES, KEYS));
@@ -53,7 +53,7 @@ void attend(const AttentionShape& s, int64_t begin, int64_t head, const float* q
     multiply_here(queries, vectors(k, key, keys), 1, false, scores, keys);
     for (int64_t i = 0; i < count; ++i)
       soften(s, begin + i, key, keys, scores + i * keys, running[i], o_tile + i * ld, key > start);
-    Packed p = plan(count, keys, s.bf16);
+    Packed p = plan(Side::LEFT, count, keys, s.bf16);
     p.words = packed_scores;
     pack_rows_here(scores, keys, p);
     multiply_here(p, entries(v, key, keys), 1, key > start, o_tile, ld);
@@ -68,7 +68,8 @@ void attend(const AttentionShape& s, int64_t begin, int64_t head, const float* q
 
 void attention_forward(const AttentionShape& s, const float* q, const float* k, const float* v,
                        float* o, float* lse) {
-  Packed k_plan = plan(s.t, s.d, s.bf16), v_plan = plan(s.d, s.t, s.bf16);
+  const Packed k_plan = plan(Side::RIGHT, s.t, s.d, s.bf16);
+  const Packed v_plan = plan(Side::RIGHT, s.d, s.t, s.bf16);
   const int64_t k_words = words(k_plan), v_words = words(v_plan);
   float* k_packed = workspace(Purpose::INPUT, s.g * k_words);
   float* v_packed = workspace(Purpose::SECOND_INPUT, s.g * v_words);

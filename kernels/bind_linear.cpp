@@ -62,7 +62,7 @@ void dequantize_rows(const WeightObject& w, InInts<1> rows, Out<2> out) {
 
 void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
   const Kernels& k = kernels();
-  Packed packed = k.plan(x.shape(0), x.shape(1), wants_bf16(precision, k));
+  Packed packed = k.plan(Side::LEFT, x.shape(0), x.shape(1), wants_bf16(precision, k));
   Floats memory = allocate(k.words(packed));
   packed.words = memory.get();
   const float* data = x.data();

@@ -81,7 +81,7 @@ void cross_entropy(const Packed& h, const Weight& w, const int32_t* targets, con
         visit(logits + i * n, n, targets[i] - v, running[i], dh && v ? dh + i * k : nullptr, k);
     });
     if (dh) {
-      Packed exponentials = plan(s, n, h.bf16);
+      Packed exponentials = plan(Side::LEFT, s, n, h.bf16);
       exponentials.words = workspace(Purpose::SECOND_INPUT, words(exponentials));
       pack_rows(logits, n, exponentials);
       linear_backward(exponentials, chunk, v > 0, dh);

@@ -25,7 +25,8 @@ Packed in_workspace(Purpose purpose, Packed plan) {
 void linear_forward(const Packed& x, const Weight& w, bool accumulate, float* y) {
   const int64_t rows = max(64, SLAB / w.k / 64 * 64);
   for (int64_t n = 0; n < w.n; n += rows) {
-    const Packed slab = in_workspace(Purpose::WEIGHT, plan(min(rows, w.n - n), w.k, x.bf16));
+    const Packed slab = in_workspace(Purpose::WEIGHT, 
+        plan(Side::RIGHT, min(rows, w.n - n), w.k, x.bf16));
     pack_rows(w, n, slab);
     multiply(x, slab, 1, accumulate, y + n, w.n);
   }
@@ -39,7 +40,7 @@ void linear_backward(const Packed& dy, const Weight& w, bool accumulate, float* 
     const Packed dy_part = entries(dy, n, length);
     for (int64_t k = 0; k < w.k; k += columns) {
       const Packed slab =
-          in_workspace(Purpose::WEIGHT, plan(min(columns, w.k - k), length, dy.bf16));
+          in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, min(columns, w.k - k), length, dy.bf16));
       pack_columns(w.rows(n, n + length), k, slab);
       multiply(dy_part, slab, 1, accumulate || n > 0, dx + k, w.k);
     }
@@ -47,12 +48,12 @@ void linear_backward(const Packed& dy, const Weight& w, bool accumulate, float* 
 }
 
 void lora_forward(const Packed& x, const Lora& lora, float* xa, float* y) {
-  const Packed a = in_workspace(Purpose::WEIGHT, plan(lora.r, lora.k, x.bf16));
+  const Packed a = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, lora.r, lora.k, x.bf16));
   pack_rows(lora.a, lora.k, a);
   multiply(x, a, 1, false, xa, lora.r);
 
-  const Packed inner = in_workspace(Purpose::SMALL, plan(x.vectors, lora.r, x.bf16));
-  const Packed b = in_workspace(Purpose::WEIGHT, plan(lora.n, lora.r, x.bf16));
+  const Packed inner = in_workspace(Purpose::SMALL, plan(Side::LEFT, x.vectors, lora.r, x.bf16));
+  const Packed b = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, lora.n, lora.r, x.bf16));
   pack_rows(xa, lora.r, inner);
   pack_rows(lora.b, lora.r, b);
   multiply(inner, b, lora.scale, true, y, lora.n);
@@ -64,8 +65,8 @@ void lora_backward(const Packed& dy_packed, const float* dy, const float* x, con
   const bool bf16 = dy_packed.bf16;
 
   if (db) {  // db [N, R] += scale * dyᵀ xa
-    const Packed left = in_workspace(Purpose::SECOND_INPUT, plan(lora.n, t, bf16));
-    const Packed right = in_workspace(Purpose::WEIGHT, plan(lora.r, t, bf16));
+    const Packed left = in_workspace(Purpose::SECOND_INPUT, plan(Side::LEFT, lora.n, t, bf16));
+    const Packed right = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, lora.r, t, bf16));
     pack_columns(dy, lora.n, left);
     pack_columns(xa, lora.r, right);
     multiply(left, right, lora.scale, true, db, lora.r);
@@ -74,20 +75,20 @@ void lora_backward(const Packed& dy_packed, const float* dy, const float* x, con
 
   // dxa [T, R] = scale * dy B
   float* dxa = workspace(Purpose::SMALL_TOO, t * lora.r);
-  const Packed b = in_workspace(Purpose::WEIGHT, plan(lora.r, lora.n, bf16));
+  const Packed b = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, lora.r, lora.n, bf16));
   pack_columns(lora.b, lora.r, b);
   multiply(dy_packed, b, lora.scale, false, dxa, lora.r);
 
   if (da) {  // da [R, K] += dxaᵀ x
-    const Packed left = in_workspace(Purpose::SMALL, plan(lora.r, t, bf16));
-    const Packed right = in_workspace(Purpose::SECOND_INPUT, plan(lora.k, t, bf16));
+    const Packed left = in_workspace(Purpose::SMALL, plan(Side::LEFT, lora.r, t, bf16));
+    const Packed right = in_workspace(Purpose::SECOND_INPUT, plan(Side::RIGHT, lora.k, t, bf16));
     pack_columns(dxa, lora.r, left);
     pack_columns(x, lora.k, right);
     multiply(left, right, 1, true, da, lora.k);
   }
   if (dx) {  // dx [T, K] += dxa A
-    const Packed left = in_workspace(Purpose::SMALL, plan(t, lora.r, bf16));
-    const Packed right = in_workspace(Purpose::WEIGHT, plan(lora.k, lora.r, bf16));
+    const Packed left = in_workspace(Purpose::SMALL, plan(Side::LEFT, t, lora.r, bf16));
+    const Packed right = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, lora.k, lora.r, bf16));
     pack_rows(dxa, lora.r, left);
     pack_columns(lora.a, lora.k, right);
     multiply(left, right, 1, true, dx, lora.k);

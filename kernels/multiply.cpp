@@ -6,6 +6,7 @@
 //   jobs    the blocks of C
 #include "packed.h"
 #include "parallel.h"
+#include "tiles.h"
 
 namespace ondevice::KERNEL_ISA {
 namespace {
@@ -22,8 +23,8 @@ constexpr int ROWS = 4, STRIP = 2;
 #endif
 
 // A block of A and B and C together fit into the second-level cache.
-constexpr int64_t DEPTH = 256;     // words of a vector that are used at a time
-constexpr int64_t JOB_ROWS = 256;  // vectors of A that a job takes
+constexpr int64_t DEPTH = 1024;     // words of a vector that are used at a time
+constexpr int64_t JOB_ROWS = 128;  // vectors of A that a job takes
 constexpr int64_t JOB_STRIPS = 4;  // strips of B
 constexpr int64_t ENOUGH_JOBS = 16;
 
@@ -85,17 +86,62 @@ using Strip = void (*)(const Packed&, int64_t, int64_t, const Packed&, int64_t, 
 template <bool BF16>
 constexpr Strip STRIPS[] = {strip<BF16, 1>, strip<BF16, 2>, strip<BF16, 3>, strip<BF16, 4>};
 
+#if defined(KERNEL_AMX)
+
+using Tiles = void (*)(const float*, int64_t, const float*, int64_t, int64_t, bool, float*, int64_t);
+constexpr Tiles TILES[2][2] = {{multiply_tiles<1, 1>, multiply_tiles<1, 2>},
+                               {multiply_tiles<2, 1>, multiply_tiles<2, 2>}};
+
+// What `strip` does, with tiles of 32 x 32; `groups` is 1 or 2.
+void strip_of_tiles(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group,
+                    int64_t groups, int64_t p, int64_t depth, const Output& out, bool accumulate) {
+  const TileRegisters claimed;
+  alignas(64) float part[4 * SQUARE];
+  const int64_t squares = blocks(depth, LANES), width = groups * LANES;
+  const int64_t columns = min(width, b.vectors - group * LANES);
+  const float* b_words = b.words + (group * b.stride + p) * LANES;
+  for (int64_t i = begin; i < end; i += 2 * LANES) {
+    const int64_t rows = min(2 * LANES, end - i), row_tiles = rows > LANES ? 2 : 1;
+    const float* a_words = a.words + (i / LANES * a.stride + p) * LANES;
+    float* c = out.c + i * out.ld + group * LANES;
+    const bool direct = out.alpha == 1 && rows == row_tiles * LANES && columns == width;
+    TILES[row_tiles - 1][groups - 1](a_words, a.stride * LANES, b_words, b.stride * LANES, squares,
+                                     direct && accumulate, direct ? c : part,
+                                     direct ? out.ld : width);
+    if (direct) continue;
+    const Vec alpha = splat(out.alpha);
+    for (int64_t r = 0; r < rows; ++r)
+      each_vector(columns, [&](int64_t j, auto at) {
+        const Vec sum = alpha * at.load(part + r * width + j);
+        at.store(c + r * out.ld + j, accumulate ? sum + at.load(c + r * out.ld + j) : sum);
+      });
+  }
+}
+
+#endif
+
 // Rows begin..end of A and the groups first..last of B. Of both, only some
 // words of every vector are used at a time, so that they stay in the cache.
 void block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t first,
            int64_t last, const Output& out, bool accumulate) {
-  const int64_t step = blocks(a.depth, blocks(a.depth, DEPTH));
-  for (int64_t p = 0; p < a.depth; p += step)
+  // Steps end where squares do.
+  const int64_t step = round_up(blocks(a.depth, blocks(a.depth, DEPTH)), LANES);
+  for (int64_t p = 0; p < a.depth; p += step) {
+    const int64_t depth = min(step, a.depth - p);
+#if defined(KERNEL_AMX)
+    if (a.bf16) {
+      for (int64_t group = first; group < last; group += 2)
+        strip_of_tiles(a, begin, end, b, group, min(2, last - group), p, depth, out,
+                       accumulate || p > 0);
+      continue;
+    }
+#endif
     for (int64_t group = first; group < last; group += STRIP) {
       const int64_t groups = min(STRIP, last - group);
-      (a.bf16 ? STRIPS<true> : STRIPS<false>)[groups - 1](
-          a, begin, end, b, group, p, min(step, a.depth - p), out, accumulate || p > 0);
+      (a.bf16 ? STRIPS<true> : STRIPS<false>)[groups - 1](a, begin, end, b, group, p, depth, out,
+                                                          accumulate || p > 0);
     }
+  }
 }
 
 }  // namespace

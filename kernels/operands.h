@@ -5,6 +5,9 @@
 
 namespace ondevice {
 
+// Where an operand stands in a product.
+enum class Side { LEFT, RIGHT };
+
 // An operand of a matrix product, laid out for the machine; packed.h says how.
 struct Packed {
   float* words;
@@ -13,6 +16,7 @@ struct Packed {
   int64_t depth;    // words of each: length, or half of it in bfloat16
   int64_t stride;   // from one group to the next, in words of one vector
   bool bf16;
+  bool by_vector;   // in every square of words a row is a vector, not an entry
 };
 
 // A low-rank pair, a [R, K] and b [N, R]: the layer adds scale * (x Aᵀ) Bᵀ.

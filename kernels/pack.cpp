@@ -7,14 +7,19 @@ namespace {
 
 constexpr int64_t SCRATCH = 8192;  // floats of one job's dequantized weights: the first-level cache
 
+float* word(const Packed& p, int64_t group, int64_t entry) {
+  return p.words + (group * p.stride + (p.bf16 ? entry / 2 : entry)) * LANES;
+}
+
 Vec load_up_to(const float* p, int64_t n) {
   return n >= LANES ? load(p) : n > 0 ? load_some(p, n) : zero();
 }
 
 // One group from up to LANES rows of x [vectors, length], length >= 1.
-template <bool BF16>
+template <bool BF16, bool BY_VECTOR>
 void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
   constexpr int64_t ENTRIES = BF16 ? 2 * LANES : LANES;  // taken at once from each row
+  constexpr bool WHOLE_SQUARES = BF16 && HAS_TILES;
   for (int64_t p = 0; p < length; p += ENTRIES) {
     Vec square[LANES];
     UNROLL for (int i = 0; i < LANES; ++i) {
@@ -26,9 +31,9 @@ void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, 
       else
         square[i] = load_up_to(row, length - p);
     }
-    transpose(square);
+    if (!BY_VECTOR) transpose(square);
     const int64_t entries = min(ENTRIES, length - p), words = BF16 ? (entries + 1) / 2 : entries;
-    if (words == LANES) {
+    if (WHOLE_SQUARES || words == LANES) {
       UNROLL for (int i = 0; i < LANES; ++i) store(out + i * LANES, square[i]);
     } else {
       for (int i = 0; i < words; ++i) store(out + i * LANES, square[i]);
@@ -38,58 +43,69 @@ void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, 
 }
 
 // One group from up to LANES columns of x [length, vectors].
-template <bool BF16>
+template <bool BF16, bool BY_VECTOR>
 void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
-  for (int64_t p = 0; p < length; p += BF16 ? 2 : 1, out += LANES) {
+  const auto words = [&](int64_t p) {
     const Vec low = load_up_to(x + p * ld, vectors);
-    if (BF16) {
-      const Vec high = p + 1 < length ? load_up_to(x + (p + 1) * ld, vectors) : zero();
-      store(out, interleaved_bf16(low, high));
-    } else {
-      store(out, low);
+    if (!BF16) return low;
+    return interleaved_bf16(low, p + 1 < length ? load_up_to(x + (p + 1) * ld, vectors) : zero());
+  };
+  if (BF16 && HAS_TILES) {
+    for (int64_t p = 0; p < length; p += 2 * LANES, out += LANES * LANES) {
+      Vec square[LANES];
+      UNROLL for (int i = 0; i < LANES; ++i)
+        square[i] = p + 2 * i < length ? words(p + 2 * i) : zero();
+      if (BY_VECTOR) transpose(square);
+      UNROLL for (int i = 0; i < LANES; ++i) store(out + i * LANES, square[i]);
     }
+  } else {
+    for (int64_t p = 0; p < length; p += BF16 ? 2 : 1, out += LANES) store(out, words(p));
   }
 }
 
-void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, bool bf16, float* out) {
-  (bf16 ? group_of_rows<true> : group_of_rows<false>)(x, ld, vectors, length, out);
+// Writes entries `entry`.. of a group of `out`; `entry` is a multiple of 32.
+void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, const Packed& out,
+                   int64_t group, int64_t entry) {
+  const auto pack = !out.bf16 ? group_of_rows<false, false>
+                    : out.by_vector ? group_of_rows<true, true> : group_of_rows<true, false>;
+  pack(x, ld, vectors, length, word(out, group, entry));
 }
 
-void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length, bool bf16,
-                      float* out) {
-  (bf16 ? group_of_columns<true> : group_of_columns<false>)(x, ld, vectors, length, out);
+void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length,
+                      const Packed& out, int64_t group, int64_t entry) {
+  const auto pack = !out.bf16 ? group_of_columns<false, false>
+                    : out.by_vector ? group_of_columns<true, true> : group_of_columns<true, false>;
+  pack(x, ld, vectors, length, word(out, group, entry));
 }
 
 int64_t groups(const Packed& p) { return blocks(p.vectors, LANES); }
 
-float* word(const Packed& p, int64_t group, int64_t entry) {
-  return p.words + (group * p.stride + (p.bf16 ? entry / 2 : entry)) * LANES;
-}
-
 }  // namespace
 
-Packed plan(int64_t vectors, int64_t length, bool bf16) {
+Packed plan(Side side, int64_t vectors, int64_t length, bool bf16) {
   const int64_t depth = bf16 ? (length + 1) / 2 : length;
+  const int64_t stored = bf16 && HAS_TILES ? round_up(depth, LANES) : depth;
   // An odd stride, so that the groups do not all fall on the same cache sets.
-  return {nullptr, vectors, length, depth, depth | 1, bf16};
+  return {nullptr, vectors, length, depth, stored | 1, bf16,
+          bf16 && HAS_TILES && side == Side::LEFT};
 }
 
 int64_t words(const Packed& plan) { return groups(plan) * plan.stride * LANES; }
 
 void pack_rows_here(const float* x, int64_t ld, const Packed& out) {
   for (int64_t i = 0; i < out.vectors; i += LANES)
-    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out.bf16, word(out, i / LANES, 0));
+    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out, i / LANES, 0);
 }
 
 void pack_columns_here(const float* x, int64_t ld, const Packed& out) {
   for (int64_t i = 0; i < out.vectors; i += LANES)
-    group_of_columns(x + i, ld, out.vectors - i, out.length, out.bf16, word(out, i / LANES, 0));
+    group_of_columns(x + i, ld, out.vectors - i, out.length, out, i / LANES, 0);
 }
 
 void pack_rows(const float* x, int64_t ld, const Packed& out) {
   parallel(groups(out), [&](int64_t group) {
     const int64_t i = group * LANES;
-    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out.bf16, word(out, group, 0));
+    group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out, group, 0);
   });
 }
 
@@ -101,8 +117,7 @@ void pack_columns(const float* x, int64_t ld, const Packed& out) {
     const int64_t row = job / across * ROWS, first = job % across * GROUPS;
     const int64_t length = min(ROWS, out.length - row);
     for (int64_t g = first; g < min(groups(out), first + GROUPS); ++g)
-      group_of_columns(x + row * ld + g * LANES, ld, out.vectors - g * LANES, length, out.bf16,
-                       word(out, g, row));
+      group_of_columns(x + row * ld + g * LANES, ld, out.vectors - g * LANES, length, out, g, row);
   });
 }
 
@@ -115,7 +130,7 @@ void pack_rows(const Weight& w, int64_t first, const Packed& out) {
       const int64_t length = min(LENGTH, w.k - k);
       for (int64_t i = 0; i < vectors; ++i)
         DEQUANTIZERS[w.type](w.at(row + i, k), length, scratch + i * LENGTH);
-      group_of_rows(scratch, LENGTH, vectors, length, out.bf16, word(out, group, k));
+      group_of_rows(scratch, LENGTH, vectors, length, out, group, k);
     }
   });
 }
@@ -131,8 +146,7 @@ void pack_columns(const Weight& w, int64_t first, const Packed& out) {
     for (int64_t i = 0; i < length; ++i)
       DEQUANTIZERS[w.type](w.at(row + i, first + column), vectors, scratch + i * COLUMNS);
     for (int64_t i = 0; i < vectors; i += LANES)
-      group_of_columns(scratch + i, COLUMNS, vectors - i, length, out.bf16,
-                       word(out, (column + i) / LANES, row));
+      group_of_columns(scratch + i, COLUMNS, vectors - i, length, out, (column + i) / LANES, row);
   });
 }
 

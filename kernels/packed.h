@@ -13,6 +13,11 @@
 // so one load fetches entry p of LANES vectors. A word is one float32, or two
 // neighbouring entries in bfloat16, which the processor multiplies and adds in
 // one instruction. Vectors and entries beyond the end are zero.
+//
+// Intel AMX multiplies tiles of 16 x 16 words. There, in bfloat16, the words of
+// a group are whole such squares, and those of the left side are transposed:
+//
+//     words[group][square][lane][p in square]
 #pragma once
 
 #include <stdint.h>
@@ -28,8 +33,14 @@ constexpr bool HAS_BF16 = true;
 constexpr bool HAS_BF16 = false;
 #endif
 
+#if defined(KERNEL_AMX)
+constexpr bool HAS_TILES = true;
+#else
+constexpr bool HAS_TILES = false;
+#endif
+
 // The layout of `vectors` vectors of `length` entries, without its words.
-Packed plan(int64_t vectors, int64_t length, bool bf16);
+Packed plan(Side side, int64_t vectors, int64_t length, bool bf16);
 // The size of its words, in floats.
 int64_t words(const Packed& plan);
 
@@ -39,7 +50,9 @@ inline Packed vectors(Packed p, int64_t first, int64_t count) {
   p.vectors = count;
   return p;
 }
-// The entries first..first + length of every vector; first is even.
+// The entries first..first + length of every vector; first is a multiple of 32.
+// Of what lies behind them in their last square a product takes no notice, if
+// the other operand was planned with this length: there it has zeros.
 inline Packed entries(Packed p, int64_t first, int64_t length) {
   p.words += (p.bf16 ? first / 2 : first) * LANES;
   p.length = length;

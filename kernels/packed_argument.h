@@ -6,7 +6,7 @@
 
 namespace ondevice {
 
-// A Python Packed: activations laid out once for several products.
+// A Python Packed: activations laid out once as the left side of several products.
 struct PackedObject {
   In<2> source;
   const Kernels* set;
@@ -28,7 +28,7 @@ class Input {
       if (!nb::try_cast<In<2>>(argument, array, false))
         throw nb::type_error((std::string(name) +
                               " must be a C-contiguous float32 matrix or a Packed.").c_str());
-      packed = k.plan(array.shape(0), array.shape(1), wants_bf16(precision, k));
+      packed = k.plan(Side::LEFT, array.shape(0), array.shape(1), wants_bf16(precision, k));
     }
     data = array.data();
   }

@@ -2,6 +2,7 @@
 
 #include "packed.h"
 #include "parallel.h"
+#include "tiles.h"
 
 namespace ondevice::KERNEL_ISA {
 namespace {
@@ -21,9 +22,32 @@ float chains(int64_t rounds) {
   return sum(total);
 }
 
+#if defined(KERNEL_AMX)
+// The same in tile registers, whose results are four chains.
+float chains_of_tiles(int64_t rounds) {
+  const TileRegisters claimed;
+  alignas(64) float square[SQUARE] = {};
+  multiply_tiles<2, 2>(square, 0, square, 0, 1, false, square, 0);  // defines all of them
+  for (int64_t r = 0; r < rounds; ++r) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, square, LANES * sizeof(float));
+  return square[0];
+}
+#endif
+
 }  // namespace
 
 int64_t multiply_adds_in_registers(bool bf16, int64_t jobs, int64_t rounds, float* sink) {
+#if defined(KERNEL_AMX)
+  if (bf16) {
+    parallel(jobs, [&](int64_t job) { sink[job] = chains_of_tiles(rounds); });
+    return jobs * rounds * 4 * SQUARE * 2 * LANES;
+  }
+#endif
   parallel(jobs, [&](int64_t job) {
     sink[job] = bf16 && HAS_BF16 ? chains<true>(rounds) : chains<false>(rounds);
   });

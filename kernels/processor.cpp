@@ -12,6 +12,10 @@
 #else
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define ON_ARM 1
 #if defined(__APPLE__)
@@ -28,6 +32,7 @@ namespace {
 struct Features {
   bool avx2 = false, fma = false, f16c = false;
   bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false, avx512bf16 = false;
+  bool amx_tile = false, amx_bf16 = false;
   bool neon = false, arm_bf16 = false;
 };
 
@@ -60,6 +65,16 @@ uint64_t saved_state() {
 #endif
 }
 
+// Linux saves the tile registers only for processes that asked for it.
+bool may_use_tiles() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return false;
+#endif
+}
+
 bool bit(uint32_t word, int i) { return (word >> i) & 1; }
 
 Features detect() {
@@ -81,6 +96,11 @@ Features detect() {
   f.avx512bw = zmm && bit(seven.ebx, 30);
   f.avx512vl = zmm && bit(seven.ebx, 31);
   f.avx512bf16 = zmm && seven.eax >= 1 && bit(cpuid(7, 1).eax, 5);
+  const bool tiles = (state & 0x60000) == 0x60000;  // their configuration, their content
+  if (tiles && bit(seven.edx, 24) && may_use_tiles()) {
+    f.amx_tile = true;
+    f.amx_bf16 = bit(seven.edx, 22);
+  }
   return f;
 }
 
@@ -124,6 +144,9 @@ std::vector<const Kernels*> runnable() {
 #if defined(HAVE_AVX512BF16)
   if (avx2 && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq && f.avx512bf16)
     sets.push_back(&avx512bf16::table);
+#if defined(HAVE_AMX)
+  if (sets.back() == &avx512bf16::table && f.amx_tile && f.amx_bf16) sets.push_back(&amx::table);
+#endif
 #endif
 #endif
   return sets;
@@ -135,7 +158,7 @@ const Kernels& find(const std::string& name, const char* asked_by) {
     if (name == set->isa) return *set;
     present += (present.empty() ? "" : ", ") + std::string(set->isa);
   }
-  for (const char* known : {"portable", "avx2", "avx512bf16", "neon"})
+  for (const char* known : {"portable", "avx2", "avx512bf16", "amx", "neon"})
     if (name == known)
       throw std::invalid_argument(std::string(asked_by) + " asks for '" + name +
                                   "', which this machine or this build lacks; it has: " + present +
@@ -153,6 +176,7 @@ std::vector<std::pair<std::string, bool>> processor_features() {
   return {{"avx2", f.avx2},         {"fma", f.fma},           {"f16c", f.f16c},
           {"avx512f", f.avx512f},   {"avx512bw", f.avx512bw}, {"avx512vl", f.avx512vl},
           {"avx512dq", f.avx512dq}, {"avx512bf16", f.avx512bf16},
+          {"amx_tile", f.amx_tile}, {"amx_bf16", f.amx_bf16},
           {"neon", f.neon},         {"arm_bf16", f.arm_bf16}};
 }
 

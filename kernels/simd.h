@@ -19,6 +19,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(KERNEL_AMX)  // AVX-512 with BF16, and tiles for products: tiles.h
+#define KERNEL_AVX512BF16
+#endif
+
 #if defined(KERNEL_AVX2) || defined(KERNEL_AVX512BF16)
 #include <immintrin.h>
 #elif defined(KERNEL_NEON)

@@ -24,7 +24,7 @@ struct Kernels {
   int64_t (*multiply_adds_in_registers)(bool bf16, int64_t jobs, int64_t rounds, float* sink);
   void (*dequantize_rows)(const Weight& w, const int32_t* rows, int64_t count, float* out);
 
-  Packed (*plan)(int64_t vectors, int64_t length, bool bf16);
+  Packed (*plan)(Side side, int64_t vectors, int64_t length, bool bf16);
   int64_t (*words)(const Packed& plan);
   void (*pack_rows)(const float* x, int64_t ld, const Packed& out);
   void (*linear_forward)(const Packed& x, const Weight& w, bool accumulate, float* y);
@@ -58,6 +58,7 @@ struct Kernels {
 namespace portable { extern const Kernels table; }
 namespace avx2 { extern const Kernels table; }
 namespace avx512bf16 { extern const Kernels table; }
+namespace amx { extern const Kernels table; }
 namespace neon { extern const Kernels table; }
 
 }  // namespace ondevice

@@ -1,6 +1,6 @@
 """What this machine's processor can do, and which compiled kernels run on it.
 
-`ONDEVICE_ISA` (portable, avx2, avx512bf16 or neon) forces an instruction set;
+`ONDEVICE_ISA` (portable, avx2, avx512bf16, amx or neon) forces an instruction set;
 one that the machine lacks is refused, never tried.
 """
 

@@ -10,10 +10,17 @@ import gguf
 import numpy as np
 import pytest
 
+from ondevice.base import native
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
 from ondevice.settings import ModelSettings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_llama() -> None:
+    """Tests that load models with llama-cpp-python's own class do so as the engine does."""
+    native.share_default_params()
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,25 @@ def last_error() -> str:
     return text
 
 
+def default_model_params() -> Any:
+    """Return llama.cpp's parameters for loading a model, without what is known to crash."""
+    lib = llama_cpp()
+    params = lib.llama_model_default_params()
+    if b"AMX_INT8 = 1" in lib.llama_print_system_info():
+        # Compiled with GCC 12, llama.cpp's code for Intel AMX dies when it configures the tile
+        # registers; its other code reads the mapped file as it is.
+        params.use_extra_bufts = False
+    return params
+
+
+def share_default_params() -> None:
+    """Let llama-cpp-python's own `Llama` load models with `default_model_params` too.
+
+    For benchmarks and tests, which compare with it.
+    """
+    llama_cpp().llama_cpp.llama_model_default_params = default_model_params
+
+
 def load_model(path: Path, *, vocab_only: bool = False, n_gpu_layers: int = 0) -> Any:
     """Load the GGUF at `path`, memory-mapped, and return llama.cpp's model pointer.
 
@@ -51,7 +70,7 @@ def load_model(path: Path, *, vocab_only: bool = False, n_gpu_layers: int = 0) -
         InvalidModelError: llama.cpp refuses the file.
     """
     lib = llama_cpp()
-    params = lib.llama_model_default_params()
+    params = default_model_params()
     params.vocab_only = vocab_only
     params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
     params.n_gpu_layers = 0x7FFFFFFF if n_gpu_layers < 0 else n_gpu_layers

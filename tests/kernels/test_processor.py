@@ -40,7 +40,7 @@ def test_unknown_instruction_set_is_one_clear_sentence() -> None:
 
 
 def test_instruction_set_that_the_machine_lacks_is_refused() -> None:
-    for name in {"avx2", "avx512bf16", "neon"} - set(processor.available_isas()):
+    for name in {"avx2", "avx512bf16", "amx", "neon"} - set(processor.available_isas()):
         out = run_with_isa(name).stdout
         assert f"asks for '{name}', which this machine or this build lacks" in out
         with pytest.raises(ValueError, match="lacks"):
@@ -51,4 +51,5 @@ def test_features_agree_with_the_sets_offered() -> None:
     found = processor.features()
     assert ("avx2" in processor.available_isas()) <= (found["avx2"] and found["fma"])
     assert ("avx512bf16" in processor.available_isas()) <= found["avx512bf16"]
+    assert ("amx" in processor.available_isas()) <= (found["amx_tile"] and found["amx_bf16"])
     assert ("neon" in processor.available_isas()) <= found["neon"]
