@@ -61,10 +61,16 @@ class Bench:
         return best
 
     def product(
-        self, name: str, work: float, peak: float, call: Callable[..., None], *arguments: Any
+        self,
+        name: str,
+        work: float,
+        peak: float,
+        call: Callable[..., None],
+        *arguments: Any,
+        **more: Any,
     ) -> None:
         """Add a row for a kernel that does `work` multiplications and additions."""
-        gflops = 1e-9 * work / self.best(call, *arguments)
+        gflops = 1e-9 * work / self.best(call, *arguments, **more)
         self.rows.append({"kernel": name, "gflops": gflops, "share": gflops / peak})
 
     def stream(
@@ -88,38 +94,33 @@ def linear_layers(bench: Bench, t: int, types: list[str], peak: float) -> None:
 
 
 def lora_pairs(bench: Bench, t: int, peak: float) -> None:
-    """The low-rank products beside a linear layer."""
+    """Linear layers with a trained low-rank pair beside them, and all gradients."""
     for n, k in SHAPES:
-        x, y, dy, dx = normal(t, k), normal(t, n), normal(t, n), normal(t, k)
+        w, x, y, dy, dx = (
+            weight("Q4_1", n, k),
+            normal(t, k),
+            normal(t, n),
+            normal(t, n),
+            normal(t, k),
+        )
         a, b, xa = normal(RANK, k), normal(n, RANK), normal(t, RANK)
-        da, db = np.zeros_like(a), np.zeros_like(b)
-        work = 2.0 * t * RANK * (n + k)
+        pair = _kernels.Lora(a, b, 1.0, np.zeros_like(a), np.zeros_like(b))
+        pairs: dict[str, Any] = {"pairs": [pair], "products": [xa]}
+        frozen, low_rank = 2.0 * t * n * k, 2.0 * t * RANK * (n + k)
+        name = f"Q4_1 [{n} x {k}] + LoRA {RANK}"
         bench.product(
-            f"LoRA {RANK} [{n} x {k}] forward",
-            work,
-            peak,
-            _kernels.lora_forward,
-            x,
-            a,
-            b,
-            1.0,
-            xa,
-            y,
+            f"{name} forward", frozen + low_rank, peak, _kernels.linear_forward, x, w, y, **pairs
         )
         bench.product(
-            f"LoRA {RANK} [{n} x {k}] backward",
-            2 * work,
+            f"{name} backward",
+            frozen + 2 * low_rank,
             peak,
-            _kernels.lora_backward,
+            _kernels.linear_backward,
             dy,
-            x,
-            xa,
-            a,
-            b,
-            1.0,
-            da,
-            db,
+            w,
             dx,
+            x=x,
+            **pairs,
         )
 
 

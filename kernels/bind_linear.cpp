@@ -1,8 +1,10 @@
 // Weights and linear layers.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <optional>
+#include <vector>
 
 #include "packed_argument.h"
 
@@ -73,65 +75,68 @@ void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
   new (self) PackedObject{std::move(x), &k, packed, std::move(memory)};
 }
 
-void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, bool accumulate,
-                    const std::string& precision) {
+// A low-rank pair and, if it is trained, where its gradients go.
+struct LoraObject {
+  In<2> a, b;
+  float scale;
+  std::optional<Out<2>> da, db;
+};
+
+void make_lora(LoraObject* self, In<2> a, In<2> b, float scale, std::optional<Out<2>> da,
+               std::optional<Out<2>> db) {
+  const auto r = int64_t(a.shape(0)), k = int64_t(a.shape(1)), n = int64_t(b.shape(0));
+  check_shape("b", b, {n, r});
+  if (da) check_shape("da", *da, {r, k});
+  if (db) check_shape("db", *db, {n, r});
+  new (self) LoraObject{std::move(a), std::move(b), scale, std::move(da), std::move(db)};
+}
+
+using Pairs = std::vector<const LoraObject*>;
+using Inner = std::vector<Out<2>>;
+
+std::vector<Lora> loras_of(const Pairs& pairs, const Inner& products, int64_t t, const Weight& w) {
+  check(pairs.size() == products.size(), "There must be one product for each pair.");
+  std::vector<Lora> loras;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const LoraObject& p = *pairs[i];
+    const auto r = int64_t(p.a.shape(0));
+    check_shape("a", p.a, {r, w.k});
+    check_shape("b", p.b, {w.n, r});
+    check_shape("a product", products[i], {t, r});
+    loras.push_back({p.a.data(), p.b.data(), r, w.k, w.n, p.scale, products[i].data(),
+                     p.da ? p.da->data() : nullptr, p.db ? p.db->data() : nullptr});
+  }
+  return loras;
+}
+
+void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, const Pairs& pairs,
+                    const Inner& products, bool accumulate, const std::string& precision) {
   const Kernels& k = kernels();
   Input input("x", x, precision, k);
   check(input.columns() == w.weight.k, "x must have as many columns as the weight.");
   check_shape("y", y, {input.rows(), w.weight.n});
+  const std::vector<Lora> loras = loras_of(pairs, products, input.rows(), w.weight);
   float* out = y.data();
   nb::gil_scoped_release unlocked;
-  k.linear_forward(input.ready(), w.weight, accumulate, out);
+  k.linear_forward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())}, accumulate,
+                   out);
 }
 
-void linear_backward(nb::handle dy, const WeightObject& w, Out<2> dx, bool accumulate,
-                     const std::string& precision) {
+void linear_backward(nb::handle dy, const WeightObject& w, std::optional<Out<2>> dx,
+                     const Pairs& pairs, const Inner& products, std::optional<In<2>> x,
+                     bool accumulate, const std::string& precision) {
   const Kernels& k = kernels();
   Input input("dy", dy, precision, k);
   check(input.columns() == w.weight.n, "dy must have as many columns as the weight has rows.");
-  check_shape("dx", dx, {input.rows(), w.weight.k});
-  float* out = dx.data();
+  if (dx) check_shape("dx", *dx, {input.rows(), w.weight.k});
+  if (x) check_shape("x", *x, {input.rows(), w.weight.k});
+  const std::vector<Lora> loras = loras_of(pairs, products, input.rows(), w.weight);
+  for (const Lora& lora : loras) check(x || !lora.da, "A pair's da needs the layer's input x.");
+  float* out = dx ? dx->data() : nullptr;
+  const float* layer_input = x ? x->data() : nullptr;
   nb::gil_scoped_release unlocked;
-  k.linear_backward(input.ready(), w.weight, accumulate, out);
-}
-
-Lora lora_of(const In<2>& a, const In<2>& b, float scale) {
-  const Lora lora{a.data(), b.data(), int64_t(a.shape(0)), int64_t(a.shape(1)),
-                  int64_t(b.shape(0)), scale};
-  check_shape("b", b, {lora.n, lora.r});
-  return lora;
-}
-
-void lora_forward(nb::handle x, In<2> a, In<2> b, float scale, Out<2> xa, Out<2> y,
-                  const std::string& precision) {
-  const Kernels& k = kernels();
-  Input input("x", x, precision, k);
-  const Lora lora = lora_of(a, b, scale);
-  check(input.columns() == lora.k, "x must have as many columns as a.");
-  check_shape("xa", xa, {input.rows(), lora.r});
-  check_shape("y", y, {input.rows(), lora.n});
-  float *inner = xa.data(), *out = y.data();
-  nb::gil_scoped_release unlocked;
-  k.lora_forward(input.ready(), lora, inner, out);
-}
-
-void lora_backward(nb::handle dy, In<2> x, In<2> xa, In<2> a, In<2> b, float scale,
-                   std::optional<Out<2>> da, std::optional<Out<2>> db, std::optional<Out<2>> dx,
-                   const std::string& precision) {
-  const Kernels& k = kernels();
-  Input input("dy", dy, precision, k);
-  const Lora lora = lora_of(a, b, scale);
-  check(input.columns() == lora.n, "dy must have as many columns as b has rows.");
-  check_shape("x", x, {input.rows(), lora.k});
-  check_shape("xa", xa, {input.rows(), lora.r});
-  if (da) check_shape("da", *da, {lora.r, lora.k});
-  if (db) check_shape("db", *db, {lora.n, lora.r});
-  if (dx) check_shape("dx", *dx, {input.rows(), lora.k});
-  const float *layer_input = x.data(), *inner = xa.data();
-  float *to_a = da ? da->data() : nullptr, *to_b = db ? db->data() : nullptr,
-        *to_x = dx ? dx->data() : nullptr;
-  nb::gil_scoped_release unlocked;
-  k.lora_backward(input.ready(), input.data, layer_input, inner, lora, to_a, to_b, to_x);
+  k.linear_backward(input.ready(), input.data, w.weight, {loras.data(), int64_t(loras.size())},
+                    layer_input, accumulate, out);
 }
 
 }  // namespace
@@ -153,16 +158,15 @@ void bind_linear(nb::module_& m) {
   m.def("row_bytes", &row_bytes, "type"_a, "k"_a);
   m.def("dequantize", &dequantize, "w"_a, "out"_a.noconvert());
   m.def("dequantize_rows", &dequantize_rows, "w"_a, "rows"_a.noconvert(), "out"_a.noconvert());
+  nb::class_<LoraObject>(m, "Lora")
+      .def("__init__", &make_lora, "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a,
+           "da"_a.noconvert().none() = nb::none(), "db"_a.noconvert().none() = nb::none());
   m.def("linear_forward", &linear_forward, "x"_a, "w"_a, "y"_a.noconvert(), nb::kw_only(),
-        "accumulate"_a = false, "precision"_a = "auto");
-  m.def("linear_backward", &linear_backward, "dy"_a, "w"_a, "dx"_a.noconvert(), nb::kw_only(),
-        "accumulate"_a = false, "precision"_a = "auto");
-  m.def("lora_forward", &lora_forward, "x"_a, "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a,
-        "xa"_a.noconvert(), "y"_a.noconvert(), nb::kw_only(), "precision"_a = "auto");
-  m.def("lora_backward", &lora_backward, "dy"_a, "x"_a.noconvert(), "xa"_a.noconvert(),
-        "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a, "da"_a.noconvert().none(),
-        "db"_a.noconvert().none(), "dx"_a.noconvert().none(), nb::kw_only(),
+        "pairs"_a = Pairs(), "products"_a.noconvert() = Inner(), "accumulate"_a = false,
         "precision"_a = "auto");
+  m.def("linear_backward", &linear_backward, "dy"_a, "w"_a, "dx"_a.noconvert().none(),
+        nb::kw_only(), "pairs"_a = Pairs(), "products"_a.noconvert() = Inner(),
+        "x"_a.noconvert().none() = nb::none(), "accumulate"_a = false, "precision"_a = "auto");
 }
 
 }  // namespace ondevice

@@ -1,22 +1,19 @@
-// Linear layers over frozen quantized weights, and low-rank adapters beside them.
+// Linear layers over frozen quantized weights, with low-rank adapters beside them.
 #pragma once
 
 #include "packed.h"
 
 namespace ondevice::KERNEL_ISA {
 
-// y [T, N] = x [T, K] Wᵀ, or += with accumulate; x holds rows of K.
-void linear_forward(const Packed& x, const Weight& w, bool accumulate, float* y);
+// y [T, N] = x [T, K] Wᵀ + sum of scale * (x Aᵀ) Bᵀ over the pairs, or += with
+// accumulate; x holds rows of K. Every pair's x Aᵀ is kept in its xa.
+void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, bool accumulate,
+                    float* y);
 
-// dx [T, K] = dy [T, N] W, or += with accumulate; dy holds rows of N.
-void linear_backward(const Packed& dy, const Weight& w, bool accumulate, float* dx);
-
-// xa [T, R] = x Aᵀ and y [T, N] += scale * xa Bᵀ
-void lora_forward(const Packed& x, const Lora& lora, float* xa, float* y);
-
-// da [R, K] +=, db [N, R] +=, dx [T, K] +=; any of them may be null. dy_packed
-// holds the rows of dy [T, N].
-void lora_backward(const Packed& dy_packed, const float* dy, const float* x, const float* xa,
-                   const Lora& lora, float* da, float* db, float* dx);
+// dx [T, K] = dy [T, N] W + sum of scale * (dy B) A, or += with accumulate, if dx
+// is wanted; and every pair's da and db, if wanted. dy_packed holds the rows of dy;
+// x is the layer's input, needed where a da is wanted.
+void linear_backward(const Packed& dy_packed, const float* dy, const Weight& w,
+                     const Loras& pairs, const float* x, bool accumulate, float* dx);
 
 }  // namespace ondevice::KERNEL_ISA

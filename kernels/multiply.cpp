@@ -146,20 +146,27 @@ void block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t
 
 }  // namespace
 
-void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
+void multiply(const Product* products, int64_t count, float alpha, bool accumulate, float* c,
               int64_t ldc) {
   // Large blocks fetch less from memory; but there must be enough of them to share.
-  const int64_t groups = blocks(b.vectors, LANES);
+  const int64_t vectors = products->a.vectors, groups = blocks(products->b.vectors, LANES);
   int64_t rows = JOB_ROWS, width = JOB_STRIPS * STRIP;
-  const auto jobs = [&] { return blocks(a.vectors, rows) * blocks(groups, width); };
+  const auto jobs = [&] { return blocks(vectors, rows) * blocks(groups, width); };
   while (jobs() < ENOUGH_JOBS && width > STRIP) width = round_up(width / 2, STRIP);
   while (jobs() < ENOUGH_JOBS && rows > LANES) rows /= 2;
-  const int64_t down = blocks(a.vectors, rows);
+  const int64_t down = blocks(vectors, rows);
   parallel(jobs(), [&](int64_t job) {
     const int64_t begin = job % down * rows, first = job / down * width;
-    block(a, begin, min(a.vectors, begin + rows), b, first, min(groups, first + width),
-          {c, ldc, alpha}, accumulate);
+    for (int64_t i = 0; i < count; ++i)
+      block(products[i].a, begin, min(vectors, begin + rows), products[i].b, first,
+            min(groups, first + width), {c, ldc, alpha}, accumulate || i > 0);
   });
+}
+
+void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
+              int64_t ldc) {
+  const Product product{a, b};
+  multiply(&product, 1, alpha, accumulate, c, ldc);
 }
 
 void multiply_here(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,

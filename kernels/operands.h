@@ -24,6 +24,16 @@ struct Lora {
   const float *a, *b;
   int64_t r, k, n;
   float scale;
+  float* xa;        // [T, R] x Aᵀ, written by the forward and read by the backward pass
+  float *da, *db;   // gradients that are added to, or null
+};
+
+// The pairs beside one matrix.
+struct Loras {
+  const Lora* first;
+  int64_t count;
+  const Lora* begin() const { return first; }
+  const Lora* end() const { return first + count; }
 };
 
 // Token i sees the tokens first[i] .. i, and if window > 0 no more than the last

@@ -69,8 +69,15 @@ void pack_columns(const float* x, int64_t ld, const Packed& out);
 void pack_rows(const Weight& w, int64_t first, const Packed& out);
 void pack_columns(const Weight& w, int64_t first, const Packed& out);
 
+struct Product {
+  Packed a, b;
+};
+
 // C [a.vectors, b.vectors] = alpha * A Bᵀ, or += with accumulate; ldc floats between rows.
 void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
+              int64_t ldc);
+// The same for the sum of `count` products, whose A and B differ in length only.
+void multiply(const Product* products, int64_t count, float alpha, bool accumulate, float* c,
               int64_t ldc);
 
 // The same, by the calling thread alone, for use inside a job.

@@ -27,11 +27,10 @@ struct Kernels {
   Packed (*plan)(Side side, int64_t vectors, int64_t length, bool bf16);
   int64_t (*words)(const Packed& plan);
   void (*pack_rows)(const float* x, int64_t ld, const Packed& out);
-  void (*linear_forward)(const Packed& x, const Weight& w, bool accumulate, float* y);
-  void (*linear_backward)(const Packed& dy, const Weight& w, bool accumulate, float* dx);
-  void (*lora_forward)(const Packed& x, const Lora& lora, float* xa, float* y);
-  void (*lora_backward)(const Packed& dy_packed, const float* dy, const float* x, const float* xa,
-                        const Lora& lora, float* da, float* db, float* dx);
+  void (*linear_forward)(const Packed& x, const Weight& w, const Loras& pairs, bool accumulate,
+                         float* y);
+  void (*linear_backward)(const Packed& dy_packed, const float* dy, const Weight& w,
+                          const Loras& pairs, const float* x, bool accumulate, float* dx);
 
   void (*rms_norm_forward)(const float* x, const float* weight, float eps, int64_t t, int64_t k,
                            float* y, float* rstd);

@@ -11,6 +11,7 @@ TypeError before anything is written. Results do not depend on the number of thr
 has it, and in float32 elsewhere; "f32" multiplies in float32 everywhere.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -86,58 +87,46 @@ class Packed:
 
     def __init__(self, x: F32, precision: Precision = "auto") -> None: ...
 
+class Lora:
+    """A low-rank pair a [R, K] and b [N, R]; da and db of the same shapes if it is trained."""
+
+    def __init__(
+        self, a: F32, b: F32, scale: float, da: F32 | None = None, db: F32 | None = None
+    ) -> None: ...
+
 def linear_forward(
     x: F32 | Packed,
     w: Weight,
     y: F32,
     *,
+    pairs: Sequence[Lora] = (),
+    products: Sequence[F32] = (),
     accumulate: bool = False,
     precision: Precision = "auto",
 ) -> None:
-    """Y [T, N] = X [T, K] Wᵀ, or += with `accumulate`. A Packed x brings its own precision."""
+    """Y [T, N] = X [T, K] Wᵀ + Σ scale · (X Aᵀ) Bᵀ over the pairs, or += with `accumulate`.
+
+    products are arrays [T, R], one for each pair, that X Aᵀ is written to for the backward
+    pass. A Packed x brings its own precision.
+    """
 
 def linear_backward(
     dy: F32 | Packed,
     w: Weight,
-    dx: F32,
+    dx: F32 | None,
     *,
+    pairs: Sequence[Lora] = (),
+    products: Sequence[F32] = (),
+    x: F32 | None = None,
     accumulate: bool = False,
     precision: Precision = "auto",
 ) -> None:
-    """dX [T, K] = dY [T, N] W, or += with `accumulate`."""
+    """dX [T, K] = dY [T, N] W + Σ scale · (dY B) A, or += with `accumulate`; and gradients.
 
-def lora_forward(
-    x: F32 | Packed,
-    a: F32,
-    b: F32,
-    scale: float,
-    xa: F32,
-    y: F32,
-    *,
-    precision: Precision = "auto",
-) -> None:
-    """xa [T, R] = X [T, K] Aᵀ (kept for the backward pass), and Y [T, N] += scale · xa Bᵀ.
-
-    a is [R, K], b is [N, R].
-    """
-
-def lora_backward(
-    dy: F32 | Packed,
-    x: F32,
-    xa: F32,
-    a: F32,
-    b: F32,
-    scale: float,
-    da: F32 | None,
-    db: F32 | None,
-    dx: F32 | None,
-    *,
-    precision: Precision = "auto",
-) -> None:
-    """Gradients of lora_forward: da [R, K] +=, db [N, R] +=, dx [T, K] +=.
-
-    dy is [T, N] (a Packed one keeps a reference to its array, which must not have changed).
-    da and db are None for a frozen adapter, dx is None below the lowest layer that is trained.
+    Every pair's da [R, K] += scale · (dY B)ᵀ X and db [N, R] += scale · dYᵀ (X Aᵀ), where it has
+    them. products are those of linear_forward, x is its input, needed for a da. dx is None
+    below the lowest layer that is trained. A Packed dy keeps a reference to its array, which
+    must not have changed.
     """
 
 # ---- norms, positions, activations --------------------------------------------------------

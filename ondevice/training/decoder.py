@@ -161,6 +161,7 @@ class Decoder:
 
     def _forward(self, pack: Pack, *, keep: bool) -> tuple[F32, dict[int, Saved], Places]:
         """Return the last block's output (T, C) and, for each trained block, what it kept."""
+        self.buffers.begin()
         places = self._places(pack)
         x = self.buffers.take("x.first", len(pack.tokens), self.architecture.width)
         _kernels.dequantize_rows(self.embedding, pack.tokens, x)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ondevice import _kernels
-from ondevice._kernels import Packed, Weight
+from ondevice._kernels import Lora, Packed, Weight
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair
 from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture, block_of
@@ -41,6 +41,11 @@ class Pair:
         """Whether gradients are wanted."""
         return self.da is not None
 
+    @property
+    def kernel(self) -> Lora:
+        """The pair as the kernels take it; the arrays are shared."""
+        return Lora(self.a, self.b, self.scale, self.da, self.db)
+
 
 class AdaptedLinear:
     """A frozen matrix with the pairs that are added to it, in the order they were stacked."""
@@ -57,12 +62,11 @@ class AdaptedLinear:
 
     def forward(self, x: F32 | Packed, y: F32, precision: Precision) -> list[F32]:
         """Compute y (T, out) from x (T, in); return A x (T, rank) of each pair for `backward`."""
-        _kernels.linear_forward(x, self.weight, y, precision=precision)
-        products = []
-        for pair in self.pairs:
-            xa = np.empty((y.shape[0], pair.a.shape[0]), np.float32)
-            _kernels.lora_forward(x, pair.a, pair.b, pair.scale, xa, y, precision=precision)
-            products.append(xa)
+        pairs = [pair.kernel for pair in self.pairs]
+        products = [np.empty((y.shape[0], p.a.shape[0]), np.float32) for p in self.pairs]
+        _kernels.linear_forward(
+            x, self.weight, y, pairs=pairs, products=products, precision=precision
+        )
         return products
 
     def backward(
@@ -87,17 +91,11 @@ class AdaptedLinear:
         """
         if dx is None and not self.trained:
             return
-        packed = Packed(dy, precision)
-        if dx is not None:
-            _kernels.linear_backward(
-                packed, self.weight, dx, accumulate=accumulate, precision=precision
-            )
-        for pair, xa in zip(self.pairs, products, strict=True):
-            if dx is not None or pair.trained:
-                _kernels.lora_backward(
-                    packed, x, xa, pair.a, pair.b, pair.scale, pair.da, pair.db, dx,
-                    precision=precision,
-                )  # fmt: skip
+        _kernels.linear_backward(
+            Packed(dy, precision), self.weight, dx,
+            pairs=[pair.kernel for pair in self.pairs], products=products, x=x,
+            accumulate=accumulate, precision=precision,
+        )  # fmt: skip
 
 
 class AdapterParameters:

@@ -116,34 +116,70 @@ def test_packed_input_gives_the_same_bits(isa: str) -> None:
     t=st.integers(1, 100),
     k=st.integers(1, 150),
     n=st.integers(1, 150),
-    r=st.integers(1, 33),
+    ranks=st.lists(st.integers(1, 33), min_size=1, max_size=3),
+    accumulate=st.booleans(),
 )
-def test_lora(isa: str, precision: str, t: int, k: int, n: int, r: int) -> None:
-    tolerance, scale = PRECISIONS[precision], 0.7
-    x, a, b, dy = normal(t, k), normal(r, k, seed=1), normal(n, r, seed=2), normal(t, n, seed=3)
-    y, xa = normal(t, n, seed=4), np.empty((t, r), np.float32)
-    da, db, dx = normal(r, k, seed=5), normal(n, r, seed=6), normal(t, k, seed=7)
-    x64, a64, b64, dy64 = (m.astype(np.float64) for m in (x, a, b, dy))
-    wanted_y = y + scale * x64 @ a64.T @ b64.T
-    wanted_da = da + scale * (dy64 @ b64).T @ x64
-    wanted_db = db + scale * dy64.T @ (x64 @ a64.T)
-    wanted_dx = dx + scale * dy64 @ b64 @ a64
-    _kernels.lora_forward(x, a, b, scale, xa, y, precision=precision)
-    _kernels.lora_backward(dy, x, xa, a, b, scale, da, db, dx, precision=precision)
-    inner, down, back = abs(x64) @ abs(a64).T, abs(dy64) @ abs(b64), scale * abs(b64) @ abs(a64)
-    assert_close(xa, x64 @ a64.T, tolerance, inner)
-    assert_close(y, wanted_y, tolerance, abs(x64) @ back.T)
-    assert_close(da, wanted_da, tolerance, scale * down.T @ abs(x64))
-    assert_close(db, wanted_db, tolerance, scale * abs(dy64).T @ inner)
-    assert_close(dx, wanted_dx, tolerance, abs(dy64) @ back)
+def test_pairs_beside_a_matrix(
+    isa: str, precision: str, t: int, k: int, n: int, ranks: list[int], accumulate: bool
+) -> None:
+    tolerance = PRECISIONS[precision]
+    w, values = weight("F32", n, k)
+    x, dy, y, dx = normal(t, k), normal(t, n, seed=3), normal(t, n, seed=4), normal(t, k, seed=7)
+    x64, dy64 = x.astype(np.float64), dy.astype(np.float64)
+    wanted_y, wanted_dx = x64 @ values.T + accumulate * y, dy64 @ values + accumulate * dx
+    parts_y, parts_dx = abs(x64) @ abs(values.T), abs(dy64) @ abs(values)
+    pairs, products, gradients = [], [], []
+    for i, r in enumerate(ranks):
+        a, b, scale = normal(r, k, seed=10 + i), normal(n, r, seed=20 + i), 0.7 + i
+        da, db = normal(r, k, seed=30 + i), normal(n, r, seed=40 + i)
+        a64, b64 = a.astype(np.float64), b.astype(np.float64)
+        inner, down = abs(x64) @ abs(a64).T, abs(dy64) @ abs(b64)
+        wanted_y += scale * x64 @ a64.T @ b64.T
+        wanted_dx += scale * dy64 @ b64 @ a64
+        parts_y += scale * inner @ abs(b64).T
+        parts_dx += scale * down @ abs(a64)
+        gradients += [
+            (da, da + scale * (dy64 @ b64).T @ x64, scale * down.T @ abs(x64)),
+            (db, db + scale * dy64.T @ (x64 @ a64.T), scale * abs(dy64).T @ inner),
+        ]
+        pairs.append(_kernels.Lora(a, b, scale, da, db))
+        products.append(np.empty((t, r), np.float32))
+    more = {"pairs": pairs, "products": products, "accumulate": accumulate, "precision": precision}
+    _kernels.linear_forward(x, w, y, **more)
+    _kernels.linear_backward(dy, w, dx, x=x, **more)
+    assert_close(y, wanted_y, tolerance, parts_y)
+    assert_close(dx, wanted_dx, tolerance, parts_dx)
+    for got, wanted, parts in gradients:
+        assert_close(got, wanted, tolerance, parts)
 
 
-def test_lora_backward_of_a_frozen_pair(isa: str) -> None:
+def test_backward_of_frozen_pairs_and_of_the_lowest_layer(isa: str) -> None:
+    w, values = weight("F32", 9, 20)
     x, a, b, dy = normal(7, 20), normal(4, 20), normal(9, 4), normal(7, 9)
-    xa, y, dx = np.empty((7, 4), np.float32), np.zeros((7, 9), np.float32), np.zeros_like(x)
-    _kernels.lora_forward(x, a, b, 1.0, xa, y, precision="f32")
-    _kernels.lora_backward(dy, x, xa, a, b, 1.0, None, None, dx, precision="f32")
-    assert_close(dx, dy @ b @ a, 1e-5)
+    xa, y, dx = np.empty((7, 4), np.float32), np.empty((7, 9), np.float32), np.empty_like(x)
+    frozen = {"pairs": [_kernels.Lora(a, b, 1.0)], "products": [xa], "precision": "f32"}
+    _kernels.linear_forward(x, w, y, **frozen)
+    _kernels.linear_backward(dy, w, dx, **frozen)
+    assert_close(dx, dy @ values + dy @ b @ a, 1e-5)
+    da, db = np.zeros_like(a), np.zeros_like(b)
+    trained = frozen | {"pairs": [_kernels.Lora(a, b, 1.0, da, db)]}
+    _kernels.linear_backward(dy, w, None, x=x, **trained)
+    assert_close(da, (dy @ b).T @ x, 1e-5)
+    assert_close(db, dy.T @ (x @ a.T), 1e-5)
+    with pytest.raises(ValueError, match="needs the layer's input x"):
+        _kernels.linear_backward(dy, w, None, **trained)
+
+
+def test_slabs_with_pairs(isa: str) -> None:
+    """More rows than are unpacked, and summed over, at a time."""
+    w, values = weight("Q8_0", 4200, 1056)
+    x, a, b, dy = normal(5, 1056), normal(3, 1056), normal(4200, 3), normal(5, 4200)
+    xa, y, dx = np.empty((5, 3), np.float32), np.empty((5, 4200), np.float32), np.empty_like(x)
+    frozen = {"pairs": [_kernels.Lora(a, b, 0.5)], "products": [xa], "precision": "f32"}
+    _kernels.linear_forward(x, w, y, **frozen)
+    _kernels.linear_backward(dy, w, dx, **frozen)
+    assert_close(y, x @ values.T + 0.5 * x @ a.T @ b.T, 1e-5)
+    assert_close(dx, dy @ values + 0.5 * dy @ b @ a, 1e-5)
 
 
 def test_wrong_shapes_are_refused() -> None:
@@ -154,5 +190,10 @@ def test_wrong_shapes_are_refused() -> None:
         _kernels.linear_forward(normal(3, 32), w, normal(3, 5))
     with pytest.raises(TypeError, match="float32 matrix"):
         _kernels.linear_forward(np.zeros((3, 32)), w, normal(3, 4))  # type: ignore[arg-type]
+    pair = _kernels.Lora(normal(2, 32), normal(4, 2), 1.0)
+    with pytest.raises(ValueError, match="one product for each pair"):
+        _kernels.linear_forward(normal(3, 32), w, normal(3, 4), pairs=[pair])
+    with pytest.raises(ValueError, match=r"b has shape \(4, 3\), but must have \(4, 2\)"):
+        _kernels.Lora(normal(2, 32), normal(4, 3), 1.0)
     with pytest.raises(ValueError, match="precision is 'half'"):
         _kernels.linear_forward(normal(3, 32), w, normal(3, 4), precision="half")  # type: ignore[arg-type]
