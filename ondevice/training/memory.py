@@ -99,6 +99,12 @@ def resident_memory() -> int | None:
     """Return this process's peak resident memory in bytes, or None where that cannot be told."""
     if sys.platform == "win32":
         return None
+    try:  # on Linux ru_maxrss would begin with the peak of the process that started this one
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, UnicodeDecodeError):
+        pass  # not Linux
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

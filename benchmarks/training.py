@@ -1,0 +1,271 @@
+"""How fast is training next to PEFT with PyTorch, in how much memory, and where does time go?
+
+Everything runs in processes of its own, one after the other, and ends up in one table: the
+machine's measured peaks, each kernel's share of them, our training step (activations kept and
+recomputed; all tokens supervised and half of them; one thread and all), the same with PEFT where
+torch is importable, and our input gradient against ggml's `out_prod`. Rank 16 on all linear
+layers, 512 tokens a step, loss on all tokens. 135M is the default model; the others have the
+dimensions and tensor types of Qwen2.5-0.5B and Llama-3.2-1B and random weights.
+
+    python benchmarks/training.py [--shape 135M]... [--peer bf16]... [--quick] [--json [PATH]]
+
+--shape and --peer (bf16, f32, none) may be repeated; without them all are measured. --quick
+makes one step of each. --json without a path prints JSON and leaves the table to stderr.
+The peer needs `pip install torch transformers peft`. ONDEVICE_ISA holds for our side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from training_shapes import NAMES, model_of
+
+HERE = Path(__file__).parent
+TOKENS = 512
+BATCHES = "1x512,2x256,4x256"
+PEERS = ("bf16", "f32")
+PEER_PACKAGES = ("torch", "transformers", "peft")
+
+# What we want to reach, by shape, on a processor with AVX512-BF16; with AVX2 another for f32.
+FASTER_THAN_BF16 = {"135M": 1.8, "0.5B": 1.5, "1.2B": 1.25}
+FASTER_THAN_F32 = {"135M": 3.0}
+FASTER_THAN_F32_AVX2 = 1.4
+MEMORY_OF_BF16 = {"135M": 0.30, "0.5B": 0.25, "1.2B": 0.25}
+HALF_SUPERVISED = {"135M": 1.08, "0.5B": 1.12, "1.2B": 1.08}
+SHARES = {"Q4_0": (0.8, 0.7), "Q4_1": (0.8, 0.7), "Q8_0": (0.8, 0.7), "Q4_K": (0.8, 0.7)}
+SHARES |= {"Q5_K": (0.7, 0.65), "Q6_K": (0.7, 0.65)}
+
+
+class Effort:
+    """How long to measure."""
+
+    def __init__(self, quick: bool) -> None:
+        """Choose between a look and a measurement."""
+        self.steps, self.seconds, self.kernel_seconds = (1, 0.0, 0.05) if quick else (3, 8.0, 0.2)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options that the programs for a step share."""
+        return ["--seconds", str(self.seconds), "--steps", str(self.steps)]
+
+
+def run(program: str, *arguments: str) -> dict[str, Any]:
+    """Run a program of this folder in a process of its own and return the JSON it prints."""
+    note(f"{program} {' '.join(arguments)}")
+    command = [sys.executable, str(HERE / program), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{program} failed:\n{done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def note(text: str) -> None:
+    """Say on stderr what is going on."""
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+def kernels(folder: Path, effort: Effort) -> dict[str, Any]:
+    """Run `kernels.py`; return the peaks and, by tensor type, the GFLOPS over all its shapes."""
+    note("kernels.py")
+    out = folder / "kernels.json"
+    command = [sys.executable, str(HERE / "kernels.py"), "--json", str(out)]
+    command += ["--seconds", str(effort.kernel_seconds), "--tokens", str(TOKENS)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    measured = json.loads(out.read_text())
+    work: defaultdict[tuple[str, str], float] = defaultdict(float)
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for row in measured["kernels"]:
+        words = row["kernel"].split()  # "Q4_0 [576 x 1536] dX", as linear_layers names them
+        if len(words) == 5 and words[4] in ("forward", "dX"):
+            key, size = (words[0], words[4]), float(words[1][1:]) * float(words[3][:-1])
+            work[key] += size
+            seconds[key] += size / row["gflops"]
+    types: dict[str, dict[str, float]] = defaultdict(dict)
+    for (kind, direction), amount in work.items():
+        types[kind][direction] = round(amount / seconds[kind, direction], 1)
+    return {key: measured[key] for key in ("isa", "threads", "peak")} | {"types": dict(types)}
+
+
+def shape(model: Path, peak: float, peers: list[str], effort: Effort) -> dict[str, Any]:
+    """Measure one model: ours and the peers."""
+    ours = run("training_run.py", str(model), "--kept", *effort.arguments)
+    per_token = ours["operations_per_token"]
+    ours["share_of_peak"] = round(1e-9 * per_token * ours["tokens_per_s"] / peak, 4)
+    ours["recomputed"] = run("training_run.py", str(model), "--recomputed", *effort.arguments)
+    ours |= run("training_run.py", str(model), "--ratios", *effort.arguments)
+    peft = {
+        dtype: run(
+            "peft_peer.py", str(model), "--dtype", dtype, "--batches", BATCHES, *effort.arguments
+        )
+        for dtype in peers
+    }
+    return {"ours": ours, "peft": peft}
+
+
+Row = tuple[str, dict[str, str], str]  # what it is, its value for each column, the goal
+
+
+def machine_rows(machine: dict[str, Any], out_prod: dict[str, float]) -> Iterator[Row]:
+    """Yield the rows that do not depend on a shape; their values stand under "machine"."""
+    peaks, goals = machine["peak"], machine["isa"] != "avx2"
+    highest = max(peaks.values())
+    for dtype, value in peaks.items():
+        yield f"peak {dtype}, GFLOPS", {"machine": f"{value:.0f}"}, ""
+    for kind, values in machine["types"].items():
+        for index, direction in enumerate(("forward", "dX")):
+            value = values[direction]
+            text = f"{value:.0f} ({value / highest:.0%})"
+            goal = f"≥ {SHARES[kind][index]:.0%}" if goals and kind in SHARES else ""
+            yield f"{kind} {direction}, GFLOPS (share of peak)", {"machine": text}, goal
+    ratio = out_prod["ours"] / out_prod["out_prod"]
+    text = f"{out_prod['ours']:.0f} / {out_prod['out_prod']:.1f} = {ratio:.1f}"
+    yield "dX of Q4_K / ggml's out_prod, GFLOPS", {"machine": text}, "≥ 15"
+
+
+def shape_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
+    """Yield the rows that have a value for every shape."""
+
+    def row(name: str, value: Any, goal: str = "") -> Row:
+        return name, {key: value(key, shapes[key]["ours"]) for key in shapes}, goal
+
+    def listed(goals: dict[str, float], sign: str) -> str:
+        return f"{sign} " + " / ".join(f"{goals[key]:g}" for key in shapes if key in goals)
+
+    highest = max(machine["peak"].values())
+    yield row("ours, tokens/s", lambda key, o: f"{o['tokens_per_s']:.0f}")
+    yield row("  share of peak", lambda key, o: f"{o['share_of_peak']:.0%}")
+    yield row("  peak memory, MB", lambda key, o: f"{o['peak_memory_bytes'] / 1e6:.0f}")
+    yield row("  Python, data, optimizer", lambda key, o: f"{o['overhead_share']:.1%}", "< 5%")
+    for label in next(iter(shapes.values()))["ours"]["kernels"]:
+
+        def part(key: str, o: dict[str, Any], label: str = label) -> str:
+            one = o["kernels"][label]
+            share = f", {one['gflops'] / highest:.0%} of peak" if one["gflops"] else ""
+            return f"{one['share_of_step']:.1%}{share}"
+
+        yield row(f"  time in {label}", part)
+    yield row(
+        "  half the tokens supervised, speed",
+        lambda key, o: f"× {o['half_supervised_speedup']:.2f}",
+        listed(HALF_SUPERVISED, "≥"),
+    )
+    yield row(
+        f"  1 → {machine['threads']} threads, speed",
+        lambda key, o: f"× {o['thread_scaling']:.2f}",
+        "≥ 1.8" if machine["threads"] == 2 else "",
+    )
+    yield row("recomputed, tokens/s", lambda key, o: f"{o['recomputed']['tokens_per_s']:.0f}")
+    yield row(
+        "  of the speed above",
+        lambda key, o: f"{o['recomputed']['tokens_per_s'] / o['tokens_per_s']:.2f}",
+        "≥ 0.7",
+    )
+    yield row("  peak memory, MB (goal)", _recomputed_memory, "GGUF + 16 B × trained + 350 MB")
+    faster = {key: FASTER_THAN_F32_AVX2 for key in shapes} if machine["isa"] == "avx2" else None
+    for dtype in PEERS:
+        if not all(dtype in one["peft"] for one in shapes.values()):
+            continue
+
+        def peft(key: str, dtype: str = dtype) -> dict[str, Any]:
+            found: dict[str, Any] = shapes[key]["peft"][dtype]
+            return found
+
+        yield row(
+            f"PEFT {dtype}, tokens/s (batch)",
+            lambda key, o, peft=peft: _best_batch(peft(key)),
+        )
+        goals = FASTER_THAN_BF16 if dtype == "bf16" else faster or FASTER_THAN_F32
+        yield row(
+            "  ours / PEFT, speed",
+            lambda key, o, peft=peft: f"× {o['tokens_per_s'] / peft(key)['tokens_per_s']:.2f}",
+            listed(goals, "≥"),
+        )
+        yield row(
+            "  peak memory, MB",
+            lambda key, o, peft=peft: f"{peft(key)['peak_memory_bytes'] / 1e6:.0f}",
+        )
+        yield row(
+            "  ours / PEFT, memory",
+            lambda key, o, peft=peft: (
+                f"{o['peak_memory_bytes'] / peft(key)['peak_memory_bytes']:.2f}"
+            ),
+            listed(MEMORY_OF_BF16, "≤") if dtype == "bf16" else "",
+        )
+
+
+def _best_batch(peft: dict[str, Any]) -> str:
+    batches: dict[str, float] = peft["batches"]
+    return f"{peft['tokens_per_s']:.0f} ({max(batches, key=lambda name: batches[name])})"
+
+
+def _recomputed_memory(key: str, ours: dict[str, Any]) -> str:
+    goal = ours["model_bytes"] + 16 * ours["trained_parameters"] + 350e6
+    return f"{ours['recomputed']['peak_memory_bytes'] / 1e6:.0f} ({goal / 1e6:.0f})"
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Print the table."""
+    shapes = result["shapes"]
+    table = Table(title=f"training, {result['isa']}, {result['threads']} threads")
+    columns = ["machine", *shapes]
+    for name in ("", *columns, "goal"):
+        table.add_column(name, justify="left" if name in ("", "goal") else "right")
+    for rows in (machine_rows(result, result["out_prod"]), shape_rows(shapes, result)):
+        for name, values, goal in rows:
+            table.add_row(name, *(values.get(column, "") for column in columns), goal)
+        table.add_section()
+    console.print(table)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", action="append", choices=NAMES)
+    parser.add_argument("--peer", action="append", choices=(*PEERS, "none"))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", nargs="?", const="-", metavar="PATH")
+    options = parser.parse_args()
+
+    peers = [dtype for dtype in PEERS if dtype in (options.peer or PEERS)]
+    missing = [name for name in PEER_PACKAGES if find_spec(name) is None]
+    if peers and missing:
+        note(f"PEFT is left out: pip install {' '.join(missing)} to compare with it")
+        peers = []
+    effort = Effort(options.quick)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        machine = kernels(folder, effort)
+        result = {
+            "peak": machine.pop("peak"),
+            **machine,
+            "out_prod": run("ggml_peer.py", "--tokens", str(TOKENS), "--runs", str(effort.steps)),
+            "shapes": {},
+        }
+        highest = max(result["peak"].values())
+        for key in dict.fromkeys(options.shape or NAMES):
+            model = model_of(key, folder)
+            result["shapes"][key] = shape(model, highest, peers, effort)
+    show(result, Console(stderr=options.json == "-", width=None if os.isatty(1) else 150))
+    if options.json:
+        text = json.dumps(result, indent=1) + "\n"
+        if options.json == "-":
+            sys.stdout.write(text)
+        else:
+            Path(options.json).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
