@@ -174,7 +174,7 @@ def shape_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]
         "≥ 0.7",
     )
     yield row("  peak memory, MB (goal)", _recomputed_memory, "GGUF + 16 B × trained + 350 MB")
-    faster = {key: FASTER_THAN_F32_AVX2 for key in shapes} if machine["isa"] == "avx2" else None
+    faster = dict.fromkeys(shapes, FASTER_THAN_F32_AVX2) if machine["isa"] == "avx2" else None
     for dtype in PEERS:
         if not all(dtype in one["peft"] for one in shapes.values()):
             continue
