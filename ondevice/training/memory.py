@@ -33,7 +33,7 @@ class MemoryPlan:
 def plan_memory(
     architecture: Architecture,
     *,
-    file_bytes: int,
+    weight_bytes: int,
     n_parameters: int,
     rank: int,
     pack_tokens: int,
@@ -44,7 +44,7 @@ def plan_memory(
 
     Args:
         architecture: of the base model.
-        file_bytes: size of its file, which is mapped.
+        weight_bytes: of the base model: its mapped file, and what was converted.
         n_parameters: how many numbers are trained.
         rank: of the adapter.
         pack_tokens: most tokens computed at once.
@@ -63,7 +63,7 @@ def plan_memory(
     )
     shared = 4 * (6 * a.width + 2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
     # Parameters, gradients and two moments in float32, and the best adapter as F16.
-    fixed = FIXED_BYTES + file_bytes + 18 * n_parameters
+    fixed = FIXED_BYTES + weight_bytes + 18 * n_parameters
     plan = MemoryPlan(0, 0)
     for recompute in (0, *range(lowest + 1, a.n_layers + 1)):
         twice = max(0, recompute - lowest)

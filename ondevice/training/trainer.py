@@ -227,7 +227,7 @@ class Trainer:
         longest = max(len(d.tokens) for d in documents)
         self.memory = plan_memory(
             weights.architecture,
-            file_bytes=weights.file_bytes,
+            weight_bytes=weights.resident_bytes,
             n_parameters=self.parameters.size,
             rank=recipe.rank,
             pack_tokens=max(longest, min(PACK_TOKENS, recipe.tokens_per_step)),

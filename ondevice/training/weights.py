@@ -1,16 +1,21 @@
-"""The base model's weights: memory-mapped, read-only, quantized as they lie in the file."""
+"""The base model's weights: memory-mapped, read-only, quantized as they lie in the file.
+
+Matrices of a type that our kernels do not read are converted to F16 once and kept in memory.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ondevice import _kernels
 from ondevice._kernels import Weight
-from ondevice.base.gguf_header import GgufHeader
+from ondevice.base.gguf_header import GgufHeader, TensorInfo
 from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture, read_architecture
+from ondevice.training.rare_types import convert_to_f16, convertible
 
 if TYPE_CHECKING:
     from ondevice._kernels import F32, U8
@@ -32,8 +37,8 @@ class Weights:
         """
         self.header = header
         self.architecture: Architecture = read_architecture(header)
-        for tensor in header.tensors.values():
-            if len(tensor.shape) == 2 and tensor.type not in _kernels.WEIGHT_TYPES:
+        for tensor in self._rare_tensors():
+            if not convertible(tensor.type):
                 raise TrainingError(
                     f"Training does not support the tensor type {tensor.type} "
                     f"(of '{tensor.name}' in {header.path.name})."
@@ -46,7 +51,10 @@ class Weights:
         if name not in self._matrices:
             tensor = self.header.tensors[name]
             n_in, n_out = tensor.shape
-            self._matrices[name] = Weight(self._bytes(name), tensor.type, n_out, n_in)
+            data, kind = self._bytes(name), tensor.type
+            if kind not in _kernels.WEIGHT_TYPES:
+                data, kind = convert_to_f16(data, kind, n_out, n_in), "F16"
+            self._matrices[name] = Weight(data, kind, n_out, n_in)
         return self._matrices[name]
 
     def vector(self, name: str) -> F32:
@@ -57,6 +65,20 @@ class Weights:
     def file_bytes(self) -> int:
         """Size of the mapped file."""
         return int(self._file.size)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the weights take: the mapped file, and what is converted to F16."""
+        converted = sum(math.prod(tensor.shape) for tensor in self._rare_tensors())
+        return self.file_bytes + 2 * converted
+
+    def _rare_tensors(self) -> list[TensorInfo]:
+        """Return the matrices of types that the kernels do not read."""
+        return [
+            tensor
+            for tensor in self.header.tensors.values()
+            if len(tensor.shape) == 2 and tensor.type not in _kernels.WEIGHT_TYPES
+        ]
 
     def _bytes(self, name: str) -> U8:
         tensor = self.header.tensors[name]
