@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
               help="Threads; 0: one per processor.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["auto", "f32"]), default="auto", show_default=True,
               help="auto multiplies in bfloat16 where the processor can.")  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the losses as an SVG file.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the losses as a picture, .svg or .png.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each event.")
 @recipe_options
 def command(
@@ -61,8 +63,8 @@ def command(
     from ondevice.home import Home
     from ondevice.training import train
 
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise click.UsageError("--plot writes SVG; give a name that ends in .svg.")
+    if plot is not None:
+        _check_plot(plot.expanduser())
     recipe = recipe_from(options)
     model = resolve(base, Home.default())
     with display(as_json) as callback, _stop_on_interrupt() as should_stop:
@@ -82,14 +84,37 @@ def command(
         talk(f"Stopped after step {result.steps}; the same command goes on from there.")
         return 130
     if plot is not None:
-        from ondevice.training.plot import loss_svg
-
-        plot.expanduser().write_text(
-            loss_svg(result.losses, result.held_out_losses), encoding="utf-8"
-        )
+        _write_plot(plot.expanduser(), result)
     if not as_json:
         _report(result, out)
     return 0
+
+
+def _check_plot(path: Path) -> None:
+    """Refuse a picture that could not be written, before any work is done."""
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError("--plot writes SVG or PNG; give a name that ends in .svg or .png.")
+    if path.suffix.lower() == ".png" and find_spec("PIL") is None:
+        raise click.UsageError(
+            "--plot needs Pillow for a PNG: pip install 'ondevice[plot]', or give a name that "
+            "ends in .svg."
+        )
+    if not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder {path.parent} to write the picture into.")
+
+
+def _write_plot(path: Path, result: TrainingResult) -> None:
+    from ondevice._files import write_atomic
+    from ondevice.training.plot import loss_png, loss_svg
+
+    if path.suffix.lower() == ".png":
+        content = loss_png(result.losses, result.held_out_losses)
+    else:
+        content = loss_svg(result.losses, result.held_out_losses).encode()
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        talk(f"The picture {path} cannot be written ({error.strerror}); the adapter is complete.")
 
 
 def _report(result: TrainingResult, out: Path) -> None:

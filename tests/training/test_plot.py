@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 
 import pytest
+from PIL import Image
 
-from ondevice.training.plot import loss_svg, loss_text, moving_average
+from ondevice.training.plot import loss_png, loss_svg, loss_text, moving_average
 
 LOSSES = [4.0 - 0.03 * i for i in range(100)]
 
@@ -17,13 +19,32 @@ def test_svg_is_xml_with_every_point(
     losses: list[float], held_out: list[tuple[int, float]]
 ) -> None:
     root = ET.fromstring(loss_svg(losses, held_out))
-    lines = [e for e in root if e.tag.endswith("polyline")]
+    lines = [e for e in root if e.tag.endswith("polyline")][5:]  # behind the grid
     counts = [len(e.attrib["points"].split()) for e in lines]
     assert counts == [len(losses), len(losses), *([len(held_out)] if held_out else [])]
     for line in lines:
         for point in line.attrib["points"].split():
             x, y = map(float, point.split(","))
             assert 0 <= x <= 720 and 0 <= y <= 360
+
+
+def test_png_shows_the_same_lines() -> None:
+    image = Image.open(io.BytesIO(loss_png(LOSSES, [(0, 4.1), (50, 3.0), (100, 2.2)])))
+    assert (image.format, image.size) == ("PNG", (1440, 720))
+    blue, red = (0x1F, 0x4E, 0x79), (0xC0, 0x39, 0x2B)
+    pixels = image.convert("RGB").load()
+    assert pixels is not None
+    width, height = image.size
+
+    def heights(colour: tuple[int, int, int], x: int) -> list[int]:
+        return [y for y in range(height) if pixels[x, y] == colour]
+
+    # Both fall from left to right, and the held-out line stays above the other.
+    assert max(heights(blue, 150)) < min(heights(blue, width - 300))
+    assert max(heights(red, 120)) < min(heights(red, width - 300))
+    assert max(heights(red, width - 300)) < min(heights(blue, width - 300))
+    plain = Image.open(io.BytesIO(loss_png([2.0], []))).convert("RGB")
+    assert red not in {colour for _, colour in plain.getcolors(1 << 20)}
 
 
 def test_text_falls_from_left_to_right() -> None:
