@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ Row = tuple[str, dict[str, str], str]  # what it is, its value for each column, 
 
 def machine_rows(machine: dict[str, Any], out_prod: dict[str, float]) -> Iterator[Row]:
     """Yield the rows that do not depend on a shape; their values stand under "machine"."""
-    peaks, goals = machine["peak"], machine["isa"] != "avx2"
+    peaks, goals = machine["peak"], machine["isa"] in ("avx512bf16", "amx")
     highest = max(peaks.values())
     for dtype, value in peaks.items():
         yield f"peak {dtype}, GFLOPS", {"machine": f"{value:.0f}"}, ""
@@ -135,75 +135,72 @@ def machine_rows(machine: dict[str, Any], out_prod: dict[str, float]) -> Iterato
     yield "dX of Q4_K / ggml's out_prod, GFLOPS", {"machine": text}, "≥ 15"
 
 
-def shape_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
-    """Yield the rows that have a value for every shape."""
+def our_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
+    """Yield the rows about our step."""
 
-    def row(name: str, value: Any, goal: str = "") -> Row:
-        return name, {key: value(key, shapes[key]["ours"]) for key in shapes}, goal
-
-    def listed(goals: dict[str, float], sign: str) -> str:
-        return f"{sign} " + " / ".join(f"{goals[key]:g}" for key in shapes if key in goals)
+    def row(name: str, value: Callable[[dict[str, Any]], str], goal: str = "") -> Row:
+        return name, {key: value(one["ours"]) for key, one in shapes.items()}, goal
 
     highest = max(machine["peak"].values())
-    yield row("ours, tokens/s", lambda key, o: f"{o['tokens_per_s']:.0f}")
-    yield row("  share of peak", lambda key, o: f"{o['share_of_peak']:.0%}")
-    yield row("  peak memory, MB", lambda key, o: f"{o['peak_memory_bytes'] / 1e6:.0f}")
-    yield row("  Python, data, optimizer", lambda key, o: f"{o['overhead_share']:.1%}", "< 5%")
+    yield row("ours, tokens/s", lambda o: f"{o['tokens_per_s']:.0f}")
+    yield row("  share of peak", lambda o: f"{o['share_of_peak']:.0%}")
+    yield row("  peak memory, MB", lambda o: f"{o['peak_memory_bytes'] / 1e6:.0f}")
+    yield row("  Python, data, optimizer", lambda o: f"{o['overhead_share']:.1%}", "< 5%")
     for label in next(iter(shapes.values()))["ours"]["kernels"]:
-
-        def part(key: str, o: dict[str, Any], label: str = label) -> str:
-            one = o["kernels"][label]
-            share = f", {one['gflops'] / highest:.0%} of peak" if one["gflops"] else ""
-            return f"{one['share_of_step']:.1%}{share}"
-
-        yield row(f"  time in {label}", part)
+        yield row(f"  time in {label}", lambda o, label=label: _part(o["kernels"][label], highest))
     yield row(
         "  half the tokens supervised, speed",
-        lambda key, o: f"× {o['half_supervised_speedup']:.2f}",
-        listed(HALF_SUPERVISED, "≥"),
+        lambda o: f"× {o['half_supervised_speedup']:.2f}",
+        _goals(HALF_SUPERVISED, shapes, "≥"),
     )
     yield row(
         f"  1 → {machine['threads']} threads, speed",
-        lambda key, o: f"× {o['thread_scaling']:.2f}",
+        lambda o: f"× {o['thread_scaling']:.2f}",
         "≥ 1.8" if machine["threads"] == 2 else "",
     )
-    yield row("recomputed, tokens/s", lambda key, o: f"{o['recomputed']['tokens_per_s']:.0f}")
+    yield row("recomputed, tokens/s", lambda o: f"{o['recomputed']['tokens_per_s']:.0f}")
     yield row(
         "  of the speed above",
-        lambda key, o: f"{o['recomputed']['tokens_per_s'] / o['tokens_per_s']:.2f}",
+        lambda o: f"{o['recomputed']['tokens_per_s'] / o['tokens_per_s']:.2f}",
         "≥ 0.7",
     )
     yield row("  peak memory, MB (goal)", _recomputed_memory, "GGUF + 16 B × trained + 350 MB")
-    faster = dict.fromkeys(shapes, FASTER_THAN_F32_AVX2) if machine["isa"] == "avx2" else None
-    for dtype in PEERS:
-        if not all(dtype in one["peft"] for one in shapes.values()):
-            continue
 
-        def peft(key: str, dtype: str = dtype) -> dict[str, Any]:
-            found: dict[str, Any] = shapes[key]["peft"][dtype]
-            return found
 
-        yield row(
-            f"PEFT {dtype}, tokens/s (batch)",
-            lambda key, o, peft=peft: _best_batch(peft(key)),
-        )
-        goals = FASTER_THAN_BF16 if dtype == "bf16" else faster or FASTER_THAN_F32
-        yield row(
-            "  ours / PEFT, speed",
-            lambda key, o, peft=peft: f"× {o['tokens_per_s'] / peft(key)['tokens_per_s']:.2f}",
-            listed(goals, "≥"),
-        )
-        yield row(
-            "  peak memory, MB",
-            lambda key, o, peft=peft: f"{peft(key)['peak_memory_bytes'] / 1e6:.0f}",
-        )
-        yield row(
-            "  ours / PEFT, memory",
-            lambda key, o, peft=peft: (
-                f"{o['peak_memory_bytes'] / peft(key)['peak_memory_bytes']:.2f}"
-            ),
-            listed(MEMORY_OF_BF16, "≤") if dtype == "bf16" else "",
-        )
+def peft_rows(shapes: dict[str, Any], machine: dict[str, Any], dtype: str) -> Iterator[Row]:
+    """Yield the rows about PEFT in one dtype, if it was measured."""
+    if not all(dtype in one["peft"] for one in shapes.values()):
+        return
+
+    def row(name: str, value: Callable[[Any, Any], str], goal: str = "") -> Row:
+        cells = {key: value(one["ours"], one["peft"][dtype]) for key, one in shapes.items()}
+        return name, cells, goal
+
+    faster = FASTER_THAN_BF16 if dtype == "bf16" else FASTER_THAN_F32
+    if dtype == "f32" and machine["isa"] == "avx2":
+        faster = dict.fromkeys(shapes, FASTER_THAN_F32_AVX2)
+    yield row(f"PEFT {dtype}, tokens/s (batch)", lambda o, p: _best_batch(p))
+    yield row(
+        "  ours / PEFT, speed",
+        lambda o, p: f"× {o['tokens_per_s'] / p['tokens_per_s']:.2f}",
+        _goals(faster, shapes, "≥"),
+    )
+    yield row("  peak memory, MB", lambda o, p: f"{p['peak_memory_bytes'] / 1e6:.0f}")
+    yield row(
+        "  ours / PEFT, memory",
+        lambda o, p: f"{o['peak_memory_bytes'] / p['peak_memory_bytes']:.2f}",
+        _goals(MEMORY_OF_BF16, shapes, "≤") if dtype == "bf16" else "",
+    )
+
+
+def _goals(goals: dict[str, float], shapes: dict[str, Any], sign: str) -> str:
+    listed = " / ".join(f"{goals[key]:g}" for key in shapes if key in goals)
+    return f"{sign} {listed}" if listed else ""
+
+
+def _part(kernel: dict[str, Any], highest: float) -> str:
+    share = f", {kernel['gflops'] / highest:.0%} of peak" if kernel["gflops"] else ""
+    return f"{kernel['share_of_step']:.1%}{share}"
 
 
 def _best_batch(peft: dict[str, Any]) -> str:
@@ -211,7 +208,7 @@ def _best_batch(peft: dict[str, Any]) -> str:
     return f"{peft['tokens_per_s']:.0f} ({max(batches, key=lambda name: batches[name])})"
 
 
-def _recomputed_memory(key: str, ours: dict[str, Any]) -> str:
+def _recomputed_memory(ours: dict[str, Any]) -> str:
     goal = ours["model_bytes"] + 16 * ours["trained_parameters"] + 350e6
     return f"{ours['recomputed']['peak_memory_bytes'] / 1e6:.0f} ({goal / 1e6:.0f})"
 
@@ -223,7 +220,9 @@ def show(result: dict[str, Any], console: Console) -> None:
     columns = ["machine", *shapes]
     for name in ("", *columns, "goal"):
         table.add_column(name, justify="left" if name in ("", "goal") else "right")
-    for rows in (machine_rows(result, result["out_prod"]), shape_rows(shapes, result)):
+    sections = [machine_rows(result, result["out_prod"]), our_rows(shapes, result)]
+    sections += [peft_rows(shapes, result, dtype) for dtype in PEERS]
+    for rows in sections:
         for name, values, goal in rows:
             table.add_row(name, *(values.get(column, "") for column in columns), goal)
         table.add_section()

@@ -83,20 +83,18 @@ class Run:
 Work = Callable[..., float]
 
 
-def _linear_work(a: Any, w: _kernels.Weight, b: Any) -> float:
-    tokens = b.shape[0] if isinstance(b, np.ndarray) else a.shape[0]
-    return 2.0 * tokens * w.n * w.k
+def _forward_work(x: Any, w: _kernels.Weight, y: Any, *, products: Any = (), **_: Any) -> float:
+    ranks = sum(product.shape[1] for product in products)
+    return 2.0 * len(y) * (w.n * w.k + ranks * (w.n + w.k))
 
 
-def _lora_work(x: Any, a: Any, b: Any, scale: float, xa: Any, y: Any) -> float:
-    return 2.0 * len(y) * a.shape[0] * (a.shape[1] + len(b))
-
-
-def _lora_gradient_work(
-    dy: Any, x: Any, xa: Any, a: Any, b: Any, scale: float, da: Any, db: Any, dx: Any
+def _backward_work(
+    dy: Any, w: _kernels.Weight, dx: Any, *, products: Any = (), x: Any = None, **_: Any
 ) -> float:
-    n_in, n_out = a.shape[1], len(b)  # products: d(xa) and dB with n_out, dA and dx with n_in
-    return 2.0 * len(x) * len(a) * (2 * n_out + (1 if dx is None else 2) * n_in)
+    ranks = sum(product.shape[1] for product in products)
+    through = 0 if dx is None else w.n * w.k + ranks * w.k
+    # Of the pairs: dY B and dB go over the outputs, dA over the inputs.
+    return 2.0 * len(x if dx is None else dx) * (through + ranks * (2 * w.n + w.k))
 
 
 def _attention_work(q: Any, first: Any) -> float:
@@ -104,32 +102,34 @@ def _attention_work(q: Any, first: Any) -> float:
     return 4.0 * heads * width * float((np.arange(tokens) - first + 1).sum())
 
 
-def _loss_work(h: Any, w: _kernels.Weight, *rest: Any) -> float:
+def _nothing(*arguments: Any, **more: Any) -> float:
+    return 0.0
+
+
+def _loss_work(h: Any, w: _kernels.Weight, *rest: Any, **_: Any) -> float:
     return (2.0 if len(rest) < 3 or rest[2] is None else 4.0) * len(h) * w.n * w.k
 
 
 # Name in the table, and multiplications and additions of a call; 0 where memory is the limit.
 KERNELS: dict[str, tuple[str, Work]] = {
-    "Packed": ("linear layers, packing", lambda *a: 0.0),
-    "linear_forward": ("linear layers, forward", _linear_work),
-    "linear_backward": ("linear layers, dX", _linear_work),
-    "lora_forward": ("low-rank pairs, forward", _lora_work),
-    "lora_backward": ("low-rank pairs, backward", _lora_gradient_work),
-    "attention_forward": ("attention, forward", lambda q, k, v, f, *a: _attention_work(q, f)),
+    "Packed": ("linear layers, packing", _nothing),
+    "linear_forward": ("linear layers with pairs, forward", _forward_work),
+    "linear_backward": ("linear layers with pairs, backward", _backward_work),
+    "attention_forward": ("attention, forward", lambda q, k, v, f, *a, **_: _attention_work(q, f)),
     "attention_backward": (
         "attention, backward",
-        lambda do, q, k, v, f, *a: 2.5 * _attention_work(q, f),
+        lambda do, q, k, v, f, *a, **_: 2.5 * _attention_work(q, f),
     ),
     "cross_entropy": ("head and loss", _loss_work),
-    "rms_norm_forward": ("norms, RoPE, gates", lambda *a: 0.0),
-    "rms_norm_backward": ("norms, RoPE, gates", lambda *a: 0.0),
-    "gated_forward": ("norms, RoPE, gates", lambda *a: 0.0),
-    "gated_backward": ("norms, RoPE, gates", lambda *a: 0.0),
-    "rope": ("norms, RoPE, gates", lambda *a: 0.0),
-    "rope_table": ("norms, RoPE, gates", lambda *a: 0.0),
-    "dequantize_rows": ("norms, RoPE, gates", lambda *a: 0.0),
-    "adamw": ("optimizer", lambda *a: 0.0),
-    "sum_of_squares": ("optimizer", lambda *a: 0.0),
+    "rms_norm_forward": ("norms, RoPE, gates", _nothing),
+    "rms_norm_backward": ("norms, RoPE, gates", _nothing),
+    "gated_forward": ("norms, RoPE, gates", _nothing),
+    "gated_backward": ("norms, RoPE, gates", _nothing),
+    "rope": ("norms, RoPE, gates", _nothing),
+    "rope_table": ("norms, RoPE, gates", _nothing),
+    "dequantize_rows": ("norms, RoPE, gates", _nothing),
+    "adamw": ("optimizer", _nothing),
+    "sum_of_squares": ("optimizer", _nothing),
 }
 NOT_KERNELS = ("optimizer", "Python and data")
 
@@ -161,7 +161,7 @@ class Clock:
             began = time.perf_counter()
             result = function(*arguments, **more)
             self.seconds[label] += time.perf_counter() - began
-            self.work[label] += work(*arguments)
+            self.work[label] += work(*arguments, **more)
             return result
 
         return call

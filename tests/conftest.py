@@ -23,9 +23,17 @@ def bare_llama() -> None:
     native.share_default_params()
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A fresh home for every test; ONDEVICE_HOME points there."""
+    monkeypatch.setenv("ONDEVICE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ONDEVICE_PASSPHRASE_FILE", raising=False)
+    return Home.below(tmp_path / "home")
+
+
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home of the test run's own; ONDEVICE_HOME points there."""
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home of the test run's own, where no `home` is used."""
     root = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONDEVICE_HOME", str(root))
@@ -33,17 +41,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def default_model(home: Home) -> BaseModel:
+def default_model(shared_home: Home) -> BaseModel:
     """The embedded default model, checked."""
-    return resolve("default", home)
+    return resolve("default", shared_home)
 
 
 @pytest.fixture(scope="session")
-def shared_engine(default_model: BaseModel, home: Home) -> Iterator[LlamaEngine]:
+def shared_engine(default_model: BaseModel, shared_home: Home) -> Iterator[LlamaEngine]:
     """One loaded engine for tests that leave no trace in it; reset it, do not close it."""
     # One thread: with more, llama.cpp's threads wait for each other whenever the machine is busy.
     settings = ModelSettings(n_ctx=1024, n_threads=1)
-    with LlamaEngine(default_model, settings, home) as engine:
+    with LlamaEngine(default_model, settings, shared_home) as engine:
         yield engine
 
 

@@ -2,14 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ondevice.home import Home
 from ondevice.profile.store import Profile
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.delenv("ONDEVICE_PASSPHRASE_FILE", raising=False)
-    return Home.below(tmp_path / "home")
 
 
 @pytest.fixture

@@ -83,7 +83,9 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def trained(default_model: BaseModel, home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    default_model: BaseModel, shared_home: Home, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Overfit five sentences through the command line."""
     folder = tmp_path_factory.mktemp("trained")
     data = folder / "sentences.jsonl"
@@ -142,7 +144,7 @@ def test_the_adapter_says_where_it_comes_from(trained: Path, default_model: Base
         assert sentence.split()[0].encode() not in (trained / "adapter.gguf").read_bytes()
 
 
-def test_score_command(trained: Path, home: Home) -> None:
+def test_score_command(trained: Path) -> None:
     results = {}
     for engine_name in ("llama", "trainer"):
         arguments = ["score", "--data", str(trained / "sentences.jsonl"), "--json"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from ondevice.cli import cli
 from ondevice.training.plot import loss_png, loss_svg, loss_text, moving_average
 
 LOSSES = [4.0 - 0.03 * i for i in range(100)]
@@ -58,3 +61,17 @@ def test_text_falls_from_left_to_right() -> None:
 def test_moving_average_starts_unbiased() -> None:
     assert moving_average([3.0, 3.0, 3.0]) == pytest.approx([3.0, 3.0, 3.0])
     assert moving_average([4.0, 2.0])[1] == pytest.approx((0.9 * 4 + 2) / 1.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("loss.jpg", "ends in .svg or .png"), ("nowhere/loss.png", "no folder"), ("a.png", "Pillow")],
+)
+def test_a_picture_that_cannot_be_written_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    if reason == "Pillow":  # as if it were not installed
+        monkeypatch.setattr("ondevice.cli.train.find_spec", lambda package: None)
+    arguments = ["train", "--data", "none.txt", "--out", str(tmp_path / "a.gguf")]
+    result = CliRunner().invoke(cli, [*arguments, "--plot", str(tmp_path / name)])
+    assert result.exit_code == 2 and reason in result.output
