@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,18 @@ def find_folder(given: Path | None) -> Path:
         else "There is no folder shared/data/state_union beside the checkout; give the folder of "
         "the speeches (files called YEAR-SPEAKER.txt)."
     )
+
+
+def as_utf8(folder: Path, into: Path) -> Path:
+    """Copy the speeches as UTF-8 and return the new folder; some old files are in Windows-1252."""
+    for path in folder.glob("*-*.txt"):
+        content = path.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252", "replace")
+        (into / path.name).write_text(text, encoding="utf-8")
+    return into
 
 
 def speakers_with_most_text(folder: Path, n: int) -> list[Speaker]:
@@ -222,10 +235,11 @@ def main() -> None:
         epochs=options.epochs, max_steps=options.max_steps, max_length=options.max_length,
         held_out=0.0,
     )  # fmt: skip
-    results = {
-        speaker.name: compare(speaker, base, weights, recipe, options)
-        for speaker in speakers_with_most_text(folder, options.speakers)
-    }
+    with tempfile.TemporaryDirectory() as name:
+        speakers = speakers_with_most_text(as_utf8(folder, Path(name)), options.speakers)
+        results = {
+            speaker.name: compare(speaker, base, weights, recipe, options) for speaker in speakers
+        }
     show(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
