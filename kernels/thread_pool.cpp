@@ -25,9 +25,10 @@ void pause() {
 #endif
 }
 
-// Kernels follow each other within microseconds, and waking a sleeping thread
-// takes tens of them: wait awake for about that long, then sleep.
-constexpr int SPINS = 2000;
+// Kernels follow each other within some hundred microseconds, and waking a sleeping
+// thread takes tens of them, in a virtual machine more: wait awake for about a
+// millisecond, then sleep.
+constexpr int SPINS = 20000;
 
 constexpr uint64_t CLOSED = 0xffffffff;  // the next job of a round that has none: lower half
 
