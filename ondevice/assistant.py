@@ -316,6 +316,17 @@ class Assistant:
         self._adapters_wanted = None if adapters is None else list(adapters)
         self._apply_adapters()
 
+    def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
+        """Return how the adapter `name` of the profile is applied; None is its own scale.
+
+        Raises:
+            AdapterError: not found, or stale.
+        """
+        profile, _ = self._needs_profile()
+        registry = AdapterRegistry(profile)
+        scale = registry.get(name).scale if scale is None else scale
+        return self._adapter_use(registry, name, scale)
+
     def _apply_adapters(self) -> None:
         if self.profile is None:
             self.engine.set_adapters([])

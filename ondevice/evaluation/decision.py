@@ -10,13 +10,19 @@ one wins over it as well.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ondevice.evaluation.bootstrap import Estimate
-from ondevice.evaluation.table import ARMS, ArmName, Metric, Table
+from ondevice.evaluation.table import ArmName, Metric, Table
 
 STANDING: ArmName = "prompt"
 WITH_ADAPTER: frozenset[ArmName] = frozenset({"adapter", "hybrid"})
+
+# What an arm can win by; facts and neutral text can only lose.
+DECISIVE: Final[tuple[tuple[Metric, str], ...]] = (
+    ("text", "your own text"),
+    ("choices", "multiple choice"),
+)
 
 Status = Literal["decided", "inconclusive", "refused"]
 
@@ -87,8 +93,8 @@ def compare(
     settings = settings or GateSettings()
     better: list[str] = []
     worse: list[str] = []
-    for metric, what in (("text", "your own text"), ("choices", "multiple choice")):
-        gain = _usable(table.gain(arm, against, _metric(metric)), settings)
+    for metric, what in DECISIVE:
+        gain = _usable(table.gain(arm, against, metric), settings)
         if gain is None:
             continue
         shown = _nats(gain) if metric == "text" else _points(gain)
@@ -96,8 +102,8 @@ def compare(
             better.append(f"{what} {shown}")
         elif gain.high < 0:
             worse.append(f"{what} {shown}")
-    facts = table.gain(arm, against, "f1")
-    if facts.n and (facts.high < 0 or facts.value < -settings.fact_margin):
+    facts = _usable(table.gain(arm, against, "f1"), settings)
+    if facts is not None and (facts.high < 0 or facts.value < -settings.fact_margin):
         worse.append(f"questions about facts {_points(facts)}")
     neutral = table.neutral_change(arm)
     if arm in WITH_ADAPTER and not neutral.value <= settings.neutral_growth:
@@ -113,14 +119,15 @@ def compare(
 def _stays(table: Table, verdicts: list[Verdict], settings: GateSettings) -> Decision:
     with_adapter = [v for v in verdicts if v.arm in WITH_ADAPTER]
     harmful = next((v for v in reversed(with_adapter) if v.worse), None)
-    measures = ("text", "choices")
-    enough = any(_usable(table.figures.get((STANDING, _metric(m))), settings) for m in measures)
+    enough = any(_usable(table.figures.get((STANDING, m)), settings) for m, _ in DECISIVE)
     if harmful is not None and enough:
         better = f" although {'; '.join(harmful.better)}" if harmful.better else ""
         summary = f"staying with the prompt: with the adapter, {'; '.join(harmful.worse)}{better}."
         return Decision(STANDING, "refused", False, summary, tuple(verdicts))
     if not with_adapter and enough:
-        summary = "the prompt: there is no adapter to compare, and memory in the prompt does no harm."
+        summary = (
+            "the prompt: there is no adapter to compare, and memory in the prompt does no harm."
+        )
         return Decision(STANDING, "decided", False, summary, tuple(verdicts))
     summary = "not enough data: staying with the prompt."
     return Decision(STANDING, "inconclusive", False, summary, tuple(verdicts))
@@ -137,16 +144,9 @@ def _usable(estimate: Estimate | None, settings: GateSettings) -> Estimate | Non
     return estimate if estimate is not None and estimate.n >= settings.fewest else None
 
 
-def _metric(name: str) -> Metric:
-    return "text" if name == "text" else "choices"
-
-
 def _nats(gain: Estimate) -> str:
     return f"{gain.value:+.3f} nats a token [{gain.low:+.3f}, {gain.high:+.3f}]"
 
 
 def _points(gain: Estimate) -> str:
     return f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-
-
-assert STANDING in ARMS

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
 from ondevice.evaluation.questions import options_for, questions_for
-from ondevice.evaluation.split import is_own_text, words_of
+from ondevice.evaluation.split import own_texts, words_of
 from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
 
 SHINGLE = 5  # words
@@ -28,7 +30,7 @@ class ItemSettings:
     opening_words: int = 16  # of a text that answers nothing, given as its beginning
     choices: int = 40
     questions: int = 24
-    neutral: int = 48
+    neutral: int = 50
 
     @classmethod
     def fast(cls) -> ItemSettings:
@@ -115,14 +117,18 @@ def build_items(
     everything = list(records)
     kept = [r for r in everything if r.id in held_out and r.id not in trained_on]
     items = Items(neutral=neutral_items()[: settings.neutral])
-    texts = [r for r in kept if isinstance(r, Passage | Turn) and is_own_text(r)]
+    texts = own_texts(kept)
     seen_anyway = len([i for i in held_out if i in trained_on])
     if seen_anyway:
         items.notes.append(f"{seen_anyway} held-out records left out: the adapter has seen them.")
-    others = [r.text for r in everything if r.id not in held_out and _has_text(r)]
+    others = [
+        r.text for r in everything if r.id not in held_out and isinstance(r, Passage | Turn | Fact)
+    ]
     texts, copies = _without_copies(texts, others)
     if copies:
-        items.notes.append(f"{copies} held-out texts left out: something else says nearly the same.")
+        items.notes.append(
+            f"{copies} held-out texts left out: something else says nearly the same."
+        )
     items.texts.extend(_text_items(texts, _by_conversation(everything), settings))
     _add_fact_items(items, everything, held_out, settings)
     pairs = _pairs(kept, {r.id: r for r in everything if isinstance(r, Turn)}, everything)
@@ -175,21 +181,18 @@ def _answered(record: Passage | Turn, conversations: dict[str, list[Turn]]) -> s
 
 def _parted(text: str, opening_words: int) -> tuple[str, str]:
     """Return the beginning of a text, at most a third of it, and the rest."""
-    count = min(opening_words, max(3, len(text.split()) // 3))
-    end = 0
-    for _ in range(count):
-        while end < len(text) and text[end].isspace():
-            end += 1
-        while end < len(text) and not text[end].isspace():
-            end += 1
+    end = _end_of_words(text, min(opening_words, max(3, len(text.split()) // 3)))
     return text[:end], text[end:].strip()
 
 
 def _shortened(text: str, words: int) -> str:
-    opening, rest = _parted(text, words) if len(text.split()) > words else (text, "")
-    if rest:  # `_parted` gives at most a third
-        return " ".join(text.split(" ")[:words])
-    return opening
+    return text[: _end_of_words(text, words)]
+
+
+def _end_of_words(text: str, count: int) -> int:
+    """Return where the first `count` words of `text` end."""
+    found = list(itertools.islice(re.finditer(r"\S+", text), count))
+    return found[-1].end() if found else 0
 
 
 def _without_copies(
@@ -262,7 +265,9 @@ def _pairs(
         ]
         if before:
             options = (verdict.text, answer.text)
-            pairs.append(ChoiceItem(_hash(before[-1].text + verdict.text), before[-1].text, options))
+            pairs.append(
+                ChoiceItem(_hash(before[-1].text + verdict.text), before[-1].text, options)
+            )
     return sorted(pairs, key=lambda pair: pair.cluster)
 
 
@@ -280,10 +285,6 @@ def load(name: str) -> list[dict[str, str]]:
     path = resources.files("ondevice.evaluation") / "data" / f"{name}.json"
     found: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _has_text(record: AnyRecord) -> bool:
-    return isinstance(record, Passage | Turn | Fact)
 
 
 def _hash(text: str) -> str:

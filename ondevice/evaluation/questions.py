@@ -61,7 +61,7 @@ _KINDS_OF_NOUNS = (
 _LIKES = r"(?:likes|loves|enjoys|adores|is a fan of)"
 _DISLIKES = r"(?:hates|dislikes|detests|loathes|can't stand|doesn't (?:like|enjoy))"
 # (note, question, kind of answer, whether nothing else can be right)
-_RULES = (
+_RULES: tuple[tuple[str, str, str, bool], ...] = (
     (r"'s name is (?P<x>.+)", "What is my name?", "name", True),
     (r"'s (?P<n>.+?) is (?:called|named) (?P<x>.+)", "What is my {n} called?", "name", True),
     (r"'s (?P<n>.+?) are (?:called|named) (?P<x>.+)", "What are my {n} called?", "name", True),
@@ -93,7 +93,10 @@ _RULES = (
     (r" (?:doesn't drink|never drinks) (?P<x>.+)", "What do I never drink?", "drink", False),
     (r"'s (?P<n>(?:\w+ )?\w+) (?:is|are) (?P<x>.+)", "What is my {n}?", "{n}", True),
 )
-_COMPILED = tuple((re.compile(f"The user{note}", re.IGNORECASE), *rest) for note, *rest in _RULES)
+_COMPILED = tuple(
+    (re.compile(f"The user{note}", re.IGNORECASE), text, kind, single)
+    for note, text, kind, single in _RULES
+)
 STATEMENT = Question("Which of these is true of me?", "", "statement", single=False)
 
 
@@ -126,7 +129,9 @@ def questions_for(facts: Sequence[str]) -> list[Question]:
     ]
 
 
-def options_for(question: Question, questions: Iterable[Question], facts: Iterable[str]) -> list[str]:
+def options_for(
+    question: Question, questions: Iterable[Question], facts: Iterable[str]
+) -> list[str]:
     """Return the options of a multiple choice, the right one first.
 
     Half of the wrong ones are right answers to other questions of the person
@@ -145,7 +150,8 @@ def options_for(question: Question, questions: Iterable[Question], facts: Iterab
     own = {
         q.answer
         for q in questions
-        if q.kind == question.kind and q.text != question.text
+        if q.kind == question.kind
+        and q.text != question.text
         # Of several right answers one may also be right elsewhere; what is liked is not disliked.
         and (question.single or question.kind == "liked")
     }

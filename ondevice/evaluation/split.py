@@ -83,9 +83,19 @@ def is_own_text(record: AnyRecord) -> bool:
     return isinstance(record, Passage) and record.speaker in (None, "user")
 
 
+def own_texts(records: Iterable[AnyRecord]) -> list[Passage | Turn]:
+    """Return those of `records` that the person wrote."""
+    return [r for r in records if isinstance(r, Passage | Turn) and is_own_text(r)]
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of `text` as they are compared: without case and punctuation."""
     return re.findall(r"\w+", text.casefold())
+
+
+def content_hash(text: str) -> str:
+    """Return the SHA-256 of the words of `text`, in hexadecimal digits."""
+    return hashlib.sha256(" ".join(words_of(text)).encode()).hexdigest()
 
 
 class _Kinds:
@@ -93,9 +103,7 @@ class _Kinds:
 
     def __init__(self, records: Iterable[AnyRecord]) -> None:
         counted = [r for r in records if getattr(r, "learn", True)]
-        self.texts: list[Passage | Turn] = [
-            r for r in counted if isinstance(r, Passage | Turn) and is_own_text(r)
-        ]
+        self.texts = own_texts(counted)
         self.turns = {r.id: r for r in counted if isinstance(r, Turn)}
         self.verdicts = [r for r in counted if isinstance(r, Feedback) and r.turn_id in self.turns]
         by_conversation: dict[str, list[Turn]] = defaultdict(list)
@@ -115,11 +123,11 @@ class _Kinds:
 
     def in_order(self) -> list[str]:
         """Return all ids, by day, kind and content."""
-        keyed = [(_day(t.time), "text", _content_hash(t.text), t.id) for t in self.texts]
-        keyed += [(_day(t.time), "turn", _content_hash(t.text), t.id) for t, _ in self.answers]
-        keyed += [(_day(f.time), "fact", _content_hash(f.text), f.id) for f, _ in self.facts]
+        keyed = [(_day(t.time), "text", content_hash(t.text), t.id) for t in self.texts]
+        keyed += [(_day(t.time), "turn", content_hash(t.text), t.id) for t, _ in self.answers]
+        keyed += [(_day(f.time), "fact", content_hash(f.text), f.id) for f, _ in self.facts]
         keyed += [
-            (_day(f.time), "verdict", _content_hash(f"{f.verdict}\n{f.text or ''}"), f.id)
+            (_day(f.time), "verdict", content_hash(f"{f.verdict}\n{f.text or ''}"), f.id)
             for f in self.verdicts
         ]
         return [identity for *_, identity in sorted(keyed)]
@@ -129,7 +137,7 @@ def _newest(texts: Sequence[tuple[str, str, float]], settings: SplitSettings) ->
     """Return the ids of the newest share of (id, text, time), equal texts together."""
     groups: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for identity, text, time in texts:
-        groups[_content_hash(text)].append((_day(time), identity))
+        groups[content_hash(text)].append((_day(time), identity))
     if len(groups) < settings.fewest:
         return set()
     count = min(round(len(groups) * settings.share), settings.most)
@@ -149,10 +157,6 @@ def _with_earlier(turns: Sequence[Turn]) -> Iterable[tuple[Sequence[Turn], Turn]
 
 def _last(turns: Sequence[Turn]) -> Turn | None:
     return turns[-1] if turns else None
-
-
-def _content_hash(text: str) -> str:
-    return hashlib.sha256(" ".join(words_of(text)).encode()).hexdigest()
 
 
 def _day(time: float) -> int:
