@@ -55,7 +55,7 @@ class Decision:
         arm: the winner, or the arm that stays.
         status: "decided" an arm won, or the evidence speaks for the one that stays;
             "inconclusive" there is too little data to tell; "refused" the adapter does harm.
-        activate: whether the adapter should be used, beside the memory that every profile has.
+        activate: whether the adapter should be used: it helps beside the memory, which stays on.
         summary: one sentence.
         verdicts: of every comparison that was made.
     """
@@ -82,8 +82,11 @@ def decide(table: Table, settings: GateSettings | None = None) -> Decision:
         if verdict.wins:
             best = arm
     reasons = next(v.better for v in verdicts if v.arm == best and v.against == STANDING)
-    summary = f"{best}: {'; '.join(reasons)}."
-    return Decision(best, "decided", _may_activate(best, verdicts), summary, tuple(verdicts))
+    activate = _helps_beside_memory(best, verdicts)
+    summary = f"{best}: {'; '.join(reasons)}"
+    if best in WITH_ADAPTER and not activate:
+        summary += "; but beside the memory the adapter was not found to help, so it stays off"
+    return Decision(best, "decided", activate, summary + ".", tuple(verdicts))
 
 
 def compare(
@@ -133,11 +136,11 @@ def _stays(table: Table, verdicts: list[Verdict], settings: GateSettings) -> Dec
     return Decision(STANDING, "inconclusive", False, summary, tuple(verdicts))
 
 
-def _may_activate(best: ArmName, verdicts: list[Verdict]) -> bool:
-    """Whether the adapter helps beside the memory, which stays on whatever arm is best."""
+def _helps_beside_memory(best: ArmName, verdicts: list[Verdict]) -> bool:
+    """Whether the adapter wins with the memory in the prompt, which stays on in every chat."""
     if best not in WITH_ADAPTER:
         return False
-    return all(not v.worse for v in verdicts if v.arm == "hybrid" and v.against == STANDING)
+    return any(v.wins for v in verdicts if v.arm == "hybrid" and v.against == STANDING)
 
 
 def _usable(estimate: Estimate | None, settings: GateSettings) -> Estimate | None:

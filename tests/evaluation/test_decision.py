@@ -85,9 +85,11 @@ def test_of_two_winners_the_more_complex_one_wins_if_it_beats_the_simpler_one() 
 
 
 def test_the_adapter_is_not_activated_if_it_only_helps_without_the_memory() -> None:
-    """Memory stays on, so what matters is whether the adapter does harm beside it."""
-    decision = decide(table(levels(text=(0, 0.1, 0.3, 0.0))))
-    assert (decision.arm, decision.activate) == ("adapter", False)
+    """Memory stays on, so what matters is whether the adapter helps beside it."""
+    for hybrid in (0.0, 0.11):
+        decision = decide(table(levels(text=(0, 0.1, 0.3, hybrid))))
+        assert (decision.arm, decision.activate) == ("adapter", False)
+        assert "beside the memory the adapter was not found to help" in decision.summary
 
 
 def test_the_base_may_win_where_memory_does_harm() -> None:
@@ -140,6 +142,7 @@ def test_no_table_activates_an_adapter_that_breaks_a_rule(
     arm = decision.arm
     gains = [measured.gain(arm, "prompt", metric) for metric in ("text", "choices")]
     assert any(gain.low > 0 for gain in gains)
+    assert any(measured.gain("hybrid", "prompt", m).low > 0 for m in ("text", "choices"))
     for one in (arm, "hybrid"):
         assert all(measured.gain(one, "prompt", m).high >= 0 for m in ("text", "choices", "f1"))
         assert math.expm1(neutral) <= GateSettings().neutral_growth + 1e-9
