@@ -97,6 +97,10 @@ class MemoryPrompts:
         )
         return Conversation(prefix=self._prefix).messages(content)
 
+    def with_prefix(self, request: str) -> list[Message]:
+        """Return what the model is shown if nothing is found that fits `request`."""
+        return Conversation(prefix=self._prefix).messages(request)
+
 
 def plain_messages(request: str) -> Sequence[Message]:
     """Return what an arm without memory is shown."""

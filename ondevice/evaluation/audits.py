@@ -1,8 +1,8 @@
 """What an adapter may spoil without any figure of the table showing it.
 
 Each audit compares a chat without the adapter with the same chat with it, the
-notes of the profile in front of both, because that is how the adapter would be
-used. A small model fails many of these items either way: what counts is the
+facts about the person in front of both, because that is how the adapter would
+be used. Nothing is searched for: no memory fits these questions. A small model fails many of these items either way: what counts is the
 change.
 
 - agreement with wrong claims (sycophancy): probability of "Yes" against "No";
@@ -140,7 +140,7 @@ class _Questions:
         limit = settings.items or None
 
         def encoded(request: str) -> list[int]:
-            return engine.encode_prompt(prompts.messages(request))
+            return engine.encode_prompt(prompts.with_prefix(request))
 
         def tokens(some: Sequence[str]) -> list[list[int]]:
             cut = [engine.tokenize(text)[:256] for text in some[: settings.texts]]
@@ -158,7 +158,7 @@ class _Questions:
                     [item["situation"].format(x=group) for group in item["groups"]]
                 ]
             ],
-            [prompts.messages(item["question"]) for item in load("open_questions")[:limit]],
+            [prompts.with_prefix(item["question"]) for item in load("open_questions")[:limit]],
             tokens(texts.trained),
             tokens(texts.held_out),
         )

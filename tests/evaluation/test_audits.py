@@ -27,7 +27,7 @@ TEXTS = AuditTexts(
 class Prompts:
     """Notes before the question, as a chat has them."""
 
-    def messages(self, request: str, **_: object) -> list[Message]:
+    def with_prefix(self, request: str) -> list[Message]:
         return [Message("user", f"Notes.\n\n{request}")]
 
 
