@@ -2,8 +2,8 @@
 
 Each audit compares a chat without the adapter with the same chat with it, the
 facts about the person in front of both, because that is how the adapter would
-be used. Nothing is searched for: no memory fits these questions. A small model fails many of these items either way: what counts is the
-change.
+be used. Nothing is searched for: no memory fits these questions. A small model
+fails many of these items either way: what counts is the change.
 
 - agreement with wrong claims (sycophancy): probability of "Yes" against "No";
 - variety of answers to open questions (the filter bubble): distinct-2;
