@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,16 +32,13 @@ from ondevice.recall.embedder import Embedder
 from ondevice.recall.passages import IngestReport, ingest
 from ondevice.recall.persona import build_prefix, build_turn
 from ondevice.recall.search import Memory, Recall
+from ondevice.recall.selection import is_evidence, prefix_facts
 from ondevice.receipt import Receipt, UsedMemory
 from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
     from ondevice.profile.records import Fact, ForgetReport, Turn
-
-# Categories whose facts stand in the prefix without being pinned: they rarely
-# change, so the prefix stays warm in the KV cache.
-STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
 
@@ -320,6 +316,17 @@ class Assistant:
         self._adapters_wanted = None if adapters is None else list(adapters)
         self._apply_adapters()
 
+    def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
+        """Return how the adapter `name` of the profile is applied; None is its own scale.
+
+        Raises:
+            AdapterError: not found, or stale.
+        """
+        profile, _ = self._needs_profile()
+        registry = AdapterRegistry(profile)
+        scale = registry.get(name).scale if scale is None else scale
+        return self._adapter_use(registry, name, scale)
+
     def _apply_adapters(self) -> None:
         if self.profile is None:
             self.engine.set_adapters([])
@@ -424,16 +431,7 @@ class Assistant:
         """Leave out what does not fit the turn, what it says itself, and what proves nothing."""
         if memory.id in {fact.id for fact in receipt.saved}:
             return False
-        if not memory.shares_words and memory.cosine < self.settings.recall.min_cosine:
-            return False  # the best of what there is, but not about this
-        if memory.kind != "turn":
-            return True
-        # The model's own words are not evidence, and a question asked before is no answer.
-        return (
-            memory.role == "user"
-            and not memory.text.rstrip().endswith("?")
-            and memory.conversation_id != self._conversation_id
-        )
+        return is_evidence(memory, self.settings.recall, self._conversation_id)
 
     def _end(self, content: str, answer: str, receipt: Receipt) -> None:
         """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
@@ -460,14 +458,7 @@ class Assistant:
         if self._prefix_ready:
             return
         profile, _ = self._needs_profile()
-        now = time.time()
-        facts = [
-            fact
-            for fact in profile.facts(state="active", scope=self.scope)
-            if (fact.pinned or fact.category in STABLE_CATEGORIES)
-            and (fact.expires is None or fact.expires > now)
-        ]
-        facts.sort(key=lambda fact: (fact.pinned, fact.time), reverse=True)
+        facts = prefix_facts(profile.facts(state="active", scope=self.scope))
         prefix, used = build_prefix(
             facts, self.engine.count_tokens, self.settings.recall.prefix_tokens
         )

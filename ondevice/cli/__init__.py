@@ -28,6 +28,7 @@ COMMANDS = {
     "model": ("model", "List and check base models."),
     "train": ("train", "Train a low-rank adapter on text and chats."),
     "score": ("score", "Measure how well a model predicts text and chats."),
+    "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 

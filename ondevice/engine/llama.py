@@ -68,6 +68,7 @@ class LlamaEngine:
         self._prompts: PromptBuilder | None = None
         self._uses: list[AdapterUse] = []
         self._cache_key: tuple[object, ...] = ()
+        self._scored_after: list[int] = []
         self._stream: weakref.ref[LlamaStream] | None = None
         self._stream_thread = 0
         self._closed = False
@@ -134,8 +135,9 @@ class LlamaEngine:
                     f"context holds {self._n_ctx}; score a shorter text or raise n_ctx."
                 )
             kept = self._use_cache_of("score", tuple((u.sha256, u.scale) for u in self._uses))
-            kept = kept and loaded.context.cached[: len(before) - 1] == before[:-1]
-            values = log_likelihood(loaded.context, before, tokens, keep=kept)
+            last, self._scored_after = self._scored_after if kept else [], []
+            values = log_likelihood(loaded.context, before, tokens, last=last)
+            self._scored_after = before
             return TokenScores(tokens, values)
 
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:

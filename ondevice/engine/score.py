@@ -13,17 +13,29 @@ _ROWS = 32  # of logits turned to float64 at once: 32 x 262,144 x 8 bytes = 64 M
 
 
 def log_likelihood(
-    context: InferenceContext, before: Sequence[int], tokens: Sequence[int], *, keep: bool
+    context: InferenceContext,
+    before: Sequence[int],
+    tokens: Sequence[int],
+    *,
+    last: Sequence[int] = (),
 ) -> npt.NDArray[np.float64]:
     """Return the log-likelihood of each of `tokens` after `before` (at least one token).
 
-    The text before is always evaluated in the same parts, and reused only if it was
-    evaluated here before (`keep`), so that a score never depends on what ran earlier.
+    The text before is always evaluated in the same parts, and only whole parts
+    that were evaluated here are reused, so that a score never depends on what
+    ran earlier.
+
+    Args:
+        context: where to evaluate.
+        before: what the first of `tokens` follows.
+        tokens: what is scored.
+        last: the `before` of the latest score in this context, if nothing ran since.
     """
-    if not (keep and context.common_prefix(before[:-1]) == len(before) - 1):
+    wanted = before[:-1]
+    kept = context.keep_prefix(_reusable(context, wanted, last[:-1]))
+    if kept == 0:
         context.clear()
-        context.evaluate(before[:-1])
-    context.keep_prefix(len(before) - 1)
+    context.evaluate(wanted[kept:])
     inputs = [before[-1], *tokens[:-1]]
     result = np.empty(len(tokens), dtype=np.float64)
     for start in range(0, len(tokens), PROMPT_CHUNK):
@@ -35,6 +47,18 @@ def log_likelihood(
                 logits[row : row + len(chosen)], chosen
             )
     return result
+
+
+def _reusable(context: InferenceContext, wanted: Sequence[int], last: Sequence[int]) -> int:
+    """Return how many tokens of `wanted` were evaluated in the parts that they are evaluated in."""
+    same = 0
+    for ours, theirs in zip(wanted, last, strict=False):
+        if ours != theirs:
+            break
+        same += 1
+    if not same == len(wanted) == len(last):
+        same -= same % PROMPT_CHUNK
+    return same if context.common_prefix(wanted) >= same else 0
 
 
 def _log_softmax_at(

@@ -6,7 +6,7 @@ file of them would be a plaintext copy of what the profile encrypts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +75,10 @@ class Index:
         rows = np.minimum(np.searchsorted(known, numbers), max(self.size - 1, 0))
         found = known[rows] == numbers if self.size else np.zeros(len(numbers), dtype=bool)
         return rows[found], found
+
+    def rows_with(self, ids: Collection[str]) -> list[int]:
+        """Return the rows of the records with these ids."""
+        return [row for row, identity in enumerate(self.ids) if identity in ids] if ids else []
 
     def _reserve(self, size: int) -> None:
         capacity = len(self._matrix)

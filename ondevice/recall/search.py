@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -77,13 +78,22 @@ class Recall:
 
     # --- finding --------------------------------------------------------------
 
-    def search(self, query: str, k: int | None = None, scope: str | None = None) -> list[Memory]:
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        scope: str | None = None,
+        *,
+        without: Collection[str] = (),
+    ) -> list[Memory]:
         """Return the `k` memories that fit `query` best, best first.
 
         Args:
             query: a question or a few words.
             k: how many; the setting `recall.memories` if None.
             scope: also memories of this context; those without a context are always searched.
+            without: ids of records to search as if they were not there: they do not lead to
+                their neighbours either.
         """
         k = self._settings.memories if k is None else k
         if k <= 0 or not query.strip():
@@ -98,7 +108,8 @@ class Recall:
             pending = self._text_search.submit(self._text_hits, about)
             vector = self._embedder.embed([_without(query, named)])[0]
             cosine = index.matrix @ vector
-            fused, evidence = self._fused(index, cosine, pending.result(), named, scope)
+            hits = pending.result()
+            fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
             return self._memories(index, fused, evidence, k, scope)
 
     def invalidate(self) -> None:
@@ -137,12 +148,15 @@ class Recall:
         hits: tuple[np.ndarray, np.ndarray],
         named: dict[str, set[int]],
         scope: str | None,
+        without: set[str],
     ) -> tuple[Fused, Evidence]:
         import numpy as np
 
         bm25 = np.zeros(index.size, dtype=np.float32)
         rows, found = index.rows_of(hits[0])
         bm25[rows] = hits[1][found]
+        absent = index.rows_with(without)
+        bm25[absent] = cosine[absent] = 0
         evidence = Evidence(
             bm25=bm25,
             cosine=cosine,
@@ -154,6 +168,7 @@ class Recall:
         )
         fused = fuse(evidence, self._weights)
         hidden = ~index.active
+        hidden[absent] = True
         if scope != ANY_SCOPE:
             codes = [code for name, code in index.scopes.items() if name in (None, scope)]
             hidden |= ~np.isin(index.scope, codes)

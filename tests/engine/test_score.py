@@ -66,6 +66,18 @@ def test_a_score_does_not_depend_on_what_ran_before(shared_engine: LlamaEngine) 
     assert not np.array_equal(fresh, longer.log_likelihood)
 
 
+def test_a_shared_beginning_is_reused_without_a_trace(shared_engine: LlamaEngine) -> None:
+    head, tails = shared_engine.tokenize(TEXT)[:150], [[5, 6, 7, 8], [9, 10], list(range(11, 60))]
+    contexts = [head + tail for tail in tails] + [head[:140], head[:129], head[:128]]
+    fresh = []
+    for context in contexts:
+        shared_engine.reset_cache()
+        fresh.append(shared_engine.score(" and so on.", context=context).log_likelihood)
+    again = [shared_engine.score(" and so on.", context=c).log_likelihood for c in contexts]
+    for one, other in zip(fresh, again, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_likelier_text_scores_higher(shared_engine: LlamaEngine) -> None:
     context = "The capital of France is"
     assert (

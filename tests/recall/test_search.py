@@ -136,6 +136,26 @@ def test_what_another_process_writes_or_forgets_is_followed(
         assert all(memory.id != fact.id for memory in recall.search("dog called", k=5))
 
 
+def test_records_left_out_are_not_found_and_lead_nowhere(
+    profile: Profile, recall: Recall, embedder: Embedder
+) -> None:
+    source = profile.add_source("import", "log")
+    texts = [
+        "Zebras graze beside the turnstile.",
+        "Quarterly figures are due.",
+        "Nothing else to report.",
+    ]
+    made = profile.add_passages(source.id, [NewPassage(t) for t in texts], embedder.embed(texts))
+    recall.add_text("The zebra costume is in the attic.")
+    question = "zebras at the turnstile"
+    everything = recall.search(question, k=5)
+    assert everything[0].id == made[0].id
+    without = recall.search(question, k=5, without={made[0].id})
+    assert {m.id for m in without} == {m.id for m in everything} - {made[0].id}
+    before, after = ({m.id: m.score for m in found} for found in (everything, without))
+    assert after[made[1].id] < before[made[1].id]  # its neighbour no longer lends to it
+
+
 def test_an_edited_fact_is_found_by_its_new_words(recall: Recall) -> None:
     fact = recall.add_text("I live in Lisbon.")
     recall.edit_fact(fact.id, text="I live in Reykjavik.")

@@ -1,0 +1,332 @@
+"""Does personalization help, whom, and where does it not?
+
+For several speakers of a folder of speeches (files `YEAR-Name….txt`) and users of
+a file of chats (`{name: {"history": {date: [{"query", "response"}]}}}`) this makes
+an encrypted profile in a temporary folder, learns from it as `ondevice learn`
+does, and measures the four arms on what was held out by time. The adapter of each
+speaker is then measured on the held-out text of the others, as a control: it must
+help its own speaker more than anybody else. Prints tables with 95 % intervals and
+writes `results/personalization.json` and `.svg`.
+
+    python benchmarks/personalization.py --speeches DIR --chats FILE [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ondevice.learning.options import LearnOptions
+from ondevice.learning.run import learn
+
+from ondevice.base.models import BaseModel, resolve
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import AdapterUse
+from ondevice.evaluation.arms import ALL_ARMS, MemoryPrompts
+from ondevice.evaluation.bootstrap import Estimate
+from ondevice.evaluation.evaluate import Evaluation, EvaluationSettings, measure_arms
+from ondevice.evaluation.evaluate import records_in_scope as records_of
+from ondevice.evaluation.items import Items, build_items
+from ondevice.evaluation.report import headline, rows
+from ondevice.evaluation.split import split
+from ondevice.home import Home
+from ondevice.profile.records import NewPassage
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.facts import facts_in
+from ondevice.recall.search import Recall
+from ondevice.settings import ModelSettings, Settings
+
+WORDS_A_PASSAGE = 110
+SHORTEST = 20  # words of a passage
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a profile that has been learned from."""
+
+    name: str
+    profile: Profile
+    adapter: AdapterUse | None
+    evaluation: Evaluation | None
+    outcome: str
+    seconds: float
+
+
+def main() -> None:
+    """Learn, measure, print and write."""
+    options = _options()
+    persons: list[Person] = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home.below(Path(folder))
+        passphrase = Path(folder) / "passphrase"
+        passphrase.write_text("a benchmark's own")
+        os.environ["ONDEVICE_PASSPHRASE_FILE"] = str(passphrase)
+        base, embedder = resolve(options.model, home), Embedder()
+        with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:
+            speakers = []
+            for name in options.speakers.split(",") if options.speeches else []:
+                profile = speaker_profile(home, name, options, embedder)
+                speakers.append(_learned(name, profile, engine, base, embedder, options))
+            persons += speakers
+            for name, days in _chats(options):
+                profile = user_profile(home, name, days, embedder)
+                persons.append(_learned(name, profile, engine, base, embedder, options))
+            controls = list(_controls(speakers, engine, embedder, options))
+        for person in persons:
+            person.profile.close()
+    _print_controls(controls)
+    _write(options, base, persons, controls)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--speeches", type=Path, help="folder of files YEAR-Name.txt")
+    parser.add_argument("--chats", type=Path, help="JSON file of users and their days")
+    parser.add_argument("--speakers", default="Truman,Kennedy,Reagan,Clinton")
+    parser.add_argument("--users", type=int, default=4, help="how many users of the chats")
+    parser.add_argument("--passages", type=int, default=240, help="of a speaker, at the most")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="two of each, less text, fewer items")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    if options.speeches is None and options.chats is None:
+        parser.error("give --speeches, --chats or both")
+    if options.quick:
+        options.speakers = ",".join(options.speakers.split(",")[:2])
+        options.users, options.passages = min(options.users, 2), min(options.passages, 80)
+    return options
+
+
+# --- profiles -------------------------------------------------------------------------
+
+
+def speaker_profile(
+    home: Home, name: str, options: argparse.Namespace, embedder: Embedder
+) -> Profile:
+    """Return a profile with the speeches of one speaker, each passage with its year."""
+    profile = Profile.create(home, f"speaker-{name}")
+    files = sorted(path for path in options.speeches.iterdir() if f"-{name}" in path.name)
+    if not files:
+        raise SystemExit(f"{options.speeches} has no file of {name}.")
+    for path in files:
+        moment = datetime(int(path.name[:4]), 1, 20, 12, tzinfo=UTC).timestamp()
+        texts = list(_passages(path.read_text(encoding="latin-1")))
+        texts = texts[: max(1, options.passages // len(files))]
+        source = profile.add_source("import", path.name)
+        new = [NewPassage(text, time=moment) for text in texts]
+        profile.add_passages(source.id, new, embedder.embed(texts))
+    return profile
+
+
+def _passages(text: str) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", text):
+        words = paragraph.split()
+        for start in range(0, len(words), WORDS_A_PASSAGE):
+            part = words[start : start + WORDS_A_PASSAGE]
+            if len(part) >= SHORTEST:
+                yield " ".join(part)
+
+
+def _chats(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    if options.chats is None:
+        return
+    users = json.loads(options.chats.read_text(encoding="utf-8"))
+    for name in list(users)[: options.users]:
+        yield name, users[name]["history"]
+
+
+def user_profile(home: Home, name: str, days: dict[str, Any], embedder: Embedder) -> Profile:
+    """Return a profile with the chats of one user, and the facts that are found in them."""
+    profile = Profile.create(home, f"user-{name}")
+    recall = Recall(profile, embedder)
+    for day, exchanges in days.items():
+        conversation = profile.new_conversation(day)
+        moment = datetime.fromisoformat(day).replace(hour=9, tzinfo=UTC).timestamp()
+        for number, exchange in enumerate(exchanges):
+            at = moment + 60 * number
+            said = exchange["query"]
+            vector = embedder.embed([said])[0]
+            profile.add_turn(conversation, "user", said, time=at, vector=vector)
+            profile.add_turn(conversation, "assistant", exchange["response"], time=at + 30)
+            for candidate in facts_in(said):
+                recall.add_fact(candidate, source_id=conversation)
+    return profile
+
+
+# --- learning and measuring ---------------------------------------------------------------
+
+
+def _learned(
+    name: str,
+    profile: Profile,
+    engine: LlamaEngine,
+    base: BaseModel,
+    embedder: Embedder,
+    options: argparse.Namespace,
+) -> Person:
+    """Learn from the profile, and print what came of it."""
+    started = time.monotonic()
+    recall = Recall(profile, embedder)
+    settings = Settings()
+    if options.quick:
+        learning = dataclasses.replace(settings.learning, epochs=1.0, paraphrases=False)
+        settings = dataclasses.replace(settings, learning=learning)
+    how = LearnOptions(quick=options.quick, threads=options.threads)
+    report = learn(profile, engine, recall, settings, options=how)
+    seconds = time.monotonic() - started
+    adapter = _use(profile, report.adapter, base) if report.adapter else None
+    print(f"\n{name}: {report.outcome} ({report.reason}), {report.tokens} tokens, {seconds:.0f} s")
+    if report.evaluation is not None:
+        for metric, arm, value, interval, n in rows(report.evaluation.table):
+            print(f"  {metric:<28}{arm:<9}{value:>9}  {interval:<20} n={n}")
+        print(f"  {headline(report.evaluation.table)}")
+        print(f"  decision: {report.evaluation.decision.summary}", flush=True)
+    return Person(name, profile, adapter, report.evaluation, report.outcome, seconds)
+
+
+def _use(profile: Profile, name: str, base: BaseModel) -> AdapterUse:
+    from ondevice.adapters.registry import AdapterRegistry
+
+    registry = AdapterRegistry(profile)
+    row = registry.get(name)
+    return AdapterUse(name, row.file_sha256, lambda: registry.read(name), base.sha256)
+
+
+def _controls(
+    speakers: list[Person], engine: LlamaEngine, embedder: Embedder, options: argparse.Namespace
+) -> Iterator[tuple[str, str, Estimate]]:
+    """Yield (adapter of, text of, gain over the base in nats a token) for every pair."""
+    without_memory = [arm for arm in ALL_ARMS if not arm.memory]
+    settings = EvaluationSettings.fast() if options.quick else EvaluationSettings()
+    below = _reader(engine.model)
+    for reader in speakers:
+        records = records_of(reader.profile, None)
+        held_out = split(records).held_out
+        texts = build_items(records, held_out, settings=settings.items).texts
+        prompts = MemoryPrompts(
+            reader.profile, Recall(reader.profile, embedder), engine, Settings().recall,
+            held_out=held_out,
+        )  # fmt: skip
+        for writer in speakers:
+            if writer.adapter is None:
+                continue
+            items = Items(texts=texts)
+            table, _ = measure_arms(
+                engine, items, prompts, without_memory, writer.adapter, below, settings.bootstrap
+            )
+            yield writer.name, reader.name, table.gain("adapter", "base", "text")
+
+
+def _reader(base: BaseModel) -> list[AdapterUse]:
+    """Return the shared reader that lies under every personal adapter, if this base has one."""
+    from ondevice.adapters.reader import builtin_reader
+
+    found = builtin_reader(base)
+    if found is None:
+        return []
+    return [AdapterUse("reader", found.sha256, found.read, found.base_sha256)]
+
+
+# --- results ------------------------------------------------------------------------------
+
+
+def _print_controls(controls: list[tuple[str, str, Estimate]]) -> None:
+    if not controls:
+        return
+    names = list(dict.fromkeys(text for _, text, _ in controls))
+    print("\nGain over the base on held-out text, nats a token (row: adapter of, column: text of)")
+    print(" " * 12 + "".join(f"{name:>24}" for name in names))
+    for writer in dict.fromkeys(adapter for adapter, _, _ in controls):
+        cells = [
+            f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+            for adapter, _, gain in controls
+            if adapter == writer
+        ]
+        print(f"{writer:<12}" + "".join(f"{cell:>24}" for cell in cells))
+
+
+def _write(
+    options: argparse.Namespace,
+    base: BaseModel,
+    persons: list[Person],
+    controls: list[tuple[str, str, Estimate]],
+) -> None:
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = {
+        "base": base.sha256,
+        "quick": options.quick,
+        "persons": [
+            {
+                "name": person.name,
+                "outcome": person.outcome,
+                "seconds": round(person.seconds, 1),
+                "figures": _listed(person.evaluation.table.figures) if person.evaluation else [],
+                "gains": _listed(person.evaluation.table.gains) if person.evaluation else [],
+                "decision": person.evaluation.decision.summary if person.evaluation else None,
+            }
+            for person in persons
+        ],
+        "controls": [
+            {"adapter": adapter, "text": text, **dataclasses.asdict(gain)}
+            for adapter, text, gain in controls
+        ],
+    }
+    path = options.out / "personalization.json"
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    picture = path.with_suffix(".svg")
+    picture.write_text(forest(persons, controls))
+    print(f"\n{path}\n{picture}")
+
+
+def _listed(estimates: Any) -> list[dict[str, Any]]:
+    return [{"of": list(key), **dataclasses.asdict(e)} for key, e in estimates.items()]
+
+
+def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> str:
+    """Return an SVG: what each adapter gains on its own person's text and on others'."""
+    lines: list[tuple[str, Estimate, str]] = []
+    for person in persons:
+        if person.evaluation is not None:
+            gain = person.evaluation.table.gain("hybrid", "prompt", "text")
+            lines.append((f"{person.name}, beside memory", gain, "#2b8a57"))
+    for adapter, text, gain in controls:
+        own = adapter == text
+        label = f"{adapter}'s adapter" + (", own text" if own else f" on {text}")
+        lines.append((label, gain, "#1f4e79" if own else "#8a94a0"))
+    ends = [end for _, gain, _ in lines for end in (gain.low, gain.high, 0.0)]
+    low, high = min(ends, default=0.0) - 0.05, max(ends, default=1.0) + 0.05
+    x: Callable[[float], float] = lambda value: 220 + 400 * (value - low) / (high - low)  # noqa: E731
+    height = 60 + 20 * len(lines)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" '
+        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        '<text x="12" y="20" font-weight="bold">Gain on held-out text, nats a token '
+        "(95 % intervals)</text>"
+        f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="30" y2="{height - 14}" stroke="#ccc"/>'
+    ]
+    for number, (label, gain, colour) in enumerate(lines):
+        y = 44 + 20 * number
+        parts.append(
+            f'<text x="12" y="{y + 4}">{label}</text>'
+            f'<line x1="{x(gain.low):.1f}" x2="{x(gain.high):.1f}" y1="{y}" y2="{y}" '
+            f'stroke="{colour}" stroke-width="3"/>'
+            f'<circle cx="{x(gain.value):.1f}" cy="{y}" r="4" fill="{colour}"/>'
+            f'<text x="640" y="{y + 4}">{gain.value:+.3f}</text>'
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measuring whether personalization helps: four arms, held-out items, bootstrap, gate, audits."""

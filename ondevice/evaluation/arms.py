@@ -1,0 +1,107 @@
+"""The four arms: what each one is shown before it is asked.
+
+`base` sees the request alone, `prompt` sees it as a chat would send it, with
+notes from the profile. `adapter` and `hybrid` see the same two with the adapter
+applied. The notes are chosen and written by the code that chats use; held-out
+records are searched as if they had never been stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ondevice.base.messages import Message
+from ondevice.conversation import Conversation
+from ondevice.evaluation.table import ArmName
+from ondevice.recall.persona import build_prefix, build_turn
+from ondevice.recall.selection import is_evidence, prefix_facts
+
+if TYPE_CHECKING:
+    from ondevice.engine.protocol import Engine
+    from ondevice.profile.store import Profile
+    from ondevice.recall.search import Recall
+    from ondevice.settings import RecallSettings
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to answer."""
+
+    name: ArmName
+    memory: bool
+    adapter: bool
+
+
+ALL_ARMS: Final = (
+    Arm("base", memory=False, adapter=False),
+    Arm("prompt", memory=True, adapter=False),
+    Arm("adapter", memory=False, adapter=True),
+    Arm("hybrid", memory=True, adapter=True),
+)
+
+
+class MemoryPrompts:
+    """Builds the messages of the arms with memory, as a chat would, without held-out records."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        recall: Recall,
+        engine: Engine,
+        settings: RecallSettings,
+        *,
+        scope: str | None = None,
+        held_out: Collection[str] = (),
+    ) -> None:
+        """Choose the facts that stand before every request.
+
+        Args:
+            profile: whose memories.
+            recall: searches them.
+            engine: counts tokens.
+            settings: budgets.
+            scope: the context, as in a chat.
+            held_out: ids of records that must not be shown.
+        """
+        self._recall, self._engine, self._settings = recall, engine, settings
+        self._scope, self._held_out = scope, frozenset(held_out)
+        facts = profile.facts(state="active", scope=scope)
+        self._prefix, _ = build_prefix(
+            prefix_facts(fact for fact in facts if fact.id not in self._held_out),
+            engine.count_tokens,
+            settings.prefix_tokens,
+        )
+
+    def messages(
+        self, request: str, *, query: str | None = None, conversation_id: str | None = None
+    ) -> list[Message]:
+        """Return what the model is shown when the person sends `request`.
+
+        Args:
+            request: the newest user turn.
+            query: what to search for, if not the request itself.
+            conversation_id: the conversation that the request stands in, if any.
+        """
+        limits = self._settings
+        found = self._recall.search(
+            query or request,
+            k=limits.memories * 3,
+            scope=self._scope,
+            without=self._held_out,
+        )
+        useful = [m for m in found if is_evidence(m, limits, conversation_id)]
+        content, _ = build_turn(
+            request, useful[: limits.memories], self._engine.count_tokens, limits.memory_tokens
+        )
+        return Conversation(prefix=self._prefix).messages(content)
+
+    def with_prefix(self, request: str) -> list[Message]:
+        """Return what the model is shown if nothing is found that fits `request`."""
+        return Conversation(prefix=self._prefix).messages(request)
+
+
+def plain_messages(request: str) -> Sequence[Message]:
+    """Return what an arm without memory is shown."""
+    return [Message("user", request)]

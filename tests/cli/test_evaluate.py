@@ -1,0 +1,157 @@
+"""`ondevice evaluate` as a person runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
+from ondevice.base.models import resolve
+from ondevice.cli import evaluate as module
+from ondevice.cli import run
+from ondevice.engine import llama
+from ondevice.engine.fake import FakeEngine
+from ondevice.home import Home
+from ondevice.profile.records import NewPassage
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ondevice(
+    home: Home, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Call:
+    """Run a command with an engine that plays the model; return (exit code, stdout, stderr)."""
+    monkeypatch.setattr(
+        llama, "LlamaEngine", lambda base, settings, home: FakeEngine(model=base, n_ctx=30_000)
+    )
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run(list(arguments))
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def filled(home: Home) -> Home:
+    """A profile with forty notes and two facts."""
+    embedder = Embedder()
+    with Profile.open(home, create=True) as profile:
+        source = profile.add_source("import", "notes")
+        notes = [
+            NewPassage(
+                f"On day {i} I walked {i * 3} steps to the mill, and {i * 7} back by the river.",
+                time=86_400.0 * i,
+            )
+            for i in range(40)
+        ]
+        profile.add_passages(source.id, notes, embedder.embed([note.text for note in notes]))
+        for text in ("The user lives in Ulm.", "The user's dog is called Biscuit."):
+            profile.add_fact(text, category="demographic", vector=embedder.embed([text])[0])
+    return home
+
+
+def small_adapter(home: Home) -> bytes:
+    rng = np.random.default_rng(3)
+    name = "blk.0.attn_q.weight"
+    n_in, n_out = resolve("default", home).header.tensors[name].shape
+    pair = LoraPair(
+        rng.standard_normal((4, n_in), np.float32), rng.standard_normal((n_out, 4), np.float32)
+    )
+    return write_adapter(LoraAdapter("llama", 8.0, {name: pair}, {}))
+
+
+def test_table_decision_and_picture(ondevice: Call, filled: Home, tmp_path: Path) -> None:
+    picture = tmp_path / "table.svg"
+    code, out, err = ondevice("evaluate", "--fast", "--plot", str(picture))
+    assert code == 0
+    lines = out.splitlines()
+    assert any(line.startswith("your own text, perplexity\tbase\t2.72\t") for line in lines)
+    assert any(line.startswith("questions, token F1\tprompt\t0.0 %") for line in lines)
+    assert lines[-1].startswith("Decision: not enough data: staying with the prompt") or lines[
+        -1
+    ].startswith("Decision: the prompt")
+    assert "There is no adapter in use and no candidate" in err
+    assert "A quick look" in err
+    assert ET.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_json_is_the_only_thing_on_stdout(ondevice: Call, filled: Home) -> None:
+    code, out, _ = ondevice("evaluate", "--fast", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["format"] == 1
+    assert made["adapter"] is None
+    assert made["fast"] is True
+    assert made["items"]["text"] == 8
+    assert {figure["arm"] for figure in made["figures"]} == {"base", "prompt"}
+    assert made["decision"]["arm"] == "prompt"
+
+
+def test_the_adapter_in_use_is_judged_and_audited(
+    ondevice: Call, filled: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(small_adapter(filled))
+    assert ondevice("adapter", "add", str(path), "--name", "mine")[0] == 0
+    assert ondevice("adapter", "use", "mine")[0] == 0
+    code, out, _ = ondevice("evaluate", "--fast", "--audits", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["adapter"] == "mine"
+    assert {figure["arm"] for figure in made["figures"]} == {"base", "prompt", "adapter", "hybrid"}
+    assert {audit["name"] for audit in made["audits"]} == {"agreement", "gap", "variety"}
+    code, out, _ = ondevice("evaluate", "--fast", "--adapter", "mine:0.5")
+    assert code == 0
+    assert "mine: your writing: perplexity" in out
+
+
+def test_wrong_use_is_one_sentence(ondevice: Call, filled: Home) -> None:
+    code, _, err = ondevice("evaluate", "--adapter", "nobody")
+    assert code == 1
+    assert err.strip().splitlines()[-1].startswith("Error: There is no adapter 'nobody'")
+    code, _, err = ondevice("evaluate", "--plot", "table.png")
+    assert code == 2
+    assert "--plot writes SVG" in err
+
+
+def test_ctrl_c_leaves_nothing_behind(
+    ondevice: Call, filled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents() -> dict[str, str]:
+        return {
+            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in filled.profiles.rglob("*")
+            if path.is_file() and path.suffix != ".db-shm"
+        }
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ondevice("memory", "list")
+    before = contents()
+    monkeypatch.setattr(module._Lines, "__call__", interrupt)
+    picture = tmp_path / "table.svg"
+    code, out, err = ondevice("evaluate", "--fast", "--plot", str(picture))
+    assert (code, out) == (130, "")
+    assert err.strip().endswith("Stopped.")
+    assert not picture.exists()
+    assert contents() == before
+
+
+def test_an_empty_profile_gets_a_plain_answer(ondevice: Call) -> None:
+    code, out, err = ondevice("evaluate", "--fast")
+    assert code == 0
+    assert "not enough data: staying with the prompt" in out
+    assert "Nothing was held out" in err
