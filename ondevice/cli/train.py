@@ -61,12 +61,15 @@ def command(
     """
     from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.settings import Settings
     from ondevice.training import train
 
     if plot is not None:
         _check_plot(plot.expanduser())
     recipe = recipe_from(options)
-    model = resolve(base, Home.default())
+    home = Home.default()
+    model = resolve(base, home)
+    n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
     with display(as_json) as callback, _stop_on_interrupt() as should_stop:
         result = train(
             model,
@@ -79,6 +82,7 @@ def command(
             memory_budget=memory_budget,
             precision="f32" if precision == "f32" else "auto",
             threads=threads,
+            n_ctx=n_ctx,
         )
     if result.content is None:
         talk(f"Stopped after step {result.steps}; the same command goes on from there.")

@@ -1,88 +1,34 @@
 """What a decoder looks like, as data: read from a GGUF header, checked, never guessed.
 
-A `Family` says how an architecture differs from the others (names of its
-tensors, kind of RoPE, activation); `Architecture` adds the sizes of one model. The
-forward and backward pass read only this. A file that has anything beyond its
-family's description is refused by name, because ignoring a tensor or a key
-would train against another model than llama.cpp runs.
+`families` says how an architecture differs from the others; `Architecture` adds
+the sizes of one model. The forward and backward pass read only this. A file that
+has anything beyond its family's description is refused by name, because ignoring
+a tensor or a key would train against another model than llama.cpp runs.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import TrainingError
-
-# The linear layers of a block that can be adapted, in the order of the computation.
-LINEAR_LAYERS = (
-    "attn_q",
-    "attn_k",
-    "attn_v",
-    "attn_output",
-    "ffn_gate",
-    "ffn_up",
-    "ffn_down",
-)
+from ondevice.training.families import FAMILIES, LINEAR_LAYERS, Family
+from ondevice.training.metadata import Metadata
+from ondevice.training.rope import Rope, read_ropes
 
 _BLOCK = re.compile(r"blk\.(0|[1-9][0-9]*)\.(.+)")
 
 
 @dataclass(frozen=True)
-class Family:
-    """How one architecture differs from the others.
+class Part:
+    """Where a linear layer lies: the rows `start` to `stop` of the block's tensor `tensor`."""
 
-    Attributes:
-        rope: "interleaved" turns neighbouring pairs (0,1), (2,3)…; "half" turns (i, i + D/2).
-        activation: the gate's activation function.
-        block_tensors: the tensors of each block.
-        global_tensors: the tensors outside the blocks.
-        optional_tensors: global tensors that may be absent.
-        neutral_keys: metadata that would change the computation, with the values that do not;
-            keys are given without the architecture's prefix.
-    """
-
-    rope: Literal["interleaved", "half"]
-    activation: Literal["silu", "gelu_tanh"]
-    block_tensors: frozenset[str]
-    global_tensors: frozenset[str]
-    optional_tensors: frozenset[str]
-    neutral_keys: Mapping[str, tuple[object, ...]]
-
-
-_LLAMA_BLOCK = frozenset(
-    {f"{name}.weight" for name in LINEAR_LAYERS} | {"attn_norm.weight", "ffn_norm.weight"}
-)
-
-FAMILIES: dict[str, Family] = {
-    "llama": Family(  # Llama 2 and 3.x, Mistral, SmolLM2 and others of the same build
-        rope="interleaved",
-        activation="silu",
-        block_tensors=_LLAMA_BLOCK,
-        global_tensors=frozenset({"token_embd.weight", "output_norm.weight"}),
-        optional_tensors=frozenset({"output.weight", "rope_freqs.weight"}),
-        neutral_keys={
-            "expert_count": (0,),
-            "expert_used_count": (0,),
-            "attention.causal": (True,),
-            "attention.sliding_window": (0,),
-            "attention.clamp_kqv": (0.0,),
-            "attention.max_alibi_bias": (0.0,),
-            "attention.temperature_scale": (0.0, 1.0),
-            "attn_logit_softcapping": (0.0,),
-            "final_logit_softcapping": (0.0,),
-            "embedding_scale": (0.0, 1.0),
-            "residual_scale": (0.0, 1.0),
-            "logit_scale": (0.0, 1.0),
-            "use_parallel_residual": (False,),
-            "rope.scaling.attn_factor": (0.0, 1.0),
-        },
-    )
-}
+    tensor: str
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True)
@@ -101,11 +47,14 @@ class Architecture:
         n_vocab: rows of the embedding table and of the head.
         n_ctx_train: longest context that the model was made for.
         norm_eps: added to the mean square in RMSNorm.
-        rope_base: the base of the RoPE frequencies.
-        rope_scale: positions are multiplied by this (linear scaling).
         attention_scale: factor on query-key products.
+        ropes: how each block turns queries and keys; None in a block that does not.
+        windows: so many tokens back each block sees; 0 for all.
+        embedding_scale: factor on embeddings.
+        residual_scale: factor on what a half of a block adds to the residual stream.
+        logit_scale: logits are divided by this.
+        fused_qkv: one tensor holds the rows of queries, keys and values.
         tied_head: the head is the embedding table.
-        rope_factors: the file brings a divisor for each RoPE frequency (`rope_freqs`).
     """
 
     name: str
@@ -119,11 +68,14 @@ class Architecture:
     n_vocab: int
     n_ctx_train: int
     norm_eps: float
-    rope_base: float
-    rope_scale: float
     attention_scale: float
+    ropes: tuple[Rope | None, ...]
+    windows: tuple[int, ...]
+    embedding_scale: float
+    residual_scale: float
+    logit_scale: float
+    fused_qkv: bool
     tied_head: bool
-    rope_factors: bool
 
     @property
     def head_tensor(self) -> str:
@@ -131,21 +83,47 @@ class Architecture:
         return "token_embd.weight" if self.tied_head else "output.weight"
 
     def linear_shape(self, layer: str) -> tuple[int, int]:
-        """Return (inputs, outputs) of one of `LINEAR_LAYERS`."""
+        """Return (inputs, outputs) of one of `LINEAR_LAYERS`, or of a tensor that fuses some."""
         heads, groups = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
+        if layer == "ffn_up" and self.family.fused_gate_up:
+            return (self.width, 2 * self.n_ff)
         return {
             "attn_q": (self.width, heads),
             "attn_k": (self.width, groups),
             "attn_v": (self.width, groups),
+            "attn_qkv": (self.width, heads + 2 * groups),
             "attn_output": (heads, self.width),
             "ffn_gate": (self.width, self.n_ff),
             "ffn_up": (self.width, self.n_ff),
             "ffn_down": (self.n_ff, self.width),
         }[layer]
 
+    def part(self, layer: str) -> Part:
+        """Return the tensor of a block, and its rows, that are one of `LINEAR_LAYERS`."""
+        heads, groups = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
+        if self.fused_qkv and layer in ("attn_q", "attn_k", "attn_v"):
+            start, n = {
+                "attn_q": (0, heads),
+                "attn_k": (heads, groups),
+                "attn_v": (heads + groups, groups),
+            }[layer]
+            return Part("attn_qkv", start, start + n)
+        if self.family.fused_gate_up and layer in ("ffn_gate", "ffn_up"):
+            start = 0 if layer == "ffn_gate" else self.n_ff
+            return Part("ffn_up", start, start + self.n_ff)
+        return Part(layer, 0, self.linear_shape(layer)[1])
 
-def read_architecture(header: GgufHeader) -> Architecture:
+    def linear_tensors(self, layers: Iterable[str] = LINEAR_LAYERS) -> tuple[str, ...]:
+        """Return a block's tensors that hold `layers`, each once; fused ones hold more."""
+        return tuple(dict.fromkeys(self.part(layer).tensor for layer in layers))
+
+
+def read_architecture(header: GgufHeader, n_ctx: int) -> Architecture:
     """Return the architecture of the model that `header` describes.
+
+    Args:
+        header: of the model's file.
+        n_ctx: the context in which the model will run.
 
     Raises:
         TrainingError: the architecture, or something in the file, is not supported; the message
@@ -158,117 +136,106 @@ def read_architecture(header: GgufHeader) -> Architecture:
             f"Training does not support the architecture '{header.architecture}' of "
             f"{header.path.name}; supported: {known}."
         )
-    _check_keys(header, family)
-    keys = _Keys(header)
-    width = keys.count("embedding_length")
+    keys = Metadata(header)
+    _check_keys(keys, family)
+    width, n_layers = keys.count("embedding_length"), keys.count("block_count")
     n_heads = keys.count("attention.head_count")
     n_kv_heads = keys.count("attention.head_count_kv", n_heads)
     if n_heads % n_kv_heads:
         raise keys.unusable("attention.head_count_kv")
     head_dim = keys.count("attention.key_length", width // n_heads)
-    if keys.count("attention.value_length", head_dim) != head_dim:
-        raise keys.unusable("attention.value_length")
-    if head_dim % 2 or keys.count("rope.dimension_count", head_dim) != head_dim:
-        raise keys.unusable("rope.dimension_count")
+    for key in ("value_length", "key_length_swa", "value_length_swa"):
+        default = head_dim if key.endswith("swa") else width // n_heads
+        if keys.count(f"attention.{key}", default) != head_dim:
+            raise keys.unusable(f"attention.{key}")
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None or len(embedding.shape) != 2:
         raise TrainingError(f"{header.path.name} has no embedding table 'token_embd.weight'.")
+    windows = _windows(keys, family, n_layers)
+    n_ctx_train = keys.count("context_length")
     architecture = Architecture(
         name=header.architecture,
         family=family,
-        n_layers=keys.count("block_count"),
+        n_layers=n_layers,
         width=width,
         n_heads=n_heads,
         n_kv_heads=n_kv_heads,
         head_dim=head_dim,
         n_ff=keys.count("feed_forward_length"),
         n_vocab=embedding.shape[1],
-        n_ctx_train=keys.count("context_length"),
+        n_ctx_train=n_ctx_train,
         norm_eps=keys.number("attention.layer_norm_rms_epsilon"),
-        rope_base=keys.number("rope.freq_base", 10000.0),
-        rope_scale=_rope_scale(keys),
-        attention_scale=keys.number("attention.scale", 1.0 / math.sqrt(head_dim)),
+        attention_scale=_attention_scale(keys, family, width // n_heads, head_dim, n_layers),
+        ropes=read_ropes(keys, family, windows, head_dim, min(n_ctx, n_ctx_train)),
+        windows=windows,
+        embedding_scale=_embedding_scale(keys, family, width),
+        residual_scale=keys.scale("residual_scale", 1.0) if family.scales else 1.0,
+        logit_scale=keys.number("logit_scale") if family.scales else 1.0,
+        fused_qkv="blk.0.attn_qkv.weight" in header.tensors,
         tied_head="output.weight" not in header.tensors,
-        rope_factors="rope_freqs.weight" in header.tensors,
     )
     _check_tensors(header, architecture)
     return architecture
 
 
-class _Keys:
-    """Looks up the architecture's own metadata."""
-
-    def __init__(self, header: GgufHeader) -> None:
-        self.header = header
-        self.prefix = f"{header.architecture}."
-
-    def count(self, key: str, default: int | None = None) -> int:
-        value = self.header.metadata.get(self.prefix + key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            raise self.unusable(key)
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self.header.metadata.get(self.prefix + key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.unusable(key)
-        if not math.isfinite(value) or value <= 0:
-            raise self.unusable(key)
-        return float(value)
-
-    def text(self, key: str, default: str) -> str:
-        value = self.header.metadata.get(self.prefix + key, default)
-        if not isinstance(value, str):
-            raise self.unusable(key)
-        return value
-
-    def unusable(self, key: str) -> TrainingError:
-        return TrainingError(
-            f"Training does not support the value of '{self.prefix}{key}' in "
-            f"{self.header.path.name}."
-        )
+def _attention_scale(
+    keys: Metadata, family: Family, width_per_head: int, head_dim: int, n_layers: int
+) -> float:
+    if n_layers == family.width_scaled_layers:
+        return 1.0 / math.sqrt(width_per_head)
+    usual = 1.0 / math.sqrt(head_dim)
+    return keys.scale("attention.scale", usual) if family.scales else usual
 
 
-def _rope_scale(keys: _Keys) -> float:
-    """Return the factor on positions; only no scaling and linear scaling are known."""
-    kind = keys.text("rope.scaling.type", "none")
-    old_style = keys.header.metadata.get(keys.prefix + "rope.scale_linear")
-    if kind == "none":
-        return 1.0 / keys.number("rope.scale_linear") if old_style is not None else 1.0
-    if kind == "linear":
-        return 1.0 / keys.number("rope.scaling.factor", 1.0)
-    raise keys.unusable("rope.scaling.type")
+def _embedding_scale(keys: Metadata, family: Family, width: int) -> float:
+    if family.embedding_scale:
+        return math.sqrt(width)
+    return keys.scale("embedding_scale", 1.0) if family.scales else 1.0
 
 
-def _check_keys(header: GgufHeader, family: Family) -> None:
+def _windows(keys: Metadata, family: Family, n_layers: int) -> tuple[int, ...]:
+    """Return the sliding window of each block, 0 where it sees everything."""
+    window = keys.get("attention.sliding_window", 0)
+    if not family.window_pattern or window == 0:
+        return (0,) * n_layers
+    window = keys.count("attention.sliding_window")
+    name = f"{keys.prefix}attention.sliding_window_pattern"
+    pattern = keys.header.metadata.get(name, family.window_pattern)
+    if isinstance(pattern, list):
+        if len(pattern) != n_layers:
+            raise keys.unusable("attention.sliding_window_pattern")
+        return tuple(window if windowed else 0 for windowed in pattern)
+    if isinstance(pattern, bool) or not isinstance(pattern, int) or pattern < 0:
+        raise keys.unusable("attention.sliding_window_pattern")
+    return tuple(
+        window if pattern == 0 or index % pattern < pattern - 1 else 0 for index in range(n_layers)
+    )
+
+
+def _check_keys(keys: Metadata, family: Family) -> None:
     for key, neutral in family.neutral_keys.items():
-        name = f"{header.architecture}.{key}"
-        if name in header.metadata and header.metadata[name] not in neutral:
+        if keys.has(key) and keys.get(key) not in neutral:
             raise TrainingError(
-                f"Training does not support '{name}', which {header.path.name} uses."
+                f"Training does not support '{keys.prefix}{key}', which "
+                f"{keys.header.path.name} uses."
             )
 
 
 def _check_tensors(header: GgufHeader, architecture: Architecture) -> None:
     """Check that the file has the tensors of its family, in their shapes, and no others."""
-    expected: dict[str, tuple[int, ...]] = {
-        "token_embd.weight": (architecture.width, architecture.n_vocab),
-        "output_norm.weight": (architecture.width,),
-    }
+    expected, optional = _block_tensors(architecture)
+    expected["token_embd.weight"] = (architecture.width, architecture.n_vocab)
+    expected["output_norm.weight"] = (architecture.width,)
     if not architecture.tied_head:
         expected["output.weight"] = (architecture.width, architecture.n_vocab)
-    if architecture.rope_factors:
-        expected["rope_freqs.weight"] = (architecture.head_dim // 2,)
-    for index in range(architecture.n_layers):
-        for name in architecture.family.block_tensors:
-            layer = name.removesuffix(".weight")
-            linear = layer in LINEAR_LAYERS
-            expected[f"blk.{index}.{name}"] = (
-                architecture.linear_shape(layer) if linear else (architecture.width,)
-            )
-    for name, shape in expected.items():
+    dims = next((rope.dims for rope in architecture.ropes if rope), architecture.head_dim)
+    for name in architecture.family.rope_tensors:
+        optional[name] = (dims // 2,)
+    for name, shape in (optional | expected).items():
         tensor = header.tensors.get(name)
         if tensor is None:
+            if name in optional:
+                continue
             raise TrainingError(f"{header.path.name} lacks the tensor '{name}'.")
         if tensor.shape != shape:
             raise TrainingError(
@@ -278,10 +245,31 @@ def _check_tensors(header: GgufHeader, architecture: Architecture) -> None:
         if len(shape) == 1 and tensor.type != "F32":
             raise TrainingError(f"The tensor '{name}' of {header.path.name} is not F32.")
     for name in header.tensors:
-        if name not in expected:
+        if name not in expected and name not in optional:
             raise TrainingError(
                 f"Training does not support the tensor '{name}', which {header.path.name} has."
             )
+
+
+def _block_tensors(
+    architecture: Architecture,
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """Return the shapes of the tensors that blocks must have, and of those that they may have."""
+    family = architecture.family
+    expected: dict[str, tuple[int, ...]] = {}
+    optional: dict[str, tuple[int, ...]] = {}
+    for index in range(architecture.n_layers):
+        block = f"blk.{index}."
+        for name in family.norms:
+            expected[f"{block}{name}.weight"] = (architecture.width,)
+        for name in ("attn_q_norm", "attn_k_norm") if family.qk_norm else ():
+            expected[f"{block}{name}.weight"] = (architecture.head_dim,)
+        for tensor in architecture.linear_tensors():
+            n_in, n_out = architecture.linear_shape(tensor)
+            expected[f"{block}{tensor}.weight"] = (n_in, n_out)
+            if tensor in family.biases:
+                optional[f"{block}{tensor}.bias"] = (n_out,)
+    return expected, optional
 
 
 def block_of(name: str) -> tuple[int, str] | None:

@@ -5,15 +5,19 @@ key/value heads of width D, F inner feed-forward width, S supervised tokens.
 
     x = embedding[tokens]
     for each block:
-        x = x + attn_output · attention(rope(attn_q · n), rope(attn_k · n), attn_v · n)
-                                                              with n = norm(x)
-        x = x + ffn_down · (act(ffn_gate · n) * ffn_up · n)   with n = norm(x)
+        x = x + post(attn_output · attention(rope(q), rope(k), attn_v · n))
+                                   with q = qk(attn_q · n), k = qk(attn_k · n), n = norm(x)
+        x = x + post(ffn_down · (act(ffn_gate · n) * ffn_up · n))     with n = norm(x)
     loss = cross_entropy(head · norm(x) at the supervised tokens)
 
+`post` and `qk` are norms that some families have; embeddings, what is added to x,
+and logits are multiplied by constants that are 1 in most.
+
 The backward pass runs the same lines in reverse. It keeps x, q, k, v, the
-attention's result, gate and up of each block; the norms and the activation are
-cheap and computed again. Blocks below `recompute` keep x (and the small A x)
-and run their forward pass a second time. Below the lowest trained block nothing is kept.
+attention's result, gate and up of each block (and what goes into `post` and `qk`);
+the norms and the activation are cheap and computed again. Blocks below `recompute`
+keep x (and the small A x) and run their forward pass a second time. Below the
+lowest trained block nothing is kept.
 """
 
 from __future__ import annotations
@@ -26,10 +30,12 @@ import numpy as np
 
 from ondevice import _kernels
 from ondevice._kernels import Packed
-from ondevice.training.architecture import LINEAR_LAYERS
+from ondevice.training.architecture import Architecture
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
+from ondevice.training.families import LINEAR_LAYERS
 from ondevice.training.lora import AdaptedLinear, Pair
+from ondevice.training.rope import Rope
 from ondevice.training.weights import Weights
 
 if TYPE_CHECKING:
@@ -38,11 +44,17 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Block:
-    """One block's parts."""
+    """One block's parts; a norm that the family does not have is None."""
 
     attn_norm: F32
     ffn_norm: F32
+    attn_post_norm: F32 | None
+    ffn_post_norm: F32 | None
+    q_norm: F32 | None
+    k_norm: F32 | None
     linear: dict[str, AdaptedLinear]
+    rope: Rope | None
+    window: int
 
     def trains(self, *layers: str) -> bool:
         """Whether one of the named linear layers, or of all, is trained."""
@@ -51,18 +63,51 @@ class Block:
 
 @dataclass(eq=False)
 class Saved:
-    """What a block's backward pass needs of its forward pass; shapes as in the module's head."""
+    """What a block's backward pass needs of its forward pass; shapes as in the module's head.
+
+    The arrays that come before a norm are those after it where there is no norm.
+    """
 
     x: F32  # (T, C) the block's input
-    q: F32  # (T, H, D) after RoPE
-    k: F32  # (T, G, D) after RoPE
+    q_raw: F32  # (T, H, D) before the norm
+    k_raw: F32  # (T, G, D) before the norm
+    q: F32  # (T, H, D) after norm and RoPE
+    k: F32  # (T, G, D) after norm and RoPE
     v: F32  # (T, G, D)
     o: F32  # (T, H, D) attention's result
     lse: F32  # (H, T)
+    attn_out: F32  # (T, C) attn_output's result, before the norm
     middle: F32  # (T, C) the residual stream between the two halves
     gate: F32  # (T, F)
     up: F32  # (T, F)
+    ffn_out: F32 | None  # (T, C) ffn_down's result, before the norm; None where there is no norm
     products: dict[str, list[F32]] = field(default_factory=dict)  # A x of each layer's pairs
+
+    @classmethod
+    def take(cls, a: Architecture, buffers: Buffers, slot: str, x: F32) -> Saved:
+        """Return the arrays of `slot` for a block whose input is x."""
+        n_tokens, family = len(x), a.family
+
+        def take(name: str, *shape: int) -> F32:
+            return buffers.take(f"{name}.{slot}", n_tokens, *shape)
+
+        q, k = take("q", a.n_heads, a.head_dim), take("k", a.n_kv_heads, a.head_dim)
+        middle = take("middle", a.width)
+        return cls(
+            x=x,
+            q_raw=take("q_raw", a.n_heads, a.head_dim) if family.qk_norm else q,
+            k_raw=take("k_raw", a.n_kv_heads, a.head_dim) if family.qk_norm else k,
+            q=q,
+            k=k,
+            v=take("v", a.n_kv_heads, a.head_dim),
+            o=take("o", a.n_heads, a.head_dim),
+            lse=buffers.take(f"lse.{slot}", a.n_heads, n_tokens),
+            attn_out=take("attn_out", a.width) if family.post_norm else middle,
+            middle=middle,
+            gate=take("gate", a.n_ff),
+            up=take("up", a.n_ff),
+            ffn_out=take("ffn_out", a.width) if family.post_norm else None,
+        )
 
 
 @dataclass(eq=False)
@@ -70,8 +115,7 @@ class Places:
     """Where the tokens of a pack stand."""
 
     first: I32  # (T,) index of the first token of the token's document
-    cos: F32  # (T, D/2)
-    sin: F32
+    turns: dict[Rope, tuple[F32, F32]]  # cosines and sines (T, D/2)
 
 
 class Decoder:
@@ -102,9 +146,10 @@ class Decoder:
         self.output_norm = weights.vector("output_norm.weight")
         self.head = weights.matrix(self.architecture.head_tensor)
         self.embedding = weights.matrix("token_embd.weight")
-        self.rope_factors = (
-            weights.vector("rope_freqs.weight") if self.architecture.rope_factors else None
-        )
+        ropes = {rope for rope in self.architecture.ropes if rope is not None}
+        self._rope_tensors = {
+            rope: weights.vector(rope.tensor) if rope.tensor else None for rope in ropes
+        }
         trained = [index for index, block in enumerate(self.blocks) if block.trains()]
         self.lowest = min(trained, default=self.architecture.n_layers)
 
@@ -115,10 +160,10 @@ class Decoder:
         return losses
 
     def hidden(self, pack: Pack) -> F32:
-        """Return the normed hidden states of all tokens of `pack`, shape (T, C), for tests."""
+        """Return what the head is given for all tokens of `pack`, shape (T, C), for tests."""
         x, _, _ = self._forward(pack, keep=False)
-        h, rstd = np.empty_like(x), np.empty(len(x), np.float32)
-        _kernels.rms_norm_forward(x, self.output_norm, self.architecture.norm_eps, h, rstd)
+        h = np.empty_like(x)
+        self._output_norm(x, h)
         return h
 
     def losses_and_gradients(self, pack: Pack, weight: float | Callable[[F32], F32]) -> F32:
@@ -150,23 +195,39 @@ class Decoder:
         return losses
 
     def _block(self, index: int, stack: Sequence[Mapping[str, Pair]]) -> Block:
+        a, weights = self.architecture, self.weights
+        prefix = f"blk.{index}."
         linear = {}
         for layer in LINEAR_LAYERS:
-            name = f"blk.{index}.{layer}.weight"
-            pairs = [adapter[name] for adapter in stack if name in adapter]
-            linear[layer] = AdaptedLinear(self.weights.matrix(name), pairs)
+            part = a.part(layer)
+            name, bias = f"{prefix}{part.tensor}.weight", f"{prefix}{part.tensor}.bias"
+            linear[layer] = AdaptedLinear(
+                weights.rows(name, part.start, part.stop),
+                [pairs[name].rows(part.start, part.stop) for pairs in stack if name in pairs],
+                weights.vector(bias)[part.start : part.stop] if weights.has(bias) else None,
+            )
+
+        def norm(name: str) -> F32 | None:
+            name = f"{prefix}{name}.weight"
+            return weights.vector(name) if weights.has(name) else None
+
         return Block(
-            attn_norm=self.weights.vector(f"blk.{index}.attn_norm.weight"),
-            ffn_norm=self.weights.vector(f"blk.{index}.ffn_norm.weight"),
+            attn_norm=weights.vector(f"{prefix}attn_norm.weight"),
+            ffn_norm=weights.vector(f"{prefix}ffn_norm.weight"),
+            attn_post_norm=norm("post_attention_norm"),
+            ffn_post_norm=norm("post_ffw_norm"),
+            q_norm=norm("attn_q_norm"),
+            k_norm=norm("attn_k_norm"),
             linear=linear,
+            rope=a.ropes[index],
+            window=a.windows[index],
         )
 
     def _places(self, pack: Pack) -> Places:
-        shape = (len(pack.tokens), self.architecture.head_dim // 2)
-        cos, sin = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        base, scale = self.architecture.rope_base, self.architecture.rope_scale
-        _kernels.rope_table(pack.positions, base, self.rope_factors, cos, sin, scale=scale)
-        return Places(pack.first, cos, sin)
+        turns = {
+            rope: rope.table(pack.positions, tensor) for rope, tensor in self._rope_tensors.items()
+        }
+        return Places(pack.first, turns)
 
     def _forward(self, pack: Pack, *, keep: bool) -> tuple[F32, dict[int, Saved], Places]:
         """Return the last block's output (T, C) and, for each trained block, what it kept."""
@@ -174,11 +235,14 @@ class Decoder:
         places = self._places(pack)
         x = self.buffers.take("x.first", len(pack.tokens), self.architecture.width)
         _kernels.dequantize_rows(self.embedding, pack.tokens, x)
+        if self.architecture.embedding_scale != 1.0:
+            x *= np.float32(self.architecture.embedding_scale)
         saved: dict[int, Saved] = {}
         for index in range(self.architecture.n_layers):
             block = self.blocks[index]
             kept = keep and index >= self.lowest
-            state = self._state(str(index) if kept and index >= self.recompute else "again", x)
+            slot = str(index) if kept and index >= self.recompute else "again"
+            state = Saved.take(self.architecture, self.buffers, slot, x)
             # The residual stream that leaves a block: own memory if it must survive, else two
             # arrays in turn, because a block reads its input until its last line.
             out = f"x.{index}" if keep and index + 1 >= self.lowest else f"x.{index % 2}.passing"
@@ -188,62 +252,89 @@ class Decoder:
                 saved[index] = state
         return x, saved, places
 
-    def _state(self, slot: str, x: F32) -> Saved:
-        """Return the arrays of `slot` for a block whose input is x."""
-        a, take, n_tokens = self.architecture, self.buffers.take, len(x)
-        return Saved(
-            x=x,
-            q=take(f"q.{slot}", n_tokens, a.n_heads, a.head_dim),
-            k=take(f"k.{slot}", n_tokens, a.n_kv_heads, a.head_dim),
-            v=take(f"v.{slot}", n_tokens, a.n_kv_heads, a.head_dim),
-            o=take(f"o.{slot}", n_tokens, a.n_heads, a.head_dim),
-            lse=take(f"lse.{slot}", a.n_heads, n_tokens),
-            middle=take(f"middle.{slot}", n_tokens, a.width),
-            gate=take(f"gate.{slot}", n_tokens, a.n_ff),
-            up=take(f"up.{slot}", n_tokens, a.n_ff),
-        )
-
     def _attention_forward(self, block: Block, s: Saved, places: Places) -> None:
         """Compute a block's first half, from s.x to s.middle."""
         a, linear, precision = self.architecture, block.linear, self.precision
-        normed = self.buffers.take("normed", *s.x.shape)
-        rstd = self.buffers.take("rstd", len(s.x))
-        _kernels.rms_norm_forward(s.x, block.attn_norm, a.norm_eps, normed, rstd)
-        packed = Packed(normed, precision)
-        for layer, y in (("attn_q", s.q), ("attn_k", s.k), ("attn_v", s.v)):
+        packed = Packed(self._normed(s.x, block.attn_norm)[0], precision)
+        for layer, y in (("attn_q", s.q_raw), ("attn_k", s.k_raw), ("attn_v", s.v)):
             s.products[layer] = linear[layer].forward(packed, _flat(y), precision)
-        interleaved = a.family.rope == "interleaved"
-        _kernels.rope(s.q, places.cos, places.sin, interleaved=interleaved)
-        _kernels.rope(s.k, places.cos, places.sin, interleaved=interleaved)
+        for raw, turned, norm in ((s.q_raw, s.q, block.q_norm), (s.k_raw, s.k, block.k_norm)):
+            if norm is not None:
+                self._norm(_rows(raw), norm, _rows(turned))
+            self._turn(block, places, turned)
         _kernels.attention_forward(
-            s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse, precision=precision
-        )
+            s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse,
+            window=block.window, precision=precision,
+        )  # fmt: skip
         s.products["attn_output"] = linear["attn_output"].forward(
-            Packed(_flat(s.o), precision), s.middle, precision
+            Packed(_flat(s.o), precision), s.attn_out, precision
         )
-        s.middle += s.x
+        self._add_branch(s.attn_out, block.attn_post_norm, s.x, s.middle)
 
     def _feed_forward(self, block: Block, s: Saved, result: F32 | None) -> F32:
         """Compute a block's second half, from s.middle to `result` (T, C), and return that.
 
-        Without `result` only what backward needs is computed: the last product is still there.
+        Without `result` only what backward needs is computed, which may leave out the last
+        product.
         """
         a, linear, precision = self.architecture, block.linear, self.precision
-        normed = self.buffers.take("normed", *s.x.shape)
-        rstd = self.buffers.take("rstd", len(s.x))
-        _kernels.rms_norm_forward(s.middle, block.ffn_norm, a.norm_eps, normed, rstd)
-        packed = Packed(normed, precision)
+        packed = Packed(self._normed(s.middle, block.ffn_norm)[0], precision)
         s.products["ffn_gate"] = linear["ffn_gate"].forward(packed, s.gate, precision)
         s.products["ffn_up"] = linear["ffn_up"].forward(packed, s.up, precision)
-        if result is None:
+        out = result if s.ffn_out is None else s.ffn_out
+        if out is None:  # the product of ffn_down is still there
             return s.middle
         inner = self.buffers.take("inner", len(s.x), a.n_ff)
         _kernels.gated_forward(s.gate, s.up, inner, activation=a.family.activation)
         s.products["ffn_down"] = linear["ffn_down"].forward(
-            Packed(inner, precision), result, precision
+            Packed(inner, precision), out, precision
         )
-        result += s.middle
+        if result is None:
+            return s.middle
+        self._add_branch(out, block.ffn_post_norm, s.middle, result)
         return result
+
+    def _normed(self, x: F32, norm: F32) -> tuple[F32, F32]:
+        """Return x normed (T, C), in memory that the next call uses again, and rstd (T,)."""
+        normed, rstd = self.buffers.take("normed", *x.shape), self.buffers.take("rstd", len(x))
+        _kernels.rms_norm_forward(x, norm, self.architecture.norm_eps, normed, rstd)
+        return normed, rstd
+
+    def _norm(self, x: F32, norm: F32, y: F32) -> F32:
+        """Write x normed to y, and return rstd."""
+        rstd = self.buffers.take("rstd.other", len(x))
+        _kernels.rms_norm_forward(x, norm, self.architecture.norm_eps, y, rstd)
+        return rstd
+
+    def _turn(self, block: Block, places: Places, x: F32, *, backward: bool = False) -> None:
+        """Turn queries or keys (T, heads, D), or their gradients, in place."""
+        if block.rope is not None:
+            interleaved = self.architecture.family.rope == "interleaved"
+            cos, sin = places.turns[block.rope]
+            _kernels.rope(x, cos, sin, interleaved=interleaved, backward=backward)
+
+    def _add_branch(self, branch: F32, norm: F32 | None, x: F32, result: F32) -> None:
+        """Compute result = x + scale · norm(branch); the branch may be `result` itself."""
+        if norm is not None:
+            self._norm(branch, norm, result)
+        if self.architecture.residual_scale != 1.0:
+            result *= np.float32(self.architecture.residual_scale)
+        result += x
+
+    def _branch_gradient(self, dx: F32, branch: F32 | None, norm: F32 | None) -> F32:
+        """Return the gradient (T, C) of what `_add_branch` was given, from that of its result."""
+        scale = self.architecture.residual_scale
+        if scale == 1.0 and norm is None:
+            return dx
+        gradient = self.buffers.take("dbranch", *dx.shape)
+        if norm is None or branch is None:
+            np.multiply(dx, np.float32(scale), out=gradient)
+            return gradient
+        rstd = self._norm(branch, norm, gradient)  # only rstd is wanted
+        _kernels.rms_norm_backward(dx, branch, norm, rstd, gradient)
+        if scale != 1.0:
+            gradient *= np.float32(scale)
+        return gradient
 
     def _block_backward(self, block: Block, s: Saved, places: Places, dx: F32, below: bool) -> None:
         """Turn dx (T, C), the gradient of the block's output, into that of its input, in place.
@@ -259,13 +350,13 @@ class Decoder:
     def _feed_forward_backward(self, block: Block, s: Saved, dx: F32, below: bool) -> None:
         a, take, precision = self.architecture, self.buffers.take, self.precision
         n_tokens, linear = len(dx), block.linear
-        normed, rstd = take("normed", n_tokens, a.width), take("rstd", n_tokens)
-        _kernels.rms_norm_forward(s.middle, block.ffn_norm, a.norm_eps, normed, rstd)
+        normed, rstd = self._normed(s.middle, block.ffn_norm)
         inner, dinner = take("inner", n_tokens, a.n_ff), take("dinner", n_tokens, a.n_ff)
         _kernels.gated_forward(s.gate, s.up, inner, activation=a.family.activation)
         deeper = below or block.trains("ffn_gate", "ffn_up")
+        branch = self._branch_gradient(dx, s.ffn_out, block.ffn_post_norm)
         linear["ffn_down"].backward(
-            dx, inner, s.products["ffn_down"], dinner if deeper else None, precision
+            branch, inner, s.products["ffn_down"], dinner if deeper else None, precision
         )
         if not deeper:
             return
@@ -286,21 +377,20 @@ class Decoder:
         n_tokens, linear = len(dx), block.linear
         deeper = below or block.trains("attn_q", "attn_k", "attn_v")
         do = take("do", *s.o.shape)
+        branch = self._branch_gradient(dx, s.attn_out, block.attn_post_norm)
         linear["attn_output"].backward(
-            dx, _flat(s.o), s.products["attn_output"], _flat(do) if deeper else None, precision
+            branch, _flat(s.o), s.products["attn_output"], _flat(do) if deeper else None, precision
         )
         if not deeper:
             return
         dq, dk, dv = take("dq", *s.q.shape), take("dk", *s.k.shape), take("dv", *s.v.shape)
         _kernels.attention_backward(
             do, s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse, dq, dk, dv,
-            precision=precision,
+            window=block.window, precision=precision,
         )  # fmt: skip
-        interleaved = a.family.rope == "interleaved"
-        _kernels.rope(dq, places.cos, places.sin, interleaved=interleaved, backward=True)
-        _kernels.rope(dk, places.cos, places.sin, interleaved=interleaved, backward=True)
-        normed, rstd = take("normed", n_tokens, a.width), take("rstd", n_tokens)
-        _kernels.rms_norm_forward(s.x, block.attn_norm, a.norm_eps, normed, rstd)
+        dq = self._head_gradient(block, places, dq, s.q_raw, block.q_norm, s.q)
+        dk = self._head_gradient(block, places, dk, s.k_raw, block.k_norm, s.k)
+        normed, rstd = self._normed(s.x, block.attn_norm)
         dnormed = take("dnormed", n_tokens, a.width) if below else None
         for layer, dy in (("attn_q", dq), ("attn_k", dk), ("attn_v", dv)):
             linear[layer].backward(
@@ -310,20 +400,48 @@ class Decoder:
         if dnormed is not None:
             _kernels.rms_norm_backward(dnormed, s.x, block.attn_norm, rstd, dx, accumulate=True)
 
+    def _head_gradient(
+        self, block: Block, places: Places, d: F32, raw: F32, norm: F32 | None, turned: F32
+    ) -> F32:
+        """Turn the gradient of `turned` queries or keys into that of `raw` ones; uses both up."""
+        self._turn(block, places, d, backward=True)
+        if norm is None:
+            return d
+        rstd = self._norm(_rows(raw), norm, _rows(turned))  # only rstd is wanted
+        _kernels.rms_norm_backward(_rows(d), _rows(raw), norm, rstd, _rows(turned))
+        return turned
+
+    def _output_norm(self, x: F32, h: F32) -> F32:
+        """Write what the head is given to h; return rstd."""
+        rstd = np.empty(len(x), np.float32)
+        _kernels.rms_norm_forward(x, self.output_norm, self.architecture.norm_eps, h, rstd)
+        if self.architecture.logit_scale != 1.0:
+            h *= np.float32(1.0 / self.architecture.logit_scale)
+        return rstd
+
     def _head(self, x: F32, pack: Pack, weights: F32 | None) -> tuple[F32, F32, F32, F32]:
         """Return normed states (S, C), rstd (S,), losses (S,) and, with weights, d states."""
         rows = np.ascontiguousarray(x[pack.rows])
         h = self.buffers.take("h", *rows.shape)
-        rstd = np.empty(len(rows), np.float32)
         losses = np.empty(len(rows), np.float32)
-        _kernels.rms_norm_forward(rows, self.output_norm, self.architecture.norm_eps, h, rstd)
-        dh = self.buffers.take("dh", *rows.shape) if weights is not None else None
+        rstd = self._output_norm(rows, h)
+        if weights is None:
+            _kernels.cross_entropy(h, self.head, pack.targets, losses, precision=self.precision)
+            return h, rstd, losses, h
+        dh = self.buffers.take("dh", *rows.shape)
         _kernels.cross_entropy(
             h, self.head, pack.targets, losses, dh, weights, precision=self.precision
         )
-        return h, rstd, losses, h if dh is None else dh
+        if self.architecture.logit_scale != 1.0:
+            dh *= np.float32(1.0 / self.architecture.logit_scale)
+        return h, rstd, losses, dh
 
 
 def _flat(heads: F32) -> F32:
     """View (T, heads, D) as (T, heads · D)."""
     return heads.reshape(len(heads), -1)
+
+
+def _rows(heads: F32) -> F32:
+    """View (T, heads, D) as (T · heads, D)."""
+    return heads.reshape(-1, heads.shape[-1])

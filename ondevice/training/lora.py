@@ -46,14 +46,24 @@ class Pair:
         """The pair as the kernels take it; the arrays are shared."""
         return Lora(self.a, self.b, self.scale, self.da, self.db)
 
+    def rows(self, start: int, stop: int) -> Pair:
+        """Return the pair for the outputs `start` to `stop`: the same A, and rows of B.
+
+        The arrays are shared. A tensor that fuses several layers is adapted as a whole and
+        computed in parts; each part adds to the gradient of A.
+        """
+        db = None if self.db is None else self.db[start:stop]
+        return Pair(self.a, self.b[start:stop], self.scale, self.da, db)
+
 
 class AdaptedLinear:
     """A frozen matrix with the pairs that are added to it, in the order they were stacked."""
 
-    def __init__(self, weight: Weight, pairs: Iterable[Pair] = ()) -> None:
-        """Combine `weight` (out, in) with `pairs`."""
+    def __init__(self, weight: Weight, pairs: Iterable[Pair] = (), bias: F32 | None = None) -> None:
+        """Combine `weight` (out, in) with `pairs` and the frozen `bias` (out,)."""
         self.weight = weight
         self.pairs = list(pairs)
+        self.bias = bias
 
     @property
     def trained(self) -> bool:
@@ -67,6 +77,8 @@ class AdaptedLinear:
         _kernels.linear_forward(
             x, self.weight, y, pairs=pairs, products=products, precision=precision
         )
+        if self.bias is not None:
+            y += self.bias
         return products
 
     def backward(
@@ -123,14 +135,14 @@ class AdapterParameters:
             )
         pairs = {}
         for index in range(recipe.first_layer, architecture.n_layers):
-            for layer in recipe.layers():
-                n_in, n_out = architecture.linear_shape(layer)
+            for tensor in architecture.linear_tensors(recipe.layers()):
+                n_in, n_out = architecture.linear_shape(tensor)
                 if recipe.rank > max(n_in, n_out):
                     raise TrainingError(
                         f"The rank {recipe.rank} is larger than the model's layers "
                         f"({n_in} × {n_out}); choose a smaller one."
                     )
-                name = f"blk.{index}.{layer}.weight"
+                name = f"blk.{index}.{tensor}.weight"
                 random = np.random.Generator(np.random.PCG64([recipe.seed, *name.encode()]))
                 # Kaiming-uniform with a = sqrt(5), which is uniform within 1 / sqrt(in).
                 bound = 1.0 / math.sqrt(n_in)

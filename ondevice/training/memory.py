@@ -61,6 +61,8 @@ def plan_memory(
         4 * (2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 2 * a.width + 2 * a.n_ff + a.n_heads)
         + 4 * rank * 7
     )
+    kept += 4 * (a.n_heads + a.n_kv_heads) * a.head_dim if a.family.qk_norm else 0
+    kept += 4 * 2 * a.width if a.family.post_norm else 0
     shared = 4 * (6 * a.width + 2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
     # Parameters, gradients and two moments in float32, and the best adapter as F16.
     fixed = FIXED_BYTES + weight_bytes + 18 * n_parameters

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ondevice.errors import TrainingError
-from ondevice.training.architecture import LINEAR_LAYERS
+from ondevice.training.families import LINEAR_LAYERS
 
 SMALL_DATA_TOKENS = 10_000  # below: a lower rank, because there is little to learn from
 FEW_TOKENS = 20_000  # below: smaller steps, so that there are enough of them
@@ -49,7 +49,8 @@ class Recipe:
     rslora: bool = _option(False, "Scale by alpha / sqrt(rank) instead.")
     modules: str = _option(
         "all",
-        "What is adapted: all, attention, feed-forward, or names such as attn_q,attn_v.",
+        "What is adapted: all, attention, feed-forward, or names such as attn_q,attn_v; "
+        "where a model fuses layers into one tensor, all of that tensor.",
     )
     first_layer: int = _option(0, "The lowest block that is adapted.")
     learning_rate: float = _option(

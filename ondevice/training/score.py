@@ -15,6 +15,7 @@ from ondevice import _kernels
 from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
+from ondevice.settings import ModelSettings
 from ondevice.training.data import Document, DocumentReader
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import frozen_pairs
@@ -66,6 +67,7 @@ def score(
     adapters: Sequence[tuple[Path | bytes, float]] = (),
     precision: Precision = "auto",
     threads: int = 0,
+    n_ctx: int = ModelSettings.n_ctx,
 ) -> Score:
     """Score `documents` with the training engine.
 
@@ -75,12 +77,13 @@ def score(
         adapters: adapter files and their scales.
         precision: "f32" multiplies in float32 even where bfloat16 is faster.
         threads: 0 for one per processor.
+        n_ctx: the context in which the model runs; some turn otherwise in long ones.
 
     Raises:
         TrainingError: the model is not supported.
         AdapterError: an adapter is damaged or does not fit the base.
     """
-    weights = Weights(base.header)
+    weights = Weights(base.header, n_ctx)
     stack = [frozen_pairs(read_adapter(source, base.header), scale) for source, scale in adapters]
     _kernels.set_threads(threads)
     decoder = Decoder(weights, stack, precision=precision)

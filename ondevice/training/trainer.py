@@ -23,6 +23,7 @@ from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, w
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import TrainingError
+from ondevice.settings import ModelSettings
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
 from ondevice.training.data import (
@@ -134,6 +135,7 @@ def train(
     precision: Precision = "auto",
     threads: int = 0,
     checkpoint_path: Path | None = None,
+    n_ctx: int = ModelSettings.n_ctx,
 ) -> TrainingResult:
     """Train an adapter for `base` on `data` and write it to `out`.
 
@@ -154,6 +156,8 @@ def train(
         precision: "f32" multiplies in float32 even where bfloat16 is faster.
         threads: 0 for one per processor.
         checkpoint_path: None for `<out>.checkpoint`, or for none without `out`.
+        n_ctx: the context in which the adapter will be used; some models turn otherwise in long
+            ones.
 
     Raises:
         TrainingError: the model is not supported, the data is empty or too long, the memory does
@@ -164,7 +168,7 @@ def train(
     recipe = recipe or Recipe()
     if out is not None and not out.parent.is_dir():
         raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
-    weights = Weights(base.header)
+    weights = Weights(base.header, n_ctx)
     below = [(read_adapter(source, base.header), scale) for source, scale in on]
     items = read_items(base, data, recipe, weights)
     _kernels.set_threads(threads)
@@ -458,6 +462,7 @@ class Trainer:
             items_sha256(self._held_out),
             _kernels.isa(),
             precision,
+            repr(self.weights.architecture.ropes),
         ]
         for adapter, scale in below:
             parts += [hashlib.sha256(write_adapter(adapter, "F32")).hexdigest(), repr(scale)]

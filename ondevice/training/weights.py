@@ -14,6 +14,7 @@ from ondevice import _kernels
 from ondevice._kernels import Weight
 from ondevice.base.gguf_header import GgufHeader, TensorInfo
 from ondevice.errors import TrainingError
+from ondevice.settings import ModelSettings
 from ondevice.training.architecture import Architecture, read_architecture
 from ondevice.training.rare_types import convert_to_f16, convertible
 
@@ -29,14 +30,18 @@ class Weights:
         architecture: what the header describes.
     """
 
-    def __init__(self, header: GgufHeader) -> None:
+    def __init__(self, header: GgufHeader, n_ctx: int = ModelSettings.n_ctx) -> None:
         """Map the file that `header` was read from.
+
+        Args:
+            header: of the model's file.
+            n_ctx: the context in which the model will run; some turn otherwise in long ones.
 
         Raises:
             TrainingError: the architecture or a tensor type is not supported.
         """
         self.header = header
-        self.architecture: Architecture = read_architecture(header)
+        self.architecture: Architecture = read_architecture(header, n_ctx)
         for tensor in self._rare_tensors():
             if not convertible(tensor.type):
                 raise TrainingError(
@@ -56,6 +61,15 @@ class Weights:
                 data, kind = convert_to_f16(data, kind, n_out, n_in), "F16"
             self._matrices[name] = Weight(data, kind, n_out, n_in)
         return self._matrices[name]
+
+    def rows(self, name: str, start: int, stop: int) -> Weight:
+        """Return the rows `start` to `stop` of the matrix `name`."""
+        whole = self.matrix(name)
+        return whole if (start, stop) == (0, whole.n) else whole.rows(start, stop)
+
+    def has(self, name: str) -> bool:
+        """Whether the file has the tensor `name`."""
+        return name in self.header.tensors
 
     def vector(self, name: str) -> F32:
         """Return a copy of the one-dimensional F32 tensor `name`."""

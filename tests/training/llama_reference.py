@@ -17,12 +17,21 @@ Float64 = NDArray[np.float64]
 
 @contextmanager
 def llama(
-    path: Path, adapters: Sequence[tuple[bytes, float]] = (), *, n_ctx: int = 128
+    path: Path,
+    adapters: Sequence[tuple[bytes, float]] = (),
+    *,
+    n_ctx: int = 128,
+    exact_cache: bool = False,
 ) -> Iterator[llama_cpp.Llama]:
-    """Open the model at `path` with the adapter files `adapters` at their scales."""
+    """Open the model at `path` with the adapter files `adapters` at their scales.
+
+    `exact_cache` keeps keys and values in float32, not in 16 bits.
+    """
+    kind = llama_cpp.GGML_TYPE_F32 if exact_cache else llama_cpp.GGML_TYPE_F16
     model = llama_cpp.Llama(
-        str(path), n_ctx=n_ctx, n_threads=2, verbose=False, logits_all=True, flash_attn=False
-    )
+        str(path), n_ctx=n_ctx, n_threads=2, verbose=False, logits_all=True, flash_attn=False,
+        type_k=kind, type_v=kind,
+    )  # fmt: skip
     handles = []
     with tempfile.TemporaryDirectory() as folder:
         for index, (content, _) in enumerate(adapters):

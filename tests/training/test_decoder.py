@@ -12,9 +12,9 @@ from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
 from ondevice.base.gguf_header import read_header
-from ondevice.training.architecture import LINEAR_LAYERS
 from ondevice.training.data import Document, Pack, pack
 from ondevice.training.decoder import Decoder
+from ondevice.training.families import LINEAR_LAYERS
 from ondevice.training.lora import Pair
 from ondevice.training.weights import Weights
 

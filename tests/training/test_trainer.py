@@ -287,9 +287,9 @@ def test_too_little_memory_is_said_before_any_work(header: GgufHeader) -> None:
     [
         ({"architecture": "mamba"}, "architecture 'mamba'"),
         ({"extra": {"llama.expert_count": 4}}, "expert_count"),
-        ({"extra": {"llama.rope.scaling.type": "yarn"}}, "rope.scaling.type"),
+        ({"extra": {"llama.rope.scaling.type": "dynamic"}}, "rope.scaling.type"),
         ({"extra": {"llama.attention.value_length": 32}}, "value_length"),
-        ({"extra_tensors": ("blk.0.attn_q.bias",)}, "blk.0.attn_q.bias"),
+        ({"extra_tensors": ("blk.0.attn_q.scale",)}, "blk.0.attn_q.scale"),
     ],
 )
 def test_unsupported_models_are_refused_by_name(
