@@ -94,8 +94,8 @@ def day(seconds: float | None) -> str:
     return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be undone; without a terminal `--yes` is needed.
+def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
+    """Ask before something that cannot be undone; without a terminal `option` is needed.
 
     Raises:
         click.UsageError: there is nobody to ask.
@@ -104,5 +104,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("Nobody is there to confirm; add --yes to go ahead.")
+        raise click.UsageError(f"{question} Nobody is there to answer; add {option} to go ahead.")
     click.confirm(question, abort=True, err=True)

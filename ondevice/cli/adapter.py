@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
+
+if TYPE_CHECKING:
+    from ondevice.base.models import BaseModel
 
 model_option = click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
 
@@ -49,7 +53,8 @@ def list_(profile: str | None, as_json: bool) -> None:
 
 
 @command.command("add")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+@click.option("--trust", is_flag=True, help="Do not ask about an adapter made elsewhere.")
 @click.option("--name", help="[default: the file's name]")
 @click.option("--use", "use_it", is_flag=True, help="Use it from now on.")
 @click.option("--context", "scope", metavar="NAME", help="Use it only in this context.")
@@ -57,27 +62,109 @@ def list_(profile: str | None, as_json: bool) -> None:
 @model_option
 def add(
     file: Path,
+    trust: bool,
     name: str | None,
     use_it: bool,
     scope: str | None,
     profile: str | None,
     model: str | None,
 ) -> None:
-    """Add a GGUF LoRA adapter; a checked and encrypted copy is kept."""
+    """Add a LoRA adapter; a checked and encrypted copy is kept.
+
+    FILE is a GGUF; FOLDER holds an adapter of PEFT (safetensors).
+    """
     from ondevice.adapters.registry import AdapterRegistry
     from ondevice.base.models import resolve
     from ondevice.home import Home
 
     base = resolve(model or "default", Home.default())
+    file = file.expanduser()
+    source = _from_peft(file, base) if file.is_dir() else file
+    _ask_trust(source, base, trust)
     with open_profile(profile) as store:
         registry = AdapterRegistry(store)
-        row = registry.add(file.expanduser(), base, name=name or file.stem, scope=scope)
+        row = registry.add(source, base, name=name or file.stem, scope=scope)
         if use_it:
             registry.use(row.name, row.scale)
         talk(
             f"Added '{row.name}' (rank {row.rank}) for {base.name}"
             + (", in use." if use_it else f"; use it with: ondevice adapter use {row.name}")
         )
+
+
+def _from_peft(folder: Path, base: BaseModel) -> bytes:
+    from ondevice.adapters.gguf_lora import write_adapter
+    from ondevice.adapters.peft import read_peft
+
+    return write_adapter(read_peft(folder, base.header), "F32")
+
+
+def _ask_trust(source: Path | bytes, base: BaseModel, trust: bool) -> None:
+    """Ask before an adapter is added that does not say that it was made for this very base.
+
+    It cannot run anything, but it decides what the model says.
+    """
+    from ondevice.adapters.gguf_lora import read_adapter
+
+    if "base_sha256" not in read_adapter(source, base.header).provenance:
+        confirm(
+            "This adapter was made elsewhere: it can make the model say anything, and only its "
+            f"shapes show that it is for {base.name}. Add it?",
+            yes=trust,
+            option="--trust",
+        )
+
+
+@command.command("export")
+@click.argument("adapter", metavar="NAME|FILE")
+@click.option("--peft", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
+@click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write a file for llama.cpp.")  # fmt: skip
+@click.option("--base-name", metavar="NAME", help="The base's Hugging Face name, for --peft.")
+@profile_option
+@model_option
+def export(
+    adapter: str,
+    peft: Path | None,
+    gguf: Path | None,
+    base_name: str | None,
+    profile: str | None,
+    model: str | None,
+) -> None:
+    """Write an adapter, unencrypted, for other programs.
+
+    It holds what it learned from you: whoever has it can get at some of that.
+    """
+    from ondevice._files import write_atomic
+    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.adapters.peft import write_peft
+    from ondevice.adapters.registry import AdapterRegistry
+    from ondevice.base.models import resolve
+    from ondevice.home import Home
+
+    if peft is None and gguf is None:
+        raise click.UsageError("Say where to: --peft FOLDER or --gguf FILE.")
+    base = resolve(model or "default", Home.default())
+    file = Path(adapter).expanduser()
+    if file.suffix.lower() == ".gguf":
+        read_adapter(file, base.header)
+        content = file.read_bytes()
+    else:
+        with open_profile(profile) as store:
+            registry = AdapterRegistry(store)
+            registry.verify(adapter, base)
+            content = registry.read(adapter)
+    if peft is not None:
+        parsed = read_adapter(content, base.header)
+        write_peft(parsed, base.header, peft.expanduser(), base_name=base_name)
+        talk(f"Wrote {peft}; load it with PEFT beside the model that {base.name} was made from.")
+    if gguf is not None:
+        gguf = gguf.expanduser()
+        if gguf.exists():
+            raise click.UsageError(f"{gguf} is there already; give a new name.")
+        write_atomic(gguf, content)
+        talk(f"Wrote {gguf}.")
 
 
 @command.command("use")

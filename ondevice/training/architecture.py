@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import TrainingError
+from ondevice.settings import ModelSettings
 from ondevice.training.families import FAMILIES, LINEAR_LAYERS, Family
 from ondevice.training.metadata import Metadata
 from ondevice.training.rope import Rope, read_ropes
@@ -118,7 +119,7 @@ class Architecture:
         return tuple(dict.fromkeys(self.part(layer).tensor for layer in layers))
 
 
-def read_architecture(header: GgufHeader, n_ctx: int) -> Architecture:
+def read_architecture(header: GgufHeader, n_ctx: int = ModelSettings.n_ctx) -> Architecture:
     """Return the architecture of the model that `header` describes.
 
     Args:
