@@ -59,7 +59,7 @@ def build(
         head_dim=a.head_dim,
         rms_norm_eps=a.norm_eps,
         max_position_embeddings=a.n_ctx_train,
-        rope_parameters={"rope_type": "default", "rope_theta": a.rope_base},
+        rope_parameters={"rope_type": "default", "rope_theta": a.ropes[0].base},
         tie_word_embeddings=a.tied_head,
         use_cache=False,
     )
