@@ -20,7 +20,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ from ondevice.evaluation.measure import nats_of
 from ondevice.evaluation.report import headline, rows
 from ondevice.evaluation.split import split
 from ondevice.home import Home
+from ondevice.picture import Dot, Label, Line, Part, Picture
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
@@ -299,7 +300,7 @@ def _write(
     path = options.out / "personalization.json"
     path.write_text(json.dumps(results, indent=1) + "\n")
     picture = path.with_suffix(".svg")
-    picture.write_text(forest(persons, controls))
+    picture.write_text(forest(persons, controls).svg())
     print(f"\n{path}\n{picture}")
 
 
@@ -307,40 +308,39 @@ def _listed(estimates: Any) -> list[dict[str, Any]]:
     return [{"of": list(key), **dataclasses.asdict(e)} for key, e in estimates.items()]
 
 
-def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> str:
-    """Return an SVG: what each adapter gains on its own person's text and on others'."""
+def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> Picture:
+    """Return a picture of what each adapter gains on its own person's text and on others'."""
     lines: list[tuple[str, Estimate, str]] = []
     for person in persons:
         if person.evaluation is not None:
             gain = person.evaluation.table.gain("hybrid", "prompt", "text")
             lines.append((f"{person.name}, beside memory", gain, "#2b8a57"))
     for adapter, text, gain in controls:
-        own = adapter in (text, SPECIFIC)
-        label = f"{adapter}'s adapter" + (", own text" if own else f" on {text}")
         if adapter == SPECIFIC:
-            label = f"{text}: own adapter over others'"
-        lines.append((label, gain, "#1f4e79" if own else "#8a94a0"))
-    ends = [end for _, gain, _ in lines for end in (gain.low, gain.high, 0.0)]
-    low, high = min(ends, default=0.0) - 0.05, max(ends, default=1.0) + 0.05
-    x: Callable[[float], float] = lambda value: 220 + 400 * (value - low) / (high - low)  # noqa: E731
+            lines.append((f"{text}: own adapter over others'", gain, "#c0832b"))
+        elif adapter == text:
+            lines.append((f"{adapter}'s adapter, own text", gain, "#1f4e79"))
+        else:
+            lines.append((f"{adapter}'s adapter on {text}", gain, "#8a94a0"))
+    ends = [0.0, *(end for _, gain, _ in lines for end in (gain.low, gain.high))]
+    low, high = min(ends) - 0.05, max(ends) + 0.05
+
+    def x(value: float) -> float:
+        return 240 + 380 * (value - low) / (high - low)
+
     height = 60 + 20 * len(lines)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" '
-        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
-        '<text x="12" y="20" font-weight="bold">Gain on held-out text, nats a token '
-        "(95 % intervals)</text>"
-        f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="30" y2="{height - 14}" stroke="#ccc"/>'
+    title = "Gain on held-out text, nats a token (95 % intervals)"
+    parts: list[Part] = [
+        Label(12, 20, title, "start", "#000000"),
+        Line(((x(0), 30), (x(0), height - 14)), "#cccccc", 1),
     ]
     for number, (label, gain, colour) in enumerate(lines):
         y = 44 + 20 * number
-        parts.append(
-            f'<text x="12" y="{y + 4}">{label}</text>'
-            f'<line x1="{x(gain.low):.1f}" x2="{x(gain.high):.1f}" y1="{y}" y2="{y}" '
-            f'stroke="{colour}" stroke-width="3"/>'
-            f'<circle cx="{x(gain.value):.1f}" cy="{y}" r="4" fill="{colour}"/>'
-            f'<text x="640" y="{y + 4}">{gain.value:+.3f}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+        parts.append(Label(12, y + 4, label, "start", "#000000"))
+        parts.append(Line(((x(gain.low), y), (x(gain.high), y)), colour, 3))
+        parts.append(Dot(x(gain.value), y, 4, colour))
+        parts.append(Label(700, y + 4, f"{gain.value:+.3f}", "end", "#000000"))
+    return Picture(720, height, parts)
 
 
 if __name__ == "__main__":
