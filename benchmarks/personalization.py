@@ -5,7 +5,7 @@ a file of chats (`{name: {"history": {date: [{"query", "response"}]}}}`) this ma
 an encrypted profile in a temporary folder, learns from it as `ondevice learn`
 does, and measures the four arms on what was held out by time. The adapter of each
 speaker is then measured on the held-out text of the others, as a control: it must
-help its own speaker more than anybody else. Prints tables with 95 % intervals and
+help its own speaker more than anybody else's does. Prints tables with 95 % intervals and
 writes `results/personalization.json` and `.svg`.
 
     python benchmarks/personalization.py --speeches DIR --chats FILE [--quick]
@@ -20,26 +20,29 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ondevice.learning.options import LearnOptions
 from ondevice.learning.run import learn
 
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
-from ondevice.evaluation.arms import ALL_ARMS, MemoryPrompts
-from ondevice.evaluation.bootstrap import Estimate
-from ondevice.evaluation.evaluate import Evaluation, EvaluationSettings, measure_arms
+from ondevice.evaluation.arms import plain_messages
+from ondevice.evaluation.bootstrap import Bootstrap, Estimate
+from ondevice.evaluation.evaluate import Evaluation, EvaluationSettings
 from ondevice.evaluation.evaluate import records_in_scope as records_of
-from ondevice.evaluation.items import Items, build_items
+from ondevice.evaluation.items import build_items
+from ondevice.evaluation.measure import nats_of
 from ondevice.evaluation.report import headline, rows
 from ondevice.evaluation.split import split
 from ondevice.home import Home
+from ondevice.picture import Dot, Label, Line, Part, Picture
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
@@ -49,6 +52,7 @@ from ondevice.settings import ModelSettings, Settings
 
 WORDS_A_PASSAGE = 110
 SHORTEST = 20  # words of a passage
+SPECIFIC = "own - others"  # the row of the controls that is about the person
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def main() -> None:
             for name, days in _chats(options):
                 profile = user_profile(home, name, days, embedder)
                 persons.append(_learned(name, profile, engine, base, embedder, options))
-            controls = list(_controls(speakers, engine, embedder, options))
+            controls = list(_controls(speakers, engine, options))
         for person in persons:
             person.profile.close()
     _print_controls(controls)
@@ -205,28 +209,38 @@ def _use(profile: Profile, name: str, base: BaseModel) -> AdapterUse:
 
 
 def _controls(
-    speakers: list[Person], engine: LlamaEngine, embedder: Embedder, options: argparse.Namespace
+    speakers: list[Person], engine: LlamaEngine, options: argparse.Namespace
 ) -> Iterator[tuple[str, str, Estimate]]:
-    """Yield (adapter of, text of, gain over the base in nats a token) for every pair."""
-    without_memory = [arm for arm in ALL_ARMS if not arm.memory]
+    """Yield (adapter of, text of, gain in nats a token) without memory in the prompt.
+
+    The gain is that over the base; for `SPECIFIC`, what the own adapter gains over the
+    mean of the others'. All adapters learn to go on with a speech instead of answering
+    like an assistant; only the latter figure is about the person.
+    """
     settings = EvaluationSettings.fast() if options.quick else EvaluationSettings()
     below = _reader(engine.model)
     for reader in speakers:
         records = records_of(reader.profile, None)
         held_out = split(records).held_out
         texts = build_items(records, held_out, settings=settings.items).texts
-        prompts = MemoryPrompts(
-            reader.profile, Recall(reader.profile, embedder), engine, Settings().recall,
-            held_out=held_out,
-        )  # fmt: skip
-        for writer in speakers:
-            if writer.adapter is None:
-                continue
-            items = Items(texts=texts)
-            table, _ = measure_arms(
-                engine, items, prompts, without_memory, writer.adapter, below, settings.bootstrap
-            )
-            yield writer.name, reader.name, table.gain("adapter", "base", "text")
+        prompts = [engine.encode_prompt(plain_messages(item.request)) for item in texts]
+        tokens = [engine.tokenize(item.text) for item in texts]
+        lengths = [len(text) for text in tokens]
+
+        def nats(uses: list[AdapterUse], scored: Any = (tokens, prompts)) -> Any:
+            engine.set_adapters(uses)
+            return np.array([nats_of(engine, *pair) for pair in zip(*scored, strict=True)])
+
+        base = nats(below)
+        adapted = {w.name: nats([*below, w.adapter]) for w in speakers if w.adapter is not None}
+        engine.set_adapters([])
+        sample = Bootstrap([item.cluster for item in texts], settings.bootstrap)
+        for writer, values in adapted.items():
+            yield writer, reader.name, sample.ratio(base - values, lengths)
+        others = [values for writer, values in adapted.items() if writer != reader.name]
+        if reader.name in adapted and others:
+            specific = np.mean(others, axis=0) - adapted[reader.name]
+            yield SPECIFIC, reader.name, sample.ratio(specific, lengths)
 
 
 def _reader(base: BaseModel) -> list[AdapterUse]:
@@ -286,7 +300,7 @@ def _write(
     path = options.out / "personalization.json"
     path.write_text(json.dumps(results, indent=1) + "\n")
     picture = path.with_suffix(".svg")
-    picture.write_text(forest(persons, controls))
+    picture.write_text(forest(persons, controls).svg())
     print(f"\n{path}\n{picture}")
 
 
@@ -294,38 +308,39 @@ def _listed(estimates: Any) -> list[dict[str, Any]]:
     return [{"of": list(key), **dataclasses.asdict(e)} for key, e in estimates.items()]
 
 
-def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> str:
-    """Return an SVG: what each adapter gains on its own person's text and on others'."""
+def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> Picture:
+    """Return a picture of what each adapter gains on its own person's text and on others'."""
     lines: list[tuple[str, Estimate, str]] = []
     for person in persons:
         if person.evaluation is not None:
             gain = person.evaluation.table.gain("hybrid", "prompt", "text")
             lines.append((f"{person.name}, beside memory", gain, "#2b8a57"))
     for adapter, text, gain in controls:
-        own = adapter == text
-        label = f"{adapter}'s adapter" + (", own text" if own else f" on {text}")
-        lines.append((label, gain, "#1f4e79" if own else "#8a94a0"))
-    ends = [end for _, gain, _ in lines for end in (gain.low, gain.high, 0.0)]
-    low, high = min(ends, default=0.0) - 0.05, max(ends, default=1.0) + 0.05
-    x: Callable[[float], float] = lambda value: 220 + 400 * (value - low) / (high - low)  # noqa: E731
+        if adapter == SPECIFIC:
+            lines.append((f"{text}: own adapter over others'", gain, "#c0832b"))
+        elif adapter == text:
+            lines.append((f"{adapter}'s adapter, own text", gain, "#1f4e79"))
+        else:
+            lines.append((f"{adapter}'s adapter on {text}", gain, "#8a94a0"))
+    ends = [0.0, *(end for _, gain, _ in lines for end in (gain.low, gain.high))]
+    low, high = min(ends) - 0.05, max(ends) + 0.05
+
+    def x(value: float) -> float:
+        return 240 + 380 * (value - low) / (high - low)
+
     height = 60 + 20 * len(lines)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" '
-        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
-        '<text x="12" y="20" font-weight="bold">Gain on held-out text, nats a token '
-        "(95 % intervals)</text>"
-        f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="30" y2="{height - 14}" stroke="#ccc"/>'
+    title = "Gain on held-out text, nats a token (95 % intervals)"
+    parts: list[Part] = [
+        Label(12, 20, title, "start", "#000000"),
+        Line(((x(0), 30), (x(0), height - 14)), "#cccccc", 1),
     ]
     for number, (label, gain, colour) in enumerate(lines):
         y = 44 + 20 * number
-        parts.append(
-            f'<text x="12" y="{y + 4}">{label}</text>'
-            f'<line x1="{x(gain.low):.1f}" x2="{x(gain.high):.1f}" y1="{y}" y2="{y}" '
-            f'stroke="{colour}" stroke-width="3"/>'
-            f'<circle cx="{x(gain.value):.1f}" cy="{y}" r="4" fill="{colour}"/>'
-            f'<text x="640" y="{y + 4}">{gain.value:+.3f}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+        parts.append(Label(12, y + 4, label, "start", "#000000"))
+        parts.append(Line(((x(gain.low), y), (x(gain.high), y)), colour, 3))
+        parts.append(Dot(x(gain.value), y, 4, colour))
+        parts.append(Label(700, y + 4, f"{gain.value:+.3f}", "end", "#000000"))
+    return Picture(720, height, parts)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import json_option, print_json, print_table, talk
+from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._session import (
     parse_adapter,
     passphrase_asker,
@@ -41,7 +42,7 @@ Progress = Callable[[float, float, str], None]
 @click.option("--audits", "with_audits", is_flag=True,
               help="Also measure agreement, variety, bias and memorization.")  # fmt: skip
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Write a picture of the table as SVG.")  # fmt: skip
+              help="Write the table as a picture, .svg or .png.")  # fmt: skip
 @json_option
 def command(
     profile: str | None,
@@ -61,8 +62,8 @@ def command(
     from ondevice.assistant import Assistant
     from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
 
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise click.UsageError("--plot writes SVG; give a name that ends in .svg.")
+    if plot is not None:
+        check_plot(plot.expanduser())
     settings = EvaluationSettings.fast() if fast else EvaluationSettings()
     with Assistant.open(
         profile=profile,
@@ -166,12 +167,11 @@ def _show(
     model = assistant.engine.model
     name = row.name if row is not None else None
     if plot is not None:
-        from ondevice._files import write_atomic
-        from ondevice.evaluation.plot import evaluation_svg
+        from ondevice.evaluation.plot import evaluation_picture
 
         title = f"{assistant.profile.name}: {name or 'no adapter'} on {model.name}"
-        picture = evaluation_svg(evaluation.table, title, evaluation.decision.summary)
-        write_atomic(plot.expanduser(), picture.encode())
+        picture = evaluation_picture(evaluation.table, title, evaluation.decision.summary)
+        write_plot(plot.expanduser(), picture)
     if as_json:
         print_json(
             report.as_json(

@@ -6,7 +6,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import size, talk
+from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def command(
     from ondevice.training import train
 
     if plot is not None:
-        _check_plot(plot.expanduser())
+        check_plot(plot.expanduser())
     recipe = recipe_from(options)
     home = Home.default()
     model = resolve(base, home)
@@ -88,37 +88,12 @@ def command(
         talk(f"Stopped after step {result.steps}; the same command goes on from there.")
         return 130
     if plot is not None:
-        _write_plot(plot.expanduser(), result)
+        from ondevice.training.plot import loss_picture
+
+        write_plot(plot.expanduser(), loss_picture(result.losses, result.held_out_losses))
     if not as_json:
         _report(result, out)
     return 0
-
-
-def _check_plot(path: Path) -> None:
-    """Refuse a picture that could not be written, before any work is done."""
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise click.UsageError("--plot writes SVG or PNG; give a name that ends in .svg or .png.")
-    if path.suffix.lower() == ".png" and find_spec("PIL") is None:
-        raise click.UsageError(
-            "--plot needs Pillow for a PNG: pip install 'ondevice[plot]', or give a name that "
-            "ends in .svg."
-        )
-    if not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder {path.parent} to write the picture into.")
-
-
-def _write_plot(path: Path, result: TrainingResult) -> None:
-    from ondevice._files import write_atomic
-    from ondevice.training.plot import loss_png, loss_svg
-
-    if path.suffix.lower() == ".png":
-        content = loss_png(result.losses, result.held_out_losses)
-    else:
-        content = loss_svg(result.losses, result.held_out_losses).encode()
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        talk(f"The picture {path} cannot be written ({error.strerror}); the adapter is complete.")
 
 
 def _report(result: TrainingResult, out: Path) -> None:

@@ -24,18 +24,18 @@ MIN_SOURCES = 10  # from so many sources on, texts of one source count as one cl
 class ItemSettings:
     """How many items are measured, and how long they may be."""
 
-    texts: int = 40
+    texts: int = 30
     min_words: int = 8  # a shorter text says nothing about how somebody writes
     max_words: int = 120  # of a text; the rest is not scored
     opening_words: int = 16  # of a text that answers nothing, given as its beginning
-    choices: int = 32
-    questions: int = 20
-    neutral: int = 50
+    choices: int = 24
+    questions: int = 12
+    neutral: int = 40
 
     @classmethod
     def fast(cls) -> ItemSettings:
         """Return the settings of a quick look: a third of the items."""
-        return cls(texts=14, max_words=80, choices=12, questions=10, neutral=16)
+        return cls(texts=12, max_words=60, choices=10, questions=4, neutral=12)
 
 
 @dataclass(frozen=True)

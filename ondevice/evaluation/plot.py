@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.report import shown
 from ondevice.evaluation.table import METRICS, ArmName, Metric, Table
+from ondevice.picture import Dot, Label, Line, Part, Picture
 
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 720, 340, 64, 70, 34, 24, 28
 _COLOURS: dict[ArmName, str] = {
@@ -16,11 +16,12 @@ _COLOURS: dict[ArmName, str] = {
     "adapter": "#c0832b",
     "hybrid": "#2b8a57",
 }
+_TEXT, _FAINT, _GRID = "#000000", "#777777", "#eeeeee"
 _LOWER_IS_BETTER = ("text", "neutral")
 
 
-def evaluation_svg(table: Table, title: str, decision: str) -> str:
-    """Return an SVG document.
+def evaluation_picture(table: Table, title: str, decision: str) -> Picture:
+    """Return the picture.
 
     Args:
         table: what was measured.
@@ -29,60 +30,40 @@ def evaluation_svg(table: Table, title: str, decision: str) -> str:
     """
     metrics = [m for m in METRICS if any((arm, m) in table.figures for arm in table.arms)]
     panel_height = _TOP + _ROW * len(table.arms) + _GAP
-    rows = math.ceil(len(metrics) / 2)
-    height = 36 + rows * panel_height + 40
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="12" y="24" font-size="15" font-weight="bold">{escape(title)}</text>',
-    ]
+    below = 36 + math.ceil(len(metrics) / 2) * panel_height
+    lines = _wrapped(decision, 100)
+    parts: list[Part] = [Label(12, 24, title, "start", _TEXT, 15)]
     for index, metric in enumerate(metrics):
         x, y = 12 + (index % 2) * (_PANEL + 16), 36 + (index // 2) * panel_height
         parts += _panel(table, metric, x, y)
-    for line, text in enumerate(_wrapped(decision, 110)[:2]):
-        parts.append(f'<text x="12" y="{height - 24 + 16 * line}">{escape(text)}</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    for number, text in enumerate(lines):
+        parts.append(Label(12, below + 16 + 16 * number, text, "start", _TEXT))
+    return Picture(_WIDTH, below + 16 + 16 * len(lines), parts)
 
 
-def _panel(table: Table, metric: Metric, left: int, top: int) -> list[str]:
+def _panel(table: Table, metric: Metric, left: int, top: int) -> list[Part]:
     figures = {arm: table.figures[arm, metric] for arm in table.arms}
     low, high = _range(list(figures.values()))
+    first, last = left + _LEFT, left + _PANEL - _RIGHT
 
     def x(value: float) -> float:
-        inside = min(max(value, low), high)
-        return left + _LEFT + (_PANEL - _LEFT - _RIGHT) * (inside - low) / (high - low)
+        return first + (last - first) * (min(max(value, low), high) - low) / (high - low)
 
     better = "lower is better" if metric in _LOWER_IS_BETTER else "higher is better"
-    parts = [
-        f'<text x="{left}" y="{top + 18}" font-weight="bold">{METRICS[metric]}'
-        f'<tspan font-weight="normal" fill="#777"> ({better})</tspan></text>'
+    parts: list[Part] = [
+        Label(left, top + 18, f"{METRICS[metric]} ({better})", "start", _TEXT),
     ]
     for row, (arm, figure) in enumerate(figures.items()):
-        y = top + _TOP + _ROW * row + _ROW / 2
-        colour = _COLOURS[arm]
-        parts.append(
-            f'<text x="{left}" y="{y + 4:.1f}" fill="{colour}">{arm}</text>'
-            f'<line x1="{left + _LEFT}" x2="{left + _PANEL - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
-            'stroke="#eee"/>'
-        )
+        y, colour = top + _TOP + _ROW * (row + 0.5), _COLOURS[arm]
+        parts.append(Label(left, y + 4, arm, "start", colour))
+        parts.append(Line(((first, y), (last, y)), _GRID, 1))
         if math.isfinite(figure.low) and math.isfinite(figure.high):
-            parts.append(
-                f'<line x1="{x(figure.low):.1f}" x2="{x(figure.high):.1f}" y1="{y:.1f}" '
-                f'y2="{y:.1f}" stroke="{colour}" stroke-width="3"/>'
-            )
-        parts.append(
-            f'<circle cx="{x(figure.value):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
-            f'<text x="{left + _PANEL - _RIGHT + 10}" y="{y + 4:.1f}">'
-            f"{shown(figure.value, metric)}</text>"
-        )
-    n = next(iter(figures.values())).n
-    parts.append(
-        f'<text x="{left + _LEFT}" y="{top + _TOP + _ROW * len(figures) + 12}" fill="#777" '
-        f'font-size="10">{shown(low, metric)}</text>'
-        f'<text x="{left + _PANEL - _RIGHT}" y="{top + _TOP + _ROW * len(figures) + 12}" '
-        f'fill="#777" font-size="10" text-anchor="end">{shown(high, metric)}  (n = {n})</text>'
-    )
+            parts.append(Line(((x(figure.low), y), (x(figure.high), y)), colour, 3))
+        parts.append(Dot(x(figure.value), y, 5, colour))
+        parts.append(Label(last + 10, y + 4, shown(figure.value, metric), "start", _TEXT))
+    y, n = top + _TOP + _ROW * len(figures) + 12, next(iter(figures.values())).n
+    parts.append(Label(first, y, shown(low, metric), "start", _FAINT, 10))
+    parts.append(Label(last, y, f"{shown(high, metric)}  (n = {n})", "end", _FAINT, 10))
     return parts
 
 

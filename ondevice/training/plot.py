@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from ondevice.picture import Label, Line, Part, Picture
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 720, 360, 52, 36, 16, 16
-_FONT_SIZE = 12
 _GRID_COLOUR, _TEXT_COLOUR = "#e5e5e5", "#000000"
 _HELD_OUT_COLOUR, _STEP_COLOUR, _MEAN_COLOUR = "#c0392b", "#b8c4d0", "#1f4e79"
 
@@ -21,30 +20,8 @@ def moving_average(losses: Sequence[float], keep: float = 0.9) -> list[float]:
     return averages
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line through points (x, y) of the picture."""
-
-    points: tuple[tuple[float, float], ...]
-    colour: str
-    width: float
-
-
-@dataclass(frozen=True)
-class Label:
-    """A text whose `anchor` ("middle" or "end" of its baseline) lies at (x, y)."""
-
-    x: float
-    y: float
-    text: str
-    anchor: str
-    colour: str
-
-
-def loss_picture(
-    losses: Sequence[float], held_out: Sequence[tuple[int, float]]
-) -> list[Line | Label]:
-    """Return what there is to draw, from back to front, in pixels from the upper left corner.
+def loss_picture(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> Picture:
+    """Return the picture.
 
     Args:
         losses: the loss of each step, in nats.
@@ -62,7 +39,7 @@ def loss_picture(
     def curve(points: Iterable[tuple[float, float]], colour: str, width: float) -> Line:
         return Line(tuple((x(step), y(loss)) for step, loss in points), colour, width)
 
-    parts: list[Line | Label] = []
+    parts: list[Part] = []
     for index in range(5):
         value = low + (high - low) * index / 4
         parts.append(Line(((_LEFT, y(value)), (_WIDTH - _RIGHT, y(value))), _GRID_COLOUR, 1))
@@ -77,59 +54,17 @@ def loss_picture(
     legend += [("held-out loss", _HELD_OUT_COLOUR)] * bool(held_out)
     for index, (name, colour) in enumerate(legend):
         parts.append(Label(_WIDTH - _RIGHT - 4, _TOP + 14 + 16 * index, name, "end", colour))
-    return parts
+    return Picture(_WIDTH, _HEIGHT, parts)
 
 
 def loss_svg(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> str:
     """Return the picture as an SVG document; for the arguments see `loss_picture`."""
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'font-family="sans-serif" font-size="{_FONT_SIZE}">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-    ]
-    for part in loss_picture(losses, held_out):
-        if isinstance(part, Line):
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in part.points)
-            lines.append(
-                f'<polyline points="{path}" fill="none" stroke="{part.colour}" '
-                f'stroke-width="{part.width:g}"/>'
-            )
-        else:
-            lines.append(
-                f'<text x="{part.x:.1f}" y="{part.y:.1f}" text-anchor="{part.anchor}" '
-                f'fill="{part.colour}">{part.text}</text>'
-            )
-    lines.append("</svg>")
-    return "\n".join(lines) + "\n"
+    return loss_picture(losses, held_out).svg()
 
 
 def loss_png(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> bytes:
-    """Return the picture as a PNG file, at twice the size; needs Pillow.
-
-    Lines are drawn larger still and made smaller again, which smooths their edges.
-    """
-    from PIL import Image, ImageDraw, ImageFont
-
-    scale, smoothing = 2, 2
-    parts = loss_picture(losses, held_out)
-    factor = scale * smoothing
-    large = Image.new("RGB", (factor * _WIDTH, factor * _HEIGHT), "white")
-    draw = ImageDraw.Draw(large)
-    for part in parts:
-        if isinstance(part, Line):
-            points = [(factor * x, factor * y) for x, y in part.points]
-            draw.line(points, fill=part.colour, width=round(factor * part.width), joint="curve")
-    image = large.resize((scale * _WIDTH, scale * _HEIGHT), Image.Resampling.BOX)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(scale * _FONT_SIZE)
-    for part in parts:
-        if isinstance(part, Label):
-            anchor = {"middle": "ms", "end": "rs"}[part.anchor]
-            place = (scale * part.x, scale * part.y)
-            draw.text(place, part.text, fill=part.colour, font=font, anchor=anchor)
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
+    """Return the picture as a PNG file, at twice the size; needs Pillow."""
+    return loss_picture(losses, held_out).png()
 
 
 def loss_text(

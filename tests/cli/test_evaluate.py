@@ -121,9 +121,9 @@ def test_wrong_use_is_one_sentence(ondevice: Call, filled: Home) -> None:
     code, _, err = ondevice("evaluate", "--adapter", "nobody")
     assert code == 1
     assert err.strip().splitlines()[-1].startswith("Error: There is no adapter 'nobody'")
-    code, _, err = ondevice("evaluate", "--plot", "table.png")
+    code, _, err = ondevice("evaluate", "--plot", "table.gif")
     assert code == 2
-    assert "--plot writes SVG" in err
+    assert "--plot writes SVG or PNG" in err
 
 
 def test_ctrl_c_leaves_nothing_behind(

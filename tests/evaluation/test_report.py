@@ -1,14 +1,16 @@
+import io
 import json
 import math
 import xml.etree.ElementTree as ET
 
+from PIL import Image
 from tables import levels, table
 
 from ondevice.evaluation.audits import Audit
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.decision import decide
 from ondevice.evaluation.evaluate import Evaluation
-from ondevice.evaluation.plot import evaluation_svg
+from ondevice.evaluation.plot import evaluation_picture
 from ondevice.evaluation.report import FORMAT, as_json, audit_rows, headline, rows
 from ondevice.evaluation.table import METRICS
 
@@ -63,7 +65,7 @@ def test_exceeded_bounds_are_marked() -> None:
 
 
 def test_the_picture_shows_every_figure() -> None:
-    picture = evaluation_svg(MADE, "me & <mine>", decide(MADE).summary)
+    picture = evaluation_picture(MADE, "me & <mine>", decide(MADE).summary).svg()
     root = ET.fromstring(picture)
     circles = root.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(circles) == 4 * len(METRICS)
@@ -73,8 +75,10 @@ def test_the_picture_shows_every_figure() -> None:
     assert "me & <mine>" in texts
     for name in METRICS.values():
         assert name in texts
+    image = Image.open(io.BytesIO(evaluation_picture(MADE, "t", "d").png()))
+    assert (image.format, image.width) == ("PNG", 2 * width)
 
 
 def test_a_picture_of_infinite_intervals_is_still_a_picture() -> None:
     one = table(levels(), n=1, width=math.inf)
-    ET.fromstring(evaluation_svg(one, "t", "d"))
+    ET.fromstring(evaluation_picture(one, "t", "d").svg())
