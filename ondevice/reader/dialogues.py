@@ -28,10 +28,10 @@ from ondevice.reader.statements import Owner
 
 TURN_TOKENS = 12  # of the chat format, around a question and its answer
 # How many notes a dialogue has: (from, to, weight).
-_COUNTS = ((0, 0, 4), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
+_COUNTS = ((0, 0, 2), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 38), ("hint", 22), ("unknown", 16), ("preference", 14), ("neutral", 5), ("told", 5),
+    ("direct", 42), ("hint", 26), ("unknown", 10), ("preference", 14), ("neutral", 5), ("told", 5),
 )  # fmt: skip
 _CHANGED = 0.15  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
@@ -133,7 +133,8 @@ class _Dialogue:
         prefix = prefix_of(notes, self.count)
         talk = conversation(prefix)
         self.room -= self.count(prefix) if prefix else 0
-        n_turns = rng.choice((1, 2, 3 + n_notes, 3 + n_notes))
+        n_turns = rng.choice((1, 2, 1 + n_notes, 1 + n_notes)) if n_notes else 1
+        n_turns = n_turns if n_notes > 1 else rng.choice((1, 1, 2))
         for _ in range(n_turns):
             user, answer = self._turn()
             cost = self.count(user) + self.count(answer) + TURN_TOKENS
