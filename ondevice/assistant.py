@@ -333,10 +333,12 @@ class Assistant:
         """Return how the adapter `name` of the profile is applied; None is its own scale.
 
         Raises:
-            AdapterError: not found, or stale.
+            AdapterError: not found, stale, or trained on top of another reader.
         """
         profile, _ = self._needs_profile()
         registry = AdapterRegistry(profile)
+        active = {use.name: use.sha256 for use in self.engine.active_adapters}
+        registry.check_reader(name, active.get(READER))
         scale = registry.get(name).scale if scale is None else scale
         return self._adapter_use(registry, name, scale)
 
