@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ def _default_recipe() -> Recipe:
 
 @dataclass(frozen=True)
 class TeachSettings:
-    """How a reader is made: the dialogues, how many tokens of them, and the recipe."""
+    """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
+    n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
     n_tokens: int = 200_000
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
@@ -95,10 +96,11 @@ def teach(
         raise TrainingError(f"There is no folder {out.parent} to write the reader into.")
     weights = Weights(base.header)
     kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
-    answers = _read_answers(kept, base)
+    requests = NEUTRAL["train"][: settings.n_requests]
+    answers = _read_answers(kept, base, requests)
     if answers is None:
-        answers = _ask(base, home or Home.default(), threads, answered)
-        write_atomic(kept, _answers_json(answers, base))
+        answers = _ask(base, requests, home or Home.default(), threads, answered)
+        write_atomic(kept, _answers_json(answers, base, requests))
     _kernels.set_threads(threads)
     trainer = Trainer(
         weights,
@@ -178,30 +180,33 @@ def _document(dialogue: Dialogue, reader: DocumentReader) -> Document:
 
 
 def _ask(
-    base: BaseModel, home: Home, threads: int, answered: Callable[[int, int], None] | None
+    base: BaseModel,
+    requests: Sequence[str],
+    home: Home,
+    threads: int,
+    answered: Callable[[int, int], None] | None,
 ) -> dict[str, Answer]:
-    requests = NEUTRAL["train"]
     with LlamaEngine(base, ModelSettings(n_ctx=512, n_threads=threads), home) as engine:
         told = None if answered is None else (lambda n: answered(n, len(requests)))
         return own_answers(engine, requests, told)
 
 
-def _identity(base: BaseModel) -> str:
+def _identity(base: BaseModel, requests: Sequence[str]) -> str:
     """Return a hash of all that the model's own answers depend on."""
-    parts = [base.sha256, str(ANSWER_TOKENS), *NEUTRAL["train"]]
+    parts = [base.sha256, str(ANSWER_TOKENS), *requests]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _answers_json(answers: Mapping[str, Answer], base: BaseModel) -> bytes:
+def _answers_json(answers: Mapping[str, Answer], base: BaseModel, requests: Sequence[str]) -> bytes:
     rows = {request: [answer.text, answer.whole] for request, answer in answers.items()}
-    return json.dumps({"identity": _identity(base), "answers": rows}).encode()
+    return json.dumps({"identity": _identity(base, requests), "answers": rows}).encode()
 
 
-def _read_answers(path: Path, base: BaseModel) -> dict[str, Answer] | None:
+def _read_answers(path: Path, base: BaseModel, requests: Sequence[str]) -> dict[str, Answer] | None:
     """Return the answers of an interrupted run, or None if there are none for this base."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["identity"] != _identity(base):
+        if kept["identity"] != _identity(base, requests):
             return None
         return {request: Answer(*row) for request, row in kept["answers"].items()}
     except (OSError, ValueError, KeyError, TypeError):
