@@ -1,0 +1,49 @@
+"""Training a reader, in miniature: reproducible, resumable, with a card."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from ondevice.adapters.gguf_lora import content_sha256, read_adapter
+from ondevice.base.models import BaseModel
+from ondevice.home import Home
+from ondevice.reader.teach import TeachSettings, teach
+from ondevice.training.recipe import Recipe
+
+RECIPE = Recipe(
+    rank=2, modules="attn_v", first_layer=26, epochs=1, tokens_per_step=256, held_out=0.0
+)
+SMALL = TeachSettings(n_requests=1, n_tokens=1500, recipe=RECIPE)
+
+
+def test_the_same_again_also_after_an_interruption(
+    default_model: BaseModel, home: Home, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.gguf", tmp_path / "second.gguf"
+    heard: list[tuple[int, int]] = []
+    teach(
+        default_model, first, settings=SMALL, home=home,
+        answered=lambda done, of: heard.append((done, of)),
+    )  # fmt: skip
+    assert heard == [(1, 1)]
+    stopped = teach(default_model, second, settings=SMALL, home=home, should_stop=lambda: True)
+    assert stopped.content is None and not second.exists()
+    teach(default_model, second, settings=SMALL, home=home)
+    assert first.read_bytes() == second.read_bytes()
+    card = json.loads((tmp_path / "first.gguf.json").read_text(encoding="utf-8"))
+    assert card["sha256"] == content_sha256(first.read_bytes())
+    assert card["base_sha256"] == default_model.sha256
+    read_adapter(first, default_model.header)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "first.gguf", "first.gguf.json", "second.gguf", "second.gguf.json",
+    ]  # fmt: skip
+
+
+def test_other_settings_give_another_reader(
+    default_model: BaseModel, home: Home, tmp_path: Path
+) -> None:
+    other = dataclasses.replace(SMALL, n_tokens=1000)
+    a, b = (tmp_path / name for name in ("a.gguf", "b.gguf"))
+    teach(default_model, a, settings=SMALL, home=home)
+    teach(default_model, b, settings=other, home=home)
+    assert a.read_bytes() != b.read_bytes()
