@@ -93,7 +93,8 @@ def _print_event(event: TrainingEvent) -> None:
 
 def _talk_event(event: TrainingEvent) -> None:
     if event.kind == "evaluation":
-        talk(f"step {event.step}/{event.n_steps}: held-out loss {event.held_out_loss:.4f}")
+        ranked = f", {event.accuracy:.0%} ranked right" if event.accuracy is not None else ""
+        talk(f"step {event.step}/{event.n_steps}: held-out loss {event.held_out_loss:.4f}{ranked}")
 
 
 def _progress() -> Progress:
@@ -117,14 +118,16 @@ class _Bar:
         self.task = progress.add_task("train", total=1.0, shown="")
         self.held_out: float | None = None
         self.loss: float | None = None
+        self.accuracy: float | None = None
 
     def __call__(self, event: TrainingEvent) -> None:
         if event.held_out_loss is not None:
-            self.held_out = event.held_out_loss
+            self.held_out, self.accuracy = event.held_out_loss, event.accuracy
         if event.loss is not None:
             self.loss = event.loss if self.loss is None else 0.9 * self.loss + 0.1 * event.loss
         parts = [f"loss {self.loss:.3f}" if self.loss is not None else ""]
         parts.append(f"held-out {self.held_out:.3f}" if self.held_out is not None else "")
+        parts.append(f"{self.accuracy:.0%} right" if self.accuracy is not None else "")
         if event.tokens_per_second is not None:
             parts.append(f"{event.tokens_per_second:.0f} tokens/s")
         if event.seconds_left is not None:

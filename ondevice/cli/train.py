@@ -1,4 +1,4 @@
-"""`ondevice train`: a low-rank adapter from text and chats, without a profile."""
+"""`ondevice train`: a low-rank adapter from text, chats or preferences, without a profile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
               help="The base model.")  # fmt: skip
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
-              help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
+              help="Text, Markdown, JSONL chats or preferences; repeatable.")  # fmt: skip
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option("--out", required=True, type=click.Path(path_type=Path),
               help="The adapter file to write.")  # fmt: skip
@@ -54,7 +54,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Train a low-rank adapter on text and chats.
+    """Train a low-rank adapter on text and chats, or with --method dpo on preferences.
 
     The base stays as it is; the adapter goes to --out, for `ondevice adapter add`. An interrupted
     training goes on when the same command is given again.
@@ -124,9 +124,10 @@ def _report(result: TrainingResult, out: Path) -> None:
     if sys.stderr.isatty():
         talk(loss_text(result.losses, result.held_out_losses), dim=True)
     assert result.content is not None
+    what = "documents" if result.recipe.method == "sft" else "preferences"
     talk(
         f"{out}: rank {result.recipe.rank}, {size(len(result.content))}, {result.steps} steps over "
-        f"{result.n_tokens} tokens in {result.n_documents[0]} documents."
+        f"{result.n_tokens} tokens in {result.n_documents[0]} {what}."
     )
     if result.held_out_losses:
         base = result.held_out_losses[0][1]
@@ -136,7 +137,7 @@ def _report(result: TrainingResult, out: Path) -> None:
             f"Held-out loss {best:.4f} at step {result.best_step}, {verdict} the base's {base:.4f}."
         )
     else:
-        talk("Too few documents to keep some apart, so nothing shows whether it generalises.")
+        talk(f"Too few {what} to keep some apart, so nothing shows whether it generalises.")
 
 
 @contextlib.contextmanager

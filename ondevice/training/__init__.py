@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 if TYPE_CHECKING:
+    from ondevice.training.data import Example
+    from ondevice.training.preference_data import Preference
     from ondevice.training.recipe import Recipe
     from ondevice.training.score import Score, score
     from ondevice.training.trainer import TrainingEvent, TrainingResult, train
 
-__all__ = ["Recipe", "Score", "TrainingEvent", "TrainingResult", "score", "train"]
+__all__ = [
+    "Example",
+    "Preference",
+    "Recipe",
+    "Score",
+    "TrainingEvent",
+    "TrainingResult",
+    "score",
+    "train",
+]
 
 _HOMES = {
+    "Example": "ondevice.training.data",
+    "Preference": "ondevice.training.preference_data",
     "Recipe": "ondevice.training.recipe",
     "Score": "ondevice.training.score",
     "TrainingEvent": "ondevice.training.trainer",

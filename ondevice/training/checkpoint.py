@@ -11,15 +11,13 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ondevice._files import atomic_writer
 from ondevice.errors import TrainingError
-
-if TYPE_CHECKING:
-    from ondevice._kernels import F32
 
 _FORMAT = 1
 
@@ -57,7 +55,7 @@ def save(
     path: Path,
     identity: str,
     progress: Progress,
-    arrays: Mapping[str, F32],
+    arrays: Mapping[str, NDArray[Any]],
     best: bytes | None,
 ) -> None:
     """Replace the checkpoint at `path`.
@@ -87,7 +85,7 @@ def save(
 
 
 def load(
-    path: Path, identity: str, arrays: Mapping[str, F32]
+    path: Path, identity: str, arrays: Mapping[str, NDArray[Any]]
 ) -> tuple[Progress, bytes | None] | None:
     """Fill `arrays` from the checkpoint at `path`; return the progress and the best adapter.
 

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ondevice._kernels import I32
 
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
+JSON_LINES = (".jsonl", ".ndjson")
 _ROLES = ("system", "user", "assistant", "tool")
+_ItemT = TypeVar("_ItemT", bound="Item")
 
 
 class Encoder(Protocol):
@@ -55,6 +57,45 @@ class Document:
     def n_supervised(self) -> int:
         """How many tokens are to be predicted."""
         return int(self.supervised.sum())
+
+    @property
+    def length(self) -> int:
+        """How many tokens are computed."""
+        return len(self.tokens)
+
+    @property
+    def parts(self) -> tuple[Document, ...]:
+        """The documents that this consists of: itself."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something to learn that is in memory and not in a file: a text or a chat.
+
+    Attributes:
+        name: for errors.
+        text: all of it is learned.
+        messages: or a chat, of which the assistant's answers are learned.
+        last_only: of a chat, learn only the last answer; the ones before it are context.
+    """
+
+    name: str
+    text: str = ""
+    messages: tuple[Message, ...] = ()
+    last_only: bool = False
+
+
+class Item(Protocol):
+    """What a step consists of: a document, or several that belong together."""
+
+    @property
+    def length(self) -> int:
+        """How many tokens are computed."""
+
+    @property
+    def parts(self) -> tuple[Document, ...]:
+        """The documents that this consists of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +145,8 @@ class DocumentReader:
         wants_bos = header.metadata.get("tokenizer.ggml.add_bos_token", False)
         self.prefix = [tokenizer.bos] if wants_bos is True and tokenizer.bos >= 0 else []
 
-    def read(self, paths: Sequence[Path]) -> list[Document]:
-        """Return the documents of the files `paths`, in order, exact duplicates only once.
+    def read(self, sources: Sequence[Path | Example]) -> list[Document]:
+        """Return the documents of files and examples, in order, exact duplicates only once.
 
         Raises:
             ImportSourceError: a file cannot be read or is not what its name says.
@@ -113,15 +154,15 @@ class DocumentReader:
         """
         documents: list[Document] = []
         seen: set[bytes] = set()
-        for path in paths:
-            for document in self._read_file(path):
+        for source in sources:
+            for document in self._read_source(source):
                 # Repetition teaches nothing but to recite.
                 key = hashlib.sha256(document.tokens.tobytes()).digest()
                 if document.n_supervised and key not in seen:
                     seen.add(key)
                     documents.append(document)
         if not documents:
-            names = ", ".join(path.name for path in paths) or "no file"
+            names = ", ".join(dict.fromkeys(source.name for source in sources)) or "no file"
             raise TrainingError(f"There is nothing to learn in the data ({names}).")
         return documents
 
@@ -136,10 +177,17 @@ class DocumentReader:
                 supervised[0] = False
                 yield Document(np.array(piece, np.int32), supervised, name)
 
-    def from_messages(self, messages: Sequence[Message], name: str) -> Document:
+    def from_messages(
+        self, messages: Sequence[Message], name: str, *, last_only: bool = False
+    ) -> Document:
         """Render a chat with the model's template and mark what the assistant says.
 
         Each answer is tokenized by itself, because that is how the model will produce it.
+
+        Args:
+            messages: the chat; what follows the last answer is left out.
+            name: for errors.
+            last_only: mark only the last answer.
 
         Raises:
             TrainingError: the chat is too long.
@@ -159,9 +207,8 @@ class DocumentReader:
             tokens.extend(piece)
 
         done = ""
-        for index, message in enumerate(messages):
-            if message.role != "assistant":
-                continue
+        answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
+        for index in answers:
             before = self.template.render(messages[:index], add_generation_prompt=True)
             after = self.template.render(messages[: index + 1], add_generation_prompt=False)
             if not (before.startswith(done) and after.startswith(before)):
@@ -170,7 +217,7 @@ class DocumentReader:
                     "learned turn by turn; give chats with one answer each."
                 )
             add(before[len(done) :], False)
-            add(after[len(before) :], True)
+            add(after[len(before) :], not last_only or index == answers[-1])
             done = after
         if self.prefix and tokens[:1] != self.prefix:
             tokens, supervised = [*self.prefix, *tokens], [False, *supervised]
@@ -183,41 +230,55 @@ class DocumentReader:
             supervised[0] = False
         return Document(np.array(tokens, np.int32), np.array(supervised, np.bool_), name)
 
-    def _read_file(self, path: Path) -> Iterator[Document]:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError as error:
-            raise ImportSourceError(f"There is no file {path}; check the path.") from error
-        except UnicodeDecodeError as error:
-            raise ImportSourceError(
-                f"{path} is not UTF-8 text (byte {error.start}); convert it first."
-            ) from error
-        except OSError as error:
-            raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
-        if path.suffix.lower() in (".jsonl", ".ndjson"):
-            yield from self._read_lines(text, path)
-        else:
-            yield from self.from_text(text, path.name)
-
-    def _read_lines(self, text: str, path: Path) -> Iterator[Document]:
-        for number, line in enumerate(text.split("\n"), start=1):
-            if not line.strip():
-                continue
-            name = f"{path.name}, line {number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ImportSourceError(f"{name}: this is not JSON.") from error
-            if isinstance(row, dict) and isinstance(row.get("text"), str):
-                yield from self.from_text(row["text"], name)
+    def _read_source(self, source: Path | Example) -> Iterator[Document]:
+        if isinstance(source, Example):
+            if source.messages:
+                yield self.from_messages(source.messages, source.name, last_only=source.last_only)
             else:
-                yield self.from_messages(_messages(row, name), name)
+                yield from self.from_text(source.text, source.name)
+        elif source.suffix.lower() in JSON_LINES:
+            for name, row in json_lines(source):
+                if isinstance(row, dict) and isinstance(row.get("text"), str):
+                    yield from self.from_text(row["text"], name)
+                else:
+                    yield self.from_messages(_messages(row, name), name)
+        else:
+            yield from self.from_text(_text_of(source), source.name)
+
+
+def json_lines(path: Path) -> Iterator[tuple[str, object]]:
+    """Yield each row of a JSON-lines file, with a name for errors.
+
+    Raises:
+        ImportSourceError: the file cannot be read, or a line is not JSON.
+    """
+    for number, line in enumerate(_text_of(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        name = f"{path.name}, line {number}"
+        try:
+            yield name, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ImportSourceError(f"{name}: this is not JSON.") from error
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ImportSourceError(f"There is no file {path}; check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ImportSourceError(
+            f"{path} is not UTF-8 text (byte {error.start}); convert it first."
+        ) from error
+    except OSError as error:
+        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def split_held_out(
-    documents: Sequence[Document], share: float, seed: int
-) -> tuple[list[Document], list[Document]]:
-    """Return (training, held-out) documents; which is which depends on the seed alone."""
+    documents: Sequence[_ItemT], share: float, seed: int
+) -> tuple[list[_ItemT], list[_ItemT]]:
+    """Return (training, held-out) items; which is which depends on the seed alone."""
     if share <= 0 or len(documents) < MIN_HELD_OUT_DOCUMENTS:
         return list(documents), []
     n_held_out = min(len(documents) - 1, max(1, round(share * len(documents))))
@@ -230,7 +291,7 @@ def split_held_out(
 
 
 def plan_steps(
-    documents: Sequence[Document], tokens_per_step: int, epochs: float, max_steps: int, seed: int
+    documents: Sequence[Item], tokens_per_step: int, epochs: float, max_steps: int, seed: int
 ) -> list[list[int]]:
     """Return for each step the indices of its documents.
 
@@ -247,7 +308,7 @@ def plan_steps(
         order = random.permutation(len(documents)).tolist()
         part = min(1.0, epochs - epoch) if not max_steps else 1.0
         order = order[: max(1, round(part * len(order)))]
-        steps += group(order, [len(d.tokens) for d in documents], tokens_per_step)
+        steps += group(order, [d.length for d in documents], tokens_per_step)
         if max_steps and len(steps) >= max_steps:
             break
     return steps[:max_steps] if max_steps else steps
@@ -285,10 +346,10 @@ def pack(documents: Sequence[Document]) -> Pack:
     )
 
 
-def documents_sha256(documents: Sequence[Document]) -> str:
+def items_sha256(items: Sequence[Item]) -> str:
     """Return a hash of everything that is learned, to recognise the same data again."""
     digest = hashlib.sha256()
-    for document in documents:
+    for document in (part for item in items for part in item.parts):
         digest.update(len(document.tokens).to_bytes(8, "little"))
         digest.update(document.tokens.tobytes())
         digest.update(document.supervised.tobytes())
@@ -299,6 +360,20 @@ def _messages(row: object, name: str) -> list[Message]:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
         raise ImportSourceError(f"{name}: there is neither a 'messages' list nor a 'text'.")
+    checked = check_messages(messages, name)
+    if all(message.role != "assistant" for message in checked):
+        raise ImportSourceError(
+            f"{name}: no message is the assistant's, so nothing can be learned."
+        )
+    return checked
+
+
+def check_messages(messages: Sequence[object], name: str) -> list[Message]:
+    """Return the messages of a JSON list.
+
+    Raises:
+        ImportSourceError: one is no message.
+    """
     checked = []
     for message in messages:
         role = message.get("role") if isinstance(message, dict) else None
@@ -309,8 +384,4 @@ def _messages(row: object, name: str) -> list[Message]:
                 f"{name}: every message needs a 'role' ({known}) and a text as 'content'."
             )
         checked.append(Message(role, content))
-    if all(message.role != "assistant" for message in checked):
-        raise ImportSourceError(
-            f"{name}: no message is the assistant's, so nothing can be learned."
-        )
     return checked

@@ -18,7 +18,7 @@ and run their forward pass a second time. Below the lowest trained block nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -121,10 +121,19 @@ class Decoder:
         _kernels.rms_norm_forward(x, self.output_norm, self.architecture.norm_eps, h, rstd)
         return h
 
-    def losses_and_gradients(self, pack: Pack, weight: float) -> F32:
-        """Return the losses (S,), and add weight · their sum's gradient to the trained pairs."""
+    def losses_and_gradients(self, pack: Pack, weight: float | Callable[[F32], F32]) -> F32:
+        """Return the losses (S,), and add their weighted sum's gradient to the trained pairs.
+
+        Args:
+            pack: what is computed.
+            weight: of every token, or a function that returns the weights (S,) for the losses.
+        """
         x, saved, places = self._forward(pack, keep=True)
-        h, rstd, losses, dh = self._head(x, pack, np.full(len(pack.targets), weight, np.float32))
+        if callable(weight):  # the head is computed twice: its gradient depends on the losses
+            weights = weight(self._head(x, pack, None)[2])
+        else:
+            weights = np.full(len(pack.targets), weight, np.float32)
+        h, rstd, losses, dh = self._head(x, pack, weights)
         dh_rows = self.buffers.take("dh_rows", *h.shape)
         _kernels.rms_norm_backward(
             dh, np.ascontiguousarray(x[pack.rows]), self.output_norm, rstd, dh_rows

@@ -8,6 +8,7 @@ so that the sum is the gradient of the mean over the whole step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,34 @@ if TYPE_CHECKING:
     from ondevice._kernels import F32
 
 PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an objective says of a step or of held-out data.
+
+    Attributes:
+        loss: what is minimised.
+        margin: of preferences: how much more than the reference the model prefers the chosen
+            answers, mean, in nats.
+        accuracy: of preferences: the share with a margin above 0.
+    """
+
+    loss: float
+    margin: float | None = None
+    accuracy: float | None = None
+
+
+class LikelihoodObjective:
+    """What a step of plain training minimises: the mean loss of its supervised tokens."""
+
+    def gradient(self, decoder: Decoder, documents: Sequence[Document]) -> Measured:
+        """Add the gradient to the trained pairs; return the loss."""
+        return Measured(step_gradient(decoder, packs_of(documents)))
+
+    def measure(self, decoder: Decoder, documents: Sequence[Document]) -> Measured:
+        """Return the loss of `documents`."""
+        return Measured(mean_loss(decoder, documents))
 
 
 def packs_of(documents: Sequence[Document]) -> list[Pack]:

@@ -18,6 +18,7 @@ from ondevice.training.architecture import LINEAR_LAYERS
 
 SMALL_DATA_TOKENS = 10_000  # below: a lower rank, because there is little to learn from
 FEW_TOKENS = 20_000  # below: smaller steps, so that there are enough of them
+METHODS = ("sft", "dpo")
 FEW_STEPS = 100  # below: a higher learning rate
 
 _MODULE_GROUPS = {
@@ -35,6 +36,14 @@ def _option(default: Any, text: str) -> Any:
 class Recipe:
     """How an adapter is trained; 0 in a field marked so lets the data decide."""
 
+    method: str = _option(
+        "sft", "What is learned from: sft (texts and chats) or dpo (preference pairs)."
+    )
+    beta: float = _option(0.1, "DPO: how firmly the model is held to the reference.")
+    label_smoothing: float = _option(0.0, "DPO: the share of preferences that may be wrong.")
+    length_normalised: bool = _option(
+        False, "DPO: compare mean log-probabilities per token; use a beta of 2 to 5."
+    )
     rank: int = _option(0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens.")
     alpha: float = _option(32.0, "The adapter's contribution is scaled by alpha / rank.")
     rslora: bool = _option(False, "Scale by alpha / sqrt(rank) instead.")
@@ -43,7 +52,9 @@ class Recipe:
         "What is adapted: all, attention, feed-forward, or names such as attn_q,attn_v.",
     )
     first_layer: int = _option(0, "The lowest block that is adapted.")
-    learning_rate: float = _option(0.0, "Peak learning rate; 0: 3e-4, or 5e-4 below 100 steps.")
+    learning_rate: float = _option(
+        0.0, "Peak learning rate; 0: 3e-4, or 5e-4 below 100 steps; DPO 5e-5."
+    )
     lora_plus: float = _option(1.0, "LoRA+: B learns this many times faster than A.")
     beta1: float = _option(0.9, "Decay of AdamW's mean of gradients.")
     beta2: float = _option(0.999, "Decay of AdamW's mean of squared gradients.")
@@ -71,7 +82,9 @@ class Recipe:
         Raises:
             TrainingError: one cannot be used; the message names it.
         """
-        for name in ("alpha", "lora_plus", "epsilon", "clip", "epochs"):
+        self._require("method", self.method in METHODS, f"must be one of {', '.join(METHODS)}")
+        self._require("label_smoothing", 0 <= self.label_smoothing < 0.5, "must be below 0.5")
+        for name in ("alpha", "beta", "lora_plus", "epsilon", "clip", "epochs"):
             self._require(name, getattr(self, name) > 0, "must be above 0")
         for name in (
             "rank", "first_layer", "learning_rate", "weight_decay", "max_steps", "patience", "seed",
@@ -118,11 +131,14 @@ class Recipe:
         """
         per_step = self.tokens_per_step or (256 if n_tokens < FEW_TOKENS else 512)
         steps = self.max_steps or max(1, math.ceil(self.epochs * n_tokens / per_step))
+        rate = 5e-4 if steps < FEW_STEPS else 3e-4
+        if self.method == "dpo":
+            rate = 5e-5
         return dataclasses.replace(
             self,
             rank=self.rank or (8 if n_tokens < SMALL_DATA_TOKENS else 16),
             tokens_per_step=per_step,
-            learning_rate=self.learning_rate or (5e-4 if steps < FEW_STEPS else 3e-4),
+            learning_rate=self.learning_rate or rate,
         )
 
     @property

@@ -6,13 +6,16 @@ the same bytes, whether or not the run was interrupted in between.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
 
 from ondevice import _kernels
 from ondevice._files import write_atomic
@@ -25,20 +28,23 @@ from ondevice.training.checkpoint import Progress
 from ondevice.training.data import (
     Document,
     DocumentReader,
-    documents_sha256,
+    Example,
+    items_sha256,
     plan_steps,
     split_held_out,
 )
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
-from ondevice.training.losses import PACK_TOKENS, mean_loss, packs_of, step_gradient
+from ondevice.training.losses import PACK_TOKENS, LikelihoodObjective
 from ondevice.training.memory import MemoryPlan, plan_memory, resident_memory
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
+from ondevice.training.preference import PreferenceObjective
+from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
 from ondevice.training.recipe import Recipe
 from ondevice.training.weights import Weights
 
 if TYPE_CHECKING:
-    from ondevice._kernels import F32, Precision
+    from ondevice._kernels import Precision
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by
@@ -52,8 +58,10 @@ class TrainingEvent:
         kind: "start", "step", "evaluation", "checkpoint", "stopped" (to be resumed) or "end".
         step: updates made so far.
         n_steps: updates planned.
-        loss: of this step, mean per supervised token in nats.
+        loss: of this step: mean per supervised token in nats, or per preference.
         held_out_loss: at an evaluation.
+        margin: of preferences: mean gain in nats of the chosen over the rejected answers.
+        accuracy: of preferences: the share with a margin above 0.
         learning_rate: of this step.
         gradient_norm: before clipping.
         tokens_per_second: of this step.
@@ -66,6 +74,8 @@ class TrainingEvent:
     n_steps: int
     loss: float | None = None
     held_out_loss: float | None = None
+    margin: float | None = None
+    accuracy: float | None = None
     learning_rate: float | None = None
     gradient_norm: float | None = None
     tokens_per_second: float | None = None
@@ -84,10 +94,10 @@ class TrainingResult:
         content: the adapter file, or None if it was stopped before the end.
         recipe: with everything settled.
         steps: updates made.
-        n_documents: training and held-out documents.
+        n_documents: training and held-out documents, or preference pairs.
         n_tokens: tokens of the training documents.
         losses: of every step.
-        held_out_losses: (step, loss) of every measurement; step 0 is the base model.
+        held_out_losses: (step, loss) of every measurement; step 0 is without the new adapter.
         best_step: the step whose adapter was kept.
         memory: what was planned.
     """
@@ -113,8 +123,8 @@ class TrainingResult:
 
 def train(
     base: BaseModel,
-    data: Sequence[Path],
-    out: Path,
+    data: Sequence[Path | Example | Preference],
+    out: Path | None,
     *,
     recipe: Recipe | None = None,
     on: Sequence[tuple[Path | bytes, float]] = (),
@@ -123,23 +133,27 @@ def train(
     memory_budget: int | None = None,
     precision: Precision = "auto",
     threads: int = 0,
+    checkpoint_path: Path | None = None,
 ) -> TrainingResult:
-    """Train an adapter for `base` on the files `data` and write it to `out`.
+    """Train an adapter for `base` on `data` and write it to `out`.
 
     An unfinished run leaves `<out>.checkpoint`; calling again with the same arguments goes on
     from there.
 
     Args:
         base: a checked base model of a supported architecture.
-        data: text, Markdown or JSON-lines files.
-        out: the adapter file to write.
+        data: text, Markdown or JSON-lines files, and examples in memory; for the method "dpo",
+            JSON-lines files with preference pairs, and preferences in memory.
+        out: the adapter file to write; None writes nothing, the result has the content.
         recipe: None for the defaults.
-        on: finished adapters and their scales that stay below the new one, unchanged.
+        on: finished adapters and their scales that stay below the new one, unchanged; they are
+            part of the reference of the method "dpo".
         callback: told of every step.
         should_stop: asked after every step; True saves a checkpoint and returns.
         memory_budget: bytes; None for what the machine has available.
         precision: "f32" multiplies in float32 even where bfloat16 is faster.
         threads: 0 for one per processor.
+        checkpoint_path: None for `<out>.checkpoint`, or for none without `out`.
 
     Raises:
         TrainingError: the model is not supported, the data is empty or too long, the memory does
@@ -148,39 +162,63 @@ def train(
         AdapterError: an adapter of `on` does not fit the base.
     """
     recipe = recipe or Recipe()
-    if not out.parent.is_dir():
+    if out is not None and not out.parent.is_dir():
         raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
     weights = Weights(base.header)
     below = [(read_adapter(source, base.header), scale) for source, scale in on]
-    with Tokenizer(base) as tokenizer:
-        reader = DocumentReader(
-            tokenizer,
-            base.header,
-            max_length=min(recipe.max_length, weights.architecture.n_ctx_train),
-            completion_only=recipe.completion_only,
-        )
-        documents = reader.read(data)
+    items = read_items(base, data, recipe, weights)
     _kernels.set_threads(threads)
+    if checkpoint_path is None and out is not None:
+        checkpoint_path = out.with_name(out.name + ".checkpoint")
     trainer = Trainer(
         weights,
-        documents,
+        items,
         recipe,
         base_sha256=base.sha256,
         below=below,
         memory_budget=memory_budget,
         precision=precision,
-        checkpoint_path=out.with_name(out.name + ".checkpoint"),
+        checkpoint_path=checkpoint_path,
     )
     result = trainer.run(callback, should_stop)
     if result.content is not None:
         try:
-            write_atomic(out, result.content)
+            if out is not None:
+                write_atomic(out, result.content)
         except OSError as error:
             raise TrainingError(
                 f"The adapter {out} cannot be written ({error.strerror}); the checkpoint is kept."
             ) from error
-        checkpoint.remove(trainer.checkpoint_path)  # type: ignore[arg-type]
+        if checkpoint_path is not None:
+            checkpoint.remove(checkpoint_path)
     return result
+
+
+def read_items(
+    base: BaseModel, data: Sequence[Path | Example | Preference], recipe: Recipe, weights: Weights
+) -> list[Document] | list[PreferencePair]:
+    """Return what `recipe` learns from: documents, or preference pairs.
+
+    Raises:
+        TrainingError: the data is empty, too long, or for another method.
+        ImportSourceError: a data file cannot be read.
+    """
+    preferences = [source for source in data if not isinstance(source, Example)]
+    examples = [source for source in data if not isinstance(source, Preference)]
+    with Tokenizer(base) as tokenizer:
+        reader = DocumentReader(
+            tokenizer,
+            base.header,
+            max_length=min(recipe.max_length, weights.architecture.n_ctx_train),
+            completion_only=recipe.completion_only or recipe.method != "sft",
+        )
+        if recipe.method == "sft":
+            if len(examples) != len(data):
+                raise TrainingError("Preferences are learned with the method dpo, not sft.")
+            return reader.read(examples)
+        if len(preferences) != len(data):
+            raise TrainingError(f"The method {recipe.method} learns preferences, not examples.")
+        return read_preferences(reader, preferences)
 
 
 class Trainer:
@@ -196,7 +234,7 @@ class Trainer:
     def __init__(
         self,
         weights: Weights,
-        documents: Sequence[Document],
+        documents: Sequence[Document] | Sequence[PreferencePair],
         recipe: Recipe,
         *,
         base_sha256: str,
@@ -211,8 +249,9 @@ class Trainer:
         Raises:
             TrainingError: something does not fit; nothing was computed yet.
         """
-        self._training, self._held_out = split_held_out(documents, recipe.held_out, recipe.seed)
-        self._n_tokens = sum(len(d.tokens) for d in self._training)
+        items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
+        self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
+        self._n_tokens = sum(item.length for item in self._training)
         self.recipe = recipe = recipe.settled(self._n_tokens)
         self.weights = weights
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
@@ -224,7 +263,7 @@ class Trainer:
         self._steps = plan_steps(
             self._training, recipe.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
         )
-        longest = max(len(d.tokens) for d in documents)
+        longest = max(item.length for item in items)
         self.memory = plan_memory(
             weights.architecture,
             weight_bytes=weights.resident_bytes,
@@ -240,6 +279,10 @@ class Trainer:
             precision=precision,
             recompute=self.memory.recompute,
         )
+        self.objective: LikelihoodObjective | PreferenceObjective = LikelihoodObjective()
+        if recipe.method == "dpo":
+            self.objective = PreferenceObjective(self._training, self._held_out, recipe)
+        self._reference = lambda: Decoder(weights, stack, precision=precision)
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path
@@ -265,6 +308,8 @@ class Trainer:
         tell = callback or (lambda event: None)
         self._resume()
         tell(self._event("start"))
+        if isinstance(self.objective, PreferenceObjective):
+            self.objective.prepare(self._reference)
         saved_at = started = time.monotonic()
         first_step = self.progress.step
         if self._held_out and not self.progress.held_out_losses:
@@ -273,7 +318,7 @@ class Trainer:
             event = self._step()
             n_done = self.progress.step - first_step
             left = (time.monotonic() - started) / n_done * (len(self._steps) - self.progress.step)
-            tell(_replace(event, seconds_left=left))
+            tell(dataclasses.replace(event, seconds_left=left))
             if self._evaluation_is_due():
                 self._evaluate(tell)
             stop = should_stop is not None and should_stop()
@@ -297,7 +342,8 @@ class Trainer:
         p, recipe = self.progress, self.recipe
         members = [self._training[index] for index in self._steps[p.step]]
         self.parameters.zero_gradients()
-        loss = step_gradient(self.decoder, packs_of(members))
+        measured = self.objective.gradient(self.decoder, members)
+        loss = measured.loss
         gradients = self.parameters.gradients
         norm = gradient_norm(gradients)
         self._check_divergence(loss, norm)
@@ -306,10 +352,10 @@ class Trainer:
         self.optimizer.update(self.parameters.arrays, gradients, rate, shorten)
         p.step += 1
         p.losses.append(loss)
-        n_tokens = sum(len(d.tokens) for d in members)
+        n_tokens = sum(item.length for item in members)
         return self._event(
             "step",
-            loss=loss,
+            **dataclasses.asdict(measured),
             learning_rate=rate,
             gradient_norm=norm,
             tokens_per_second=n_tokens / (time.perf_counter() - began),
@@ -347,7 +393,8 @@ class Trainer:
     def _evaluate(self, tell: Callback) -> None:
         """Measure the held-out loss; keep the adapter if it is the best one yet."""
         p = self.progress
-        loss = mean_loss(self.decoder, self._held_out)
+        measured = self.objective.measure(self.decoder, self._held_out)
+        loss = measured.loss
         p.held_out_losses.append((p.step, loss))
         if p.step == 0:  # B is zero: this is the base
             p.base_held_out = loss
@@ -359,7 +406,14 @@ class Trainer:
         else:
             p.without_better += 1
             p.done = 0 < self.recipe.patience <= p.without_better
-        tell(self._event("evaluation", held_out_loss=loss))
+        tell(
+            self._event(
+                "evaluation",
+                held_out_loss=loss,
+                margin=measured.margin,
+                accuracy=measured.accuracy,
+            )
+        )
 
     def _adapter_file(self) -> bytes:
         adapter = self.parameters.to_adapter(
@@ -367,14 +421,19 @@ class Trainer:
         )
         return write_adapter(adapter, "F16" if self.recipe.dtype == "F16" else "F32")
 
-    def _state(self) -> dict[str, F32]:
-        """Return every array that changes, by name."""
+    def _state(self) -> dict[str, NDArray[Any]]:
+        """Return every array that a later run needs, by name."""
         groups = (
             ("value", self.parameters.arrays),
             ("mean", self.optimizer.mean),
             ("square", self.optimizer.square),
         )
-        return {f"{kind}/{n}": array for kind, arrays in groups for n, array in arrays.items()}
+        state: dict[str, NDArray[Any]] = {
+            f"{kind}/{n}": array for kind, arrays in groups for n, array in arrays.items()
+        }
+        if isinstance(self.objective, PreferenceObjective):
+            state["reference"] = self.objective.reference
+        return state
 
     def _save(self, tell: Callback) -> None:
         if self.checkpoint_path is not None:
@@ -395,8 +454,8 @@ class Trainer:
         """Return a hash of everything that the result depends on."""
         parts = [
             *self._provenance.values(),
-            documents_sha256(self._training),
-            documents_sha256(self._held_out),
+            items_sha256(self._training),
+            items_sha256(self._held_out),
             _kernels.isa(),
             precision,
         ]
@@ -407,7 +466,7 @@ class Trainer:
     def _event(
         self,
         kind: Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"],
-        **values: float,
+        **values: float | None,
     ) -> TrainingEvent:
         return TrainingEvent(
             kind,
@@ -438,9 +497,3 @@ def code_sha256() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
-
-
-def _replace(event: TrainingEvent, *, seconds_left: float) -> TrainingEvent:
-    import dataclasses
-
-    return dataclasses.replace(event, seconds_left=seconds_left)

@@ -23,6 +23,7 @@ def test_what_the_data_decides() -> None:
     assert (small.rank, small.tokens_per_step, small.learning_rate) == (8, 256, 5e-4)
     large = Recipe().settled(200_000)
     assert (large.rank, large.tokens_per_step, large.learning_rate) == (16, 512, 3e-4)
+    assert Recipe(method="dpo").settled(5_000).learning_rate == 5e-5
     chosen = Recipe(rank=3, tokens_per_step=100, learning_rate=1e-3)
     assert chosen.settled(5_000) == chosen
 
@@ -47,6 +48,9 @@ def test_scales() -> None:
         {"modules": "attn_q,lm_head"},
         {"modules": ""},
         {"dtype": "Q4_0"},
+        {"method": "rlhf"},
+        {"beta": 0.0},
+        {"label_smoothing": 0.5},
         {"evaluations": 0},
     ],
 )
