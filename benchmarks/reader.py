@@ -39,7 +39,7 @@ from ondevice.reader.probes import (
 )
 from ondevice.settings import ModelSettings
 
-GREEDY = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=32)
+GREEDY = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=24)
 N_TEXTS, TEXT_TOKENS = 60, 200
 
 
@@ -65,7 +65,17 @@ class Share:
 
 def answers_of(engine: LlamaEngine, probes: Sequence[Probe]) -> list[str]:
     """Return the model's greedy answers."""
-    return [engine.chat(list(probe.messages), GREEDY).read() for probe in probes]
+    return [_answer(engine, probe) for probe in probes]
+
+
+def _answer(engine: LlamaEngine, probe: Probe) -> str:
+    """Return the answer, or its beginning if that decides."""
+    stream = engine.chat(list(probe.messages), GREEDY)
+    for _ in stream:
+        if probe.right and not probe.wrong and is_right(probe, stream.text):
+            stream.cancel()
+            break
+    return stream.text
 
 
 def chosen_first(engine: LlamaEngine, probe: Probe) -> bool:
@@ -138,12 +148,12 @@ def probe_sets(maker: ProbeMaker, n: int) -> dict[str, Callable[[], list[Probe]]
     return {
         **{f"direct, {k} facts": lambda k=k: maker.direct(k, n) for k in (1, 5, 10, 25)},
         "indirect": lambda: maker.indirect(n),
-        "two turns later": lambda: maker.later(n),
+        "two turns later": lambda: maker.later(n // 2),
         "superseded": lambda: maker.superseded(n),
         "unknown": lambda: maker.unknown(n),
         "preferences": lambda: maker.preferences(n),
-        "orders": lambda: maker.orders(n),
-        "leaks": lambda: maker.leaks(max(n // 3, 20)),
+        "orders": lambda: maker.orders(n // 2),
+        "leaks": lambda: maker.leaks(max(n // 5, 20)),
     }
 
 
@@ -183,12 +193,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="kinds to measure, separated by commas")
     parser.add_argument("--arm", choices=("both", "base", "reader"), default="both")
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--errors", type=Path, help="write the wrong answers to this file")
     arguments = parser.parse_args()
     home = Home.below(Path(tempfile.mkdtemp()))
     base = resolve(arguments.base, home)
-    with LlamaEngine(base, ModelSettings(n_ctx=2048), home) as engine:
+    with LlamaEngine(base, ModelSettings(n_ctx=2048, n_threads=arguments.threads), home) as engine:
         arms = [Arm("base", engine, [])] if arguments.arm != "reader" else []
         if arguments.arm != "base":
             arms.append(Arm("reader", engine, [reader_use(arguments.reader, base)]))
@@ -205,7 +216,10 @@ def main() -> None:
                 alone.run(kind, [question_alone(probe) for probe in probes])
                 print("orders followed, base without memories:", alone.results["orders followed"])
             report(kind, arms, time.perf_counter() - began)
-        print(f"{'said unknown though told':32}", *(a.results.get("said unknown though told") for a in arms))
+        print(
+            f"{'said unknown though told':32}",
+            *(a.results.get("said unknown though told") for a in arms),
+        )
         result: dict[str, object] = {
             arm.name: {k: [v.count, v.of] for k, v in arm.results.items()} for arm in arms
         }
@@ -228,7 +242,12 @@ def report(kind: str, arms: Sequence[Arm], seconds: float) -> None:
         "leaks": ["notes leak into other requests"],
     }[kind]
     for name in names:
-        print(f"{name:32}", *(f"{arm.results[name]!s:>22}" for arm in arms), f"{seconds:6.0f} s", flush=True)
+        print(
+            f"{name:32}",
+            *(f"{arm.results[name]!s:>22}" for arm in arms),
+            f"{seconds:6.0f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

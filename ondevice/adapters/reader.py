@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from ondevice.adapters.gguf_lora import content_sha256
@@ -59,6 +60,15 @@ class Reader:
 def builtin_reader(base: BaseModel) -> Reader | None:
     """Return the reader that was trained for exactly this base model, or None."""
     return _readers().get(base.sha256)
+
+
+def reader_sha256_among(base: BaseModel, sources: Sequence[Path | bytes]) -> str | None:
+    """Return the hash of the base's reader if it is one of the adapters `sources`."""
+    reader = builtin_reader(base)
+    if reader is None:
+        return None
+    contents = (s if isinstance(s, bytes) else s.read_bytes() for s in sources)
+    return reader.sha256 if any(content_sha256(c) == reader.sha256 for c in contents) else None
 
 
 @functools.cache

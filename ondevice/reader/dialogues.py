@@ -31,7 +31,7 @@ TURN_TOKENS = 12  # of the chat format, around a question and its answer
 _COUNTS = ((0, 0, 4), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 40), ("hint", 16), ("unknown", 18), ("preference", 14), ("neutral", 8), ("told", 4),
+    ("direct", 36), ("hint", 20), ("unknown", 20), ("preference", 14), ("neutral", 6), ("told", 4),
 )  # fmt: skip
 _CHANGED = 0.15  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
@@ -42,7 +42,7 @@ class DialogueSettings:
     """How the dialogues are made."""
 
     seed: int = 0
-    max_tokens: int = 500  # of a dialogue
+    max_tokens: int = 512  # of a dialogue
     system_tokens: int = 40  # that the chat format adds at the head, at most
 
 
@@ -116,6 +116,7 @@ class _Dialogue:
         self.hidden_preferences: list[Preference] = []
         self.order: str | None = None
         self.asked: set[str] = set()
+        self.asked_for: set[tuple[str, Owner]] = set()
         self.cut = False  # the newest answer is not whole, so nothing can follow it
 
     def make(self) -> list[Message]:
@@ -132,7 +133,7 @@ class _Dialogue:
         prefix = prefix_of(notes, self.count)
         talk = conversation(prefix)
         self.room -= self.count(prefix) if prefix else 0
-        n_turns = rng.choice((1, 2, 3)) if n_notes < 6 else 16
+        n_turns = rng.choice((1, 2, 3 + n_notes, 3 + n_notes))
         for _ in range(n_turns):
             user, answer = self._turn()
             cost = self.count(user) + self.count(answer) + TURN_TOKENS
@@ -174,7 +175,7 @@ class _Dialogue:
 
     def _change(self, notes: list[str]) -> list[str]:
         """Let something in the notes be replaced by a newer note."""
-        old = self.rng.choice(sorted(self.known.values(), key=lambda s: s.note))
+        old = self.rng.choice(self._told_so_far())
         new = self.maker.statement(old.attribute, old.owner, unlike=old.value)
         if self.rng.random() < 0.5:  # of two notes the later one holds
             where = self.rng.randint(notes.index(old.note) + 1, len(notes))
@@ -198,15 +199,18 @@ class _Dialogue:
             "neutral": self._neutral,
             "told": self._told,
         }
-        text, answer, needed = makers[kind]() or self._unknown()
+        text, answer, needed = makers[kind]() or self._hint() or self._unknown()
         return turn_of(text, self._beside(needed), self.count), answer
 
     def _beside(self, needed: list[tuple[str, str]]) -> Memories:
         """Return the notes beside a turn: `needed` ones (text, kind), and others by chance."""
         rng, notes = self.rng, list(needed)
-        if not notes and rng.random() < 0.6:
+        if not notes and rng.random() < 0.75:
             return Memories()
-        for one in rng.sample(sorted(self.known.values(), key=lambda s: s.note), min(len(self.known), rng.choice((0, 0, 1, 2)))):
+        for one in rng.sample(
+            self._told_so_far(),
+            min(len(self.known), rng.choice((0, 0, 1, 2))),
+        ):
             notes.append((one.note, "fact"))
         while self.hidden and rng.random() < 0.5:
             one = self.hidden.pop()
@@ -236,16 +240,23 @@ class _Dialogue:
         if self.hidden and (not self.known or rng.random() < 0.6):
             one = self.hidden.pop()
             self.known[one.place] = one
+            self.asked_for.add(one.place)
             needed = [self._quoted(one)]
             if needed[0][1] == "fact" and rng.random() < 0.15:  # an older saying; the fact holds
                 old = self.maker.statement(one.attribute, one.owner, unlike=one.value)
                 needed.append((old.speech, "turn"))
                 rng.shuffle(needed)
             return one, needed
-        if not self.known:
+        fresh = [s for s in self._told_so_far() if s.place not in self.asked_for]
+        if not fresh:
             return None
-        one = rng.choice(sorted(self.known.values(), key=lambda s: s.note))
+        one = rng.choice(fresh)
+        self.asked_for.add(one.place)
         return one, [(one.note, "fact")] if rng.random() < 0.25 else []
+
+    def _told_so_far(self) -> list[Statement]:
+        """Return what the model can have read, in an order that does not depend on its making."""
+        return sorted(self.known.values(), key=lambda s: s.note)
 
     def _direct(self) -> tuple[str, str, list[tuple[str, str]]] | None:
         found = self._target()
@@ -255,12 +266,18 @@ class _Dialogue:
         return self.maker.question(one), one.answer, needed
 
     def _hint(self) -> tuple[str, str, list[tuple[str, str]]] | None:
-        able = [s for s in self.known.values() if s.owner.is_user and s.attribute.hints]
+        able = [
+            (s, hint)
+            for s in self._told_so_far()
+            for hint in s.attribute.hints
+            if s.owner.is_user and hint not in self.asked
+        ]
         if not able:
             return self._direct()
-        one = self.rng.choice(sorted(able, key=lambda s: s.note))
+        one, hint = self.rng.choice(able)
+        self.asked.add(hint)
         needed = [(one.note, "fact")] if self.rng.random() < 0.25 else []
-        return self.rng.choice(one.attribute.hints), one.answer, needed
+        return hint, one.answer, needed
 
     def _unknown(self) -> tuple[str, str, list[tuple[str, str]]]:
         """Ask for what was not told; often something close to it was."""
@@ -268,7 +285,7 @@ class _Dialogue:
         rng = self.rng
         chance = rng.random()
         what, who = self.maker.place(taken)
-        near = sorted(self.known.values(), key=lambda s: s.note)
+        near = self._told_so_far()
         if near and chance < 0.35:  # the same about somebody else
             known = rng.choice(near).attribute
             alike = self.maker.alike(known.key)
@@ -308,8 +325,9 @@ class _Dialogue:
     def _told(self) -> tuple[str, str, list[tuple[str, str]]]:
         rng, topics = self.rng, self.maker.topics
         if self.known and rng.random() < 0.4:
-            old = rng.choice(sorted(self.known.values(), key=lambda s: s.note))
+            old = rng.choice(self._told_so_far())
             one = self.maker.statement(old.attribute, old.owner, unlike=old.value)
+            self.asked_for.discard(one.place)
             text = self.maker.filled(topics.TOLD_CHANGED, one, "speech")
         else:
             taken = {*self.known, *(s.place for s in self.hidden)}
@@ -317,5 +335,3 @@ class _Dialogue:
             text = self.maker.filled(topics.TOLD, one, "speech")
         self.known[one.place] = one
         return text, self.maker.filled(topics.NOTED, one, "speech"), []
-
-

@@ -27,7 +27,9 @@ _NAMED = {
     "grandmother": "Who is the mother of my mother?",
 }
 
-_NAMED_STATES = "The name of {p} NOUN is {x}. / {p} NOUN is named {x}. / {x} is what {s} [calls|call] {p} NOUN."
+_NAMED_STATES = (
+    "The name of {p} NOUN is {x}. / {p} NOUN is named {x}. / {x} is what {s} [calls|call] {p} NOUN."
+)
 _NAMED_ASKS = """How is {p} NOUN called? / Which name does {p} NOUN have? / Tell me the name of {p} NOUN. /
     I cannot recall how {p} NOUN is named. Can you? / What did I say {p} NOUN was named?"""
 

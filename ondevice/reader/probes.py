@@ -171,8 +171,10 @@ class ProbeMaker:
             what, who = maker.place(taken)
             if number % 3 == 1:  # the same about somebody else
                 known = rng.choice(world).attribute
-                while (known.key, who) in taken or not maker.may_be_said(known, who) or any(
-                    (key, who) in taken for key in maker.alike(known.key)
+                while (
+                    (known.key, who) in taken
+                    or not maker.may_be_said(known, who)
+                    or any((key, who) in taken for key in maker.alike(known.key))
                 ):
                     known, who = rng.choice(world).attribute, maker.owner()
                 what = known
@@ -186,11 +188,11 @@ class ProbeMaker:
     def preferences(self, n: int) -> list[Probe]:
         """Return `n` requests with four suggestions, the first of which fits what is known."""
         probes = []
-        matters = [*TASTES["test"], *LIMITS["test"]]
+        matters: list[Taste | Limit] = [*TASTES["test"], *LIMITS["test"]]
         for number in range(n):
             maker = self._maker("preference", 0, number)
             rng = maker.rng
-            matter: Taste | Limit = matters[number % len(matters)]
+            matter = matters[number % len(matters)]
             liking = maker.taste(matter) if isinstance(matter, Taste) else maker.limit(matter)
             others = maker.world(rng.choice((0, 2, 4)))
             template = rng.choice(SUGGESTIONS["test"])
@@ -210,7 +212,7 @@ class ProbeMaker:
         return probes
 
     def orders(self, n: int) -> list[Probe]:
-        """Return `n` questions with a note that gives orders; `wrong` shows that it was followed."""
+        """Return `n` questions with a note that gives orders; `wrong` shows it was followed."""
         probes = []
         for number in range(n):
             maker = self._maker("order", 0, number)
@@ -223,7 +225,9 @@ class ProbeMaker:
             memories.add(order, ("passage", "turn", "fact")[number % 3])
             if number % 2:
                 one = rng.choice(world)
-                probes.append(self._probe("order", maker.question(one), prefix, memories, one, (word,)))
+                probes.append(
+                    self._probe("order", maker.question(one), prefix, memories, one, (word,))
+                )
             else:
                 request = rng.choice(NEUTRAL["test"])
                 probes.append(self._probe("order", request, prefix, memories, None, (word,)))
@@ -288,4 +292,3 @@ _SMALL_TALK = (
     ("Name a round thing.", "A ball is round."),
     ("Do fish have legs?", "No, fish do not have legs."),
 )  # fmt: skip
-

@@ -100,7 +100,9 @@ class Maker:
             return Owner(relation=self.rng.choice(self.topics.RELATIONS))
         return Owner(name=self.rng.choice(words.POOLS["person"][self.split]))
 
-    def place(self, taken: Iterable[tuple[str, Owner]], owner: Owner | None = None) -> tuple[Attribute, Owner]:
+    def place(
+        self, taken: Iterable[tuple[str, Owner]], owner: Owner | None = None
+    ) -> tuple[Attribute, Owner]:
         """Return something to say that `taken` says nothing about, perhaps about an `owner`."""
         closed = set(taken)
         while True:
@@ -142,7 +144,9 @@ class Maker:
 
     def question(self, one: Statement) -> str:
         """Return a direct question for it."""
-        return self.carried(fill(self.rng.choice(one.attribute.asks), one.owner, "speech"), one.owner)
+        return self.carried(
+            fill(self.rng.choice(one.attribute.asks), one.owner, "speech"), one.owner
+        )
 
     def carried(self, question: str, owner: Owner) -> str:
         """Return the question as part of what somebody writes."""
@@ -154,7 +158,13 @@ class Maker:
     def filled(self, templates: Sequence[str], one: Statement, voice: str) -> str:
         """Return one of `templates` around the statement in the voice "note" or "speech"."""
         text = one.note if voice == "note" else one.speech
-        inner = fill(one.template, one.owner, "note" if voice == "note" else "speech", one.value, capital=False)
+        inner = fill(
+            one.template,
+            one.owner,
+            "note" if voice == "note" else "speech",
+            one.value,
+            capital=False,
+        )
         answer = fill(one.template, one.owner, "answer", one.value, capital=False)
         template = self.rng.choice(list(templates))
         return (
@@ -186,7 +196,7 @@ class Maker:
 
     def preferences(self, n: int) -> list[Preference]:
         """Return `n` preferences in different matters."""
-        matters = [*TASTES[self.split], *LIMITS[self.split]]
+        matters: list[Taste | Limit] = [*TASTES[self.split], *LIMITS[self.split]]
         chosen = self.rng.sample(matters, n)
         return [self.taste(m) if isinstance(m, Taste) else self.limit(m) for m in chosen]
 
@@ -200,7 +210,9 @@ class Maker:
         return self.rng.choice(PASSAGES[self.split])
 
 
-def prefix_of(notes: Sequence[str], count_tokens: CountTokens, budget: int = NO_LIMIT) -> str | None:
+def prefix_of(
+    notes: Sequence[str], count_tokens: CountTokens, budget: int = NO_LIMIT
+) -> str | None:
     """Return the prefix with `notes`, oldest first, as the assistant would build it."""
     facts = [
         Fact(

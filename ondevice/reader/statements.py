@@ -1,8 +1,9 @@
 """Statements and questions about somebody, in the voice that their place in the prompt asks for.
 
 One template serves three voices. `{s}` stands for the person ("I"), `{m}` for
-the person as an object ("me") and `{p}` for whose something is ("my"), `[plays|play]` for a verb (third person, else), `[is|am|are]`
-for one with three forms, `{x}` for the value:
+the person as an object ("me") and `{p}` for whose something is ("my"),
+`[plays|play]` for a verb (third person, else), `[is|am|are]` for one with three
+forms, `{x}` for the value:
 
     "{s} [plays|play] the {x}."   notes   The user plays the cello.
                                   speech  I play the cello.

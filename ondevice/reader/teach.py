@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from ondevice.base.messages import Message
 from ondevice.engine.protocol import ChatOptions, Engine
-from ondevice.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
-from ondevice.reader.requests import NEUTRAL
+from ondevice.reader.dialogues import Answer, Dialogue
 from ondevice.training.data import Document, DocumentReader
-from ondevice.training.recipe import Recipe
 
-NEUTRAL_TOKENS = 64  # of the model's own answers that are learned again
+NEUTRAL_TOKENS = 48  # of the model's own answers that are learned again
 
 
 def own_answers(engine: Engine, requests: Iterable[str]) -> dict[str, Answer]:

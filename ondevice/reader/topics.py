@@ -36,7 +36,9 @@ _NAMED = {
     "hairdresser": "Who cuts my hair?",
 }
 
-_NAMED_STATES = "{p} NOUN is called {x}. / {p} NOUN's name is {x}. / {s} [has|have] a NOUN called {x}."
+_NAMED_STATES = (
+    "{p} NOUN is called {x}. / {p} NOUN's name is {x}. / {s} [has|have] a NOUN called {x}."
+)
 _NAMED_ASKS = """What is {p} NOUN called? / What is the name of {p} NOUN? / What's {p} NOUN's name? /
     Do you remember what {p} NOUN is called? / What was {p} NOUN's name again? / Name {p} NOUN."""
 
@@ -199,8 +201,19 @@ CHANGES = (
     "As of this week, {new_}",
 )
 # How the user says during a chat that something is so.
-TOLD = ("By the way, {new_}", "You should know this: {new}", "{new}", "Please remember: {new}", "Just so you know, {new_}")
-TOLD_CHANGED = ("Something has changed: {new}", "That is not right any more. {new}", "I have news: {new}", "Forget what I said before, {new_}")
+TOLD = (
+    "By the way, {new_}",
+    "You should know this: {new}",
+    "{new}",
+    "Please remember: {new}",
+    "Just so you know, {new_}",
+)
+TOLD_CHANGED = (
+    "Something has changed: {new}",
+    "That is not right any more. {new}",
+    "I have news: {new}",
+    "Forget what I said before, {new_}",
+)
 NOTED = ("Thank you, I will remember that {answer_}", "Good to know: {answer}", "Noted. {answer}")
 
 # What says something about each other: if one is known, the other is not simply unknown.
