@@ -74,7 +74,7 @@ def command(
     reader = None if no_reader else builtin_reader(model)
     if reader is not None:
         below.insert(0, (reader.read(), 1.0))
-    with display(as_json) as callback, _stop_on_interrupt() as should_stop:
+    with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = train(
             model,
             [path.expanduser() for path in (*data, *more)],
@@ -124,7 +124,7 @@ def _report(result: TrainingResult, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C end the training after its step; the second one acts at once."""
     asked = False
 
