@@ -17,7 +17,7 @@ from ondevice.cli._training import display, parse_size
 @click.option("--out", required=True, type=click.Path(path_type=Path),
               help="The adapter file to write; its card goes beside it.")  # fmt: skip
 @click.option("--tokens", type=click.IntRange(min=1000), default=None,
-              help="Tokens of dialogues to learn from. [default: the shipped reader's]")  # fmt: skip
+              help="Tokens of dialogues to learn from. [default: as shipped]")  # fmt: skip
 @click.option(
     "--memory-budget", type=parse_size, metavar="SIZE", help="Use no more memory than this."
 )

@@ -287,10 +287,7 @@ class _Dialogue:
         what, who = self.maker.place(taken)
         near = self._told_so_far()
         if near and chance < 0.35:  # the same about somebody else
-            known = rng.choice(near).attribute
-            alike = self.maker.alike(known.key)
-            if self.maker.may_be_said(known, who) and not any((k, who) in taken for k in alike):
-                what = known
+            what, who = self.maker.same_of_another(near, taken) or (what, who)
         elif near and chance < 0.6:  # something else about the same person
             what, who = self.maker.place(taken, rng.choice(near).owner)
         if who.is_user and what.hints and rng.random() < 0.2:

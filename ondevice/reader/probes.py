@@ -6,6 +6,7 @@ the model says it was not told. Preferences are measured by likelihood.
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 
@@ -80,8 +81,10 @@ class ProbeMaker:
     def direct(self, n_facts: int, n: int, *, per_prompt: int = 5) -> list[Probe]:
         """Return `n` questions asked directly with `n_facts` notes; several share the notes."""
         probes: list[Probe] = []
-        while len(probes) < n:
-            maker = self._maker("direct", n_facts, len(probes))
+        for number in itertools.count():
+            if len(probes) >= n:
+                break
+            maker = self._maker("direct", n_facts, number)
             world = maker.world(n_facts)
             prefix, memories = self._laid_out(maker, world)
             for one in maker.rng.sample(world, min(per_prompt, n_facts)):
@@ -91,8 +94,10 @@ class ProbeMaker:
     def indirect(self, n: int) -> list[Probe]:
         """Return `n` questions that need a fact without naming it, with 1 to 10 notes."""
         probes: list[Probe] = []
-        while len(probes) < n:
-            maker = self._maker("indirect", 0, len(probes))
+        for number in itertools.count():  # not every set of notes has something to ask for
+            if len(probes) >= n:
+                break
+            maker = self._maker("indirect", 0, number)
             world = maker.world(maker.rng.choice((1, 3, 5, 10)))
             able = [s for s in world if s.owner.is_user and s.attribute.hints]
             prefix, memories = self._laid_out(maker, world)

@@ -113,6 +113,19 @@ class Maker:
             ):
                 return what, who
 
+    def same_of_another(
+        self, known: Sequence[Statement], also_taken: Iterable[tuple[str, Owner]] = ()
+    ) -> tuple[Attribute, Owner] | None:
+        """Return what is known of one person, and another one of whom nothing like it is known."""
+        taken = {*also_taken, *(s.place for s in known)}
+        for _ in range(8):
+            what, who = self.rng.choice(known).attribute, self.owner()
+            if self.may_be_said(what, who) and not any(
+                (key, who) in taken for key in self.alike(what.key)
+            ):
+                return what, who
+        return None
+
     @staticmethod
     def may_be_said(what: Attribute, who: Owner) -> bool:
         """Whether `what` makes sense for `who`: not "my sister's sister"."""
