@@ -31,7 +31,7 @@ TURN_TOKENS = 12  # of the chat format, around a question and its answer
 _COUNTS = ((0, 0, 4), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 36), ("hint", 20), ("unknown", 20), ("preference", 14), ("neutral", 6), ("told", 4),
+    ("direct", 38), ("hint", 22), ("unknown", 16), ("preference", 14), ("neutral", 5), ("told", 5),
 )  # fmt: skip
 _CHANGED = 0.15  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders

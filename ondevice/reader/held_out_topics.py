@@ -28,7 +28,7 @@ _NAMED = {
 }
 
 _NAMED_STATES = (
-    "The name of {p} NOUN is {x}. / {p} NOUN is named {x}. / {x} is what {s} [calls|call] {p} NOUN."
+    "The name of {p} NOUN is {x}. / {p} NOUN is named {x}. / {s} [has|have] a NOUN named {x}."
 )
 _NAMED_ASKS = """How is {p} NOUN called? / Which name does {p} NOUN have? / Tell me the name of {p} NOUN. /
     I cannot recall how {p} NOUN is named. Can you? / What did I say {p} NOUN was named?"""
@@ -54,9 +54,9 @@ _POSSESSIVE = {
     "second language": ("language", "What else can I talk in besides my first one?"),
 }  # fmt: skip
 
-_POSSESSIVE_STATES = "{p} NOUN: {x}. / As for {p} NOUN, it is {x}. / For {p} NOUN, put down {x}."
+_POSSESSIVE_STATES = "{p} NOUN: {x}. / As for {p} NOUN, it is {x}."
 _POSSESSIVE_ASKS = """Tell me {p} NOUN. / I forgot {p} NOUN. Which is it? / Could you look up {p} NOUN? /
-    Please repeat {p} NOUN. / Which NOUN is {p}? / What did I give you as {p} NOUN?"""
+    Please repeat {p} NOUN. / Which NOUN is {p}? / What did I tell you about {p} NOUN?"""
 _POSSESSIVE_ASKS = _POSSESSIVE_ASKS.replace("Which NOUN is {p}? / ", "")
 
 _SENTENCES = (
@@ -69,11 +69,11 @@ _SENTENCES = (
     attribute("doctorate", "subject", "{s} [has|have] a doctorate in {x}. / {s} wrote {p} thesis in {x}.",
         "In which field is {p} doctorate? / What did {s} write {p} thesis in?", "Which department gave me the title of doctor?"),
     attribute("choir", "weekday", "{s} [sings|sing] in a choir on {x}.",
-        "On which day is {p} choir? / When [does|do] {s} sing?", "When should I rest my voice beforehand?"),
+        "On which day is {p} choir? / When is {p} choir practice?", "When should I rest my voice beforehand?"),
     attribute("passport", "place", "{p} passport is {x}. / {s} put the passport {x}.",
         "Where did {s} put the passport? / Where can {p} passport be found?", "I leave for the border in an hour. Where is my document?", own=True),
     attribute("toolbox", "place", "{p} toolbox is {x}. / {s} [stores|store] the toolbox {x}.",
-        "Where is {p} toolbox? / Where [does|do] {s} store the toolbox?", "I need a hammer. Where do I look?"),
+        "Where is {p} toolbox? / Where did {s} store the toolbox?", "I need a hammer. Where do I look?"),
     attribute("alarm", "time", "{p} alarm rings at {x}. / {s} [gets|get] up at {x}.",
         "At what time does {p} alarm ring? / When [does|do] {s} get up?", "When does my day begin?"),
     attribute("podcast", "title", "{s} [listens|listen] to the podcast {x}.",
