@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from ondevice.reader.statements import Attribute, attribute
 
 
-def family(kind: str, states: str, asks: str, nouns: Mapping[str, str], suffix: str = "", *, own: bool = False) -> tuple[Attribute, ...]:
+def family(
+    kind: str,
+    states: str,
+    asks: str,
+    nouns: Mapping[str, str],
+    suffix: str = "",
+    *,
+    own: bool = False,
+) -> tuple[Attribute, ...]:
     """Return an attribute for each noun; `nouns` gives its hints."""
     return tuple(
         attribute(

@@ -42,10 +42,10 @@ def _default_recipe() -> Recipe:
         modules="attn_q,attn_v",
         learning_rate=1e-3,
         epochs=1.0,
-        tokens_per_step=1024,
+        tokens_per_step=512,
         max_length=640,
-        held_out=0.02,
-        evaluations=4,
+        held_out=0.03,
+        evaluations=6,
         patience=0,
     )
 
@@ -54,7 +54,7 @@ def _default_recipe() -> Recipe:
 class TeachSettings:
     """How a reader is made: the dialogues, how many tokens of them, and the recipe."""
 
-    n_tokens: int = 250_000
+    n_tokens: int = 200_000
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
 

@@ -118,10 +118,33 @@ NOTED = ("Thank you, I will remember that {answer_}", "Good to know: {answer}", 
 # What says something about each other: if one is known, the other is not simply unknown.
 ALIKE = (
     frozenset({"married", "wife name", "husband name", "partner name", "first love name"}),
-    frozenset({"home", "home address", "old address", "home town", "work address", "grew up", "birthplace"}),
-    frozenset({"profession", "employer", "office", "studies", "boss name", "side job", "dream job"}),
+    frozenset(
+        {
+            "home",
+            "home address",
+            "old address",
+            "home town",
+            "work address",
+            "grew up",
+            "birthplace",
+        }
+    ),
+    frozenset(
+        {"profession", "employer", "office", "studies", "boss name", "side job", "dream job"}
+    ),
     frozenset({"birthday date", "age", "year of birth"}),
-    frozenset({"pets", "dog name", "cat name", "horse name", "hamster name", "goldfish name", "goat name", "donkey name"}),
+    frozenset(
+        {
+            "pets",
+            "dog name",
+            "cat name",
+            "horse name",
+            "hamster name",
+            "goldfish name",
+            "goat name",
+            "donkey name",
+        }
+    ),
     frozenset({"name", "maiden name", "stage name"}),
     frozenset({"commute", "train time", "car", "number plate", "way to work", "bus line"}),
     frozenset({"favourite book", "reads"}),

@@ -195,3 +195,30 @@ def test_closing_frees_everything(default_model: BaseModel, home: Home, use: Use
         engine.close()
         assert not engine.is_loaded
         engine.close()
+
+
+def test_adapters_put_together_are_what_llama_cpp_adds(engine: LlamaEngine, use: Use) -> None:
+    uses = [use(1, 0.8), use(2, -0.5)]
+    engine.set_adapters(uses)
+    together = values(engine)
+    assert engine._loaded is not None
+    adapters = engine._loaded.adapters
+    assert len(adapters._applied) == 1  # one adapter, so that two cost as one
+    engine.reset_cache()
+    adapters._apply([(adapters._handle(one), one.scale) for one in uses])  # side by side
+    engine.reset_cache()
+    stacked = values(engine)
+    adapters._apply(adapters._applied)
+    engine.set_adapters([])
+    base = values(engine)
+    assert np.abs(together - stacked).max() < 0.02 * np.abs(stacked - base).max()
+
+
+def test_another_scale_of_adapters_put_together(engine: LlamaEngine, use: Use) -> None:
+    engine.set_adapters([use(1), use(2, 0.5)])
+    half = values(engine)
+    engine.set_adapters([use(1), use(2, 1.0)])
+    whole = values(engine)
+    engine.set_adapters([use(1), use(2, 0.5)])
+    assert np.array_equal(values(engine), half)
+    assert np.abs(whole - half).max() > 0.01
