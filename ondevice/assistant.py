@@ -256,7 +256,11 @@ class Assistant:
             return self.engine.chat([Message("user", prompt)], options).read()
 
         with self._turn_lock:
-            proposals = fact_rules.propose(complete, text)
+            self.engine.set_adapters([])  # they teach to answer, and not to take notes
+            try:
+                proposals = fact_rules.propose(complete, text)
+            finally:
+                self._apply_adapters()
             known = {fact.text for fact in profile.facts(scope=self.scope)}
             return [
                 recaller.add_fact(proposal, scope=self.scope, state="pending")
