@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ondevice.adapters.reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
@@ -59,6 +60,7 @@ class Assistant:
         temporary: bool = False,
         scope: str | None = None,
         system: str | None = None,
+        reader: bool = True,
     ) -> None:
         """Put the parts together; most callers want `Assistant.open`.
 
@@ -70,6 +72,7 @@ class Assistant:
             temporary: read and write no memory.
             scope: only memories and adapters of this context, and those of none, are used.
             system: a system prompt of the person's own.
+            reader: False leaves out the reader that comes with the base model.
         """
         self.engine = engine
         self.profile = profile
@@ -87,6 +90,7 @@ class Assistant:
         self._prefix_ready = False
         self._prefix_facts: Sequence[Fact] = ()
         self._turn_lock = threading.RLock()
+        self._reader_wanted = reader
         self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
         self._generation = profile.generation() if profile is not None else 0
         self._data_version = profile.data_version() if profile is not None else 0
@@ -103,6 +107,7 @@ class Assistant:
         temporary: bool = False,
         scope: str | None = None,
         system: str | None = None,
+        reader: bool = True,
         ask_passphrase: Callable[[], str] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> Assistant:
@@ -117,6 +122,8 @@ class Assistant:
             temporary: read and write no memory.
             scope: the context, such as "work".
             system: a system prompt of the person's own.
+            reader: False leaves out the reader, the adapter that comes with the base model and
+                makes it use its notes.
             ask_passphrase: called when the profile needs a passphrase.
             warn: called with a sentence for the person, such as where the key is kept.
 
@@ -151,6 +158,7 @@ class Assistant:
             temporary=temporary,
             scope=scope,
             system=system,
+            reader=reader,
         )
         try:
             assistant.use_adapters(adapters)
@@ -244,7 +252,11 @@ class Assistant:
             return self.engine.chat([Message("user", prompt)], options).read()
 
         with self._turn_lock:
-            proposals = fact_rules.propose(complete, text)
+            self.engine.set_adapters([])  # they teach to answer, and not to take notes
+            try:
+                proposals = fact_rules.propose(complete, text)
+            finally:
+                self._apply_adapters()
             known = {fact.text for fact in profile.facts(scope=self.scope)}
             return [
                 recaller.add_fact(proposal, scope=self.scope, state="pending")
@@ -308,7 +320,8 @@ class Assistant:
     def use_adapters(self, adapters: Sequence[tuple[str, float | None]] | None) -> None:
         """Use these (name, scale) pairs from now on; None uses the active ones of the profile.
 
-        A scale of None is the one the adapter was activated with.
+        A scale of None is the one the adapter was activated with. The base model's reader stays
+        below them; it can be given another scale under the name "reader".
 
         Raises:
             AdapterError: not found, stale, damaged or made for another base.
@@ -328,22 +341,31 @@ class Assistant:
         return self._adapter_use(registry, name, scale)
 
     def _apply_adapters(self) -> None:
-        if self.profile is None:
-            self.engine.set_adapters([])
-            return
-        registry = AdapterRegistry(self.profile)
-        if self._adapters_wanted is None:
+        wanted = self._adapters_wanted
+        registry = AdapterRegistry(self.profile) if self.profile is not None else None
+        if wanted is None and registry is not None:
             wanted = [
                 (row.name, row.scale)
                 for row in registry.list()
                 if row.state == "active" and row.scope in (None, self.scope)
             ]
-        else:
-            wanted = [
-                (name, registry.get(name).scale if scale is None else scale)
-                for name, scale in self._adapters_wanted
-            ]
-        self.engine.set_adapters([self._adapter_use(registry, *pair) for pair in wanted])
+        reader, scale = self._reader_and_scale(dict(wanted or []).get(READER))
+        uses = [_reader_use(reader, scale)] if reader is not None else []
+        for name, own_scale in wanted or []:
+            if name != READER and registry is not None:
+                registry.check_reader(name, reader.sha256 if reader is not None else None)
+                if own_scale is None:
+                    own_scale = registry.get(name).scale
+                uses.append(self._adapter_use(registry, name, own_scale))
+        self.engine.set_adapters(uses)
+
+    def _reader_and_scale(self, scale: float | None) -> tuple[Reader | None, float]:
+        """Return the base model's reader, None if there is none or it is off, and its scale."""
+        if not self._reader_wanted:
+            return None, 0.0
+        if scale is None:
+            scale = self.profile.reader_scale() if self.profile is not None else 1.0
+        return (builtin_reader(self.engine.model) if scale else None), scale
 
     @staticmethod
     def _adapter_use(registry: AdapterRegistry, name: str, scale: float) -> AdapterUse:
@@ -513,6 +535,10 @@ class Assistant:
     ) -> None:
         """Close the assistant."""
         self.close()
+
+
+def _reader_use(reader: Reader, scale: float) -> AdapterUse:
+    return AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)
 
 
 def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:

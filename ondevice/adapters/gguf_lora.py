@@ -47,6 +47,7 @@ PROVENANCE_KEYS = {
     "base_sha256": "ondevice.base.sha256",
     "recipe_sha256": "ondevice.recipe.sha256",
     "code_sha256": "ondevice.code.sha256",
+    "reader_sha256": "ondevice.reader.sha256",  # the reader that it was trained on top of
 }
 
 _GGUF_VERSION = 3

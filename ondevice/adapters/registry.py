@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ondevice._files import sync_folder, write_atomic
 from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
+from ondevice.adapters.reader import READER
 from ondevice.base.models import BaseModel
 from ondevice.errors import (
     AdapterBaseMismatchError,
@@ -126,7 +127,7 @@ class AdapterRegistry:
         )
 
     def use(self, name: str, scale: float) -> None:
-        """Mark the adapter as active, at `scale`.
+        """Mark the adapter, or the base model's reader, as active, at `scale`.
 
         Raises:
             AdapterStaleError: it was trained on something that was forgotten or changed.
@@ -134,18 +135,49 @@ class AdapterRegistry:
         """
         if not abs(scale) <= 100:
             raise AdapterError(f"The scale {scale} of the adapter '{name}' is not usable.")
+        if name == READER:
+            self._profile.set_reader_scale(scale)
+            return
         row = self._fresh(name)
         self._profile.set_adapter_state(row.id, "active", scale=scale)
 
     def off(self, name: str | None = None) -> None:
         """Stop using the adapter `name`, or all of them; stale ones stay stale.
 
+        The base model's reader is only turned off by its name.
+
         Raises:
             AdapterNotFoundError: there is none of that name.
         """
+        if name == READER:
+            self._profile.set_reader_scale(0.0)
+            return
         for row in [self.get(name)] if name else self.list():
             if row.state == "active":
                 self._profile.set_adapter_state(row.id, "off")
+
+    def check_reader(self, name: str, reader_sha256: str | None) -> None:
+        """Check that the adapter `name` was not trained on top of another reader.
+
+        Args:
+            name: of the adapter.
+            reader_sha256: hash of the reader that is in use; None for none.
+
+        Raises:
+            AdapterStaleError: it was, or no reader is in use.
+        """
+        trained_on = self.get(name).provenance.get("reader_sha256")
+        if trained_on is None or trained_on == reader_sha256:
+            return
+        if reader_sha256 is None:
+            raise AdapterStaleError(
+                f"The adapter '{name}' was trained on top of the reader, which is off; turn it on "
+                f"(ondevice adapter use {READER}) or leave out both (--no-adapter --no-reader)."
+            )
+        raise AdapterStaleError(
+            f"The adapter '{name}' was trained on top of another reader than the one that comes "
+            "with this version; train it anew or turn it off."
+        )
 
     def read(self, name: str) -> bytes:
         """Return the adapter's GGUF file, decrypted in memory and checked.
@@ -235,6 +267,11 @@ class AdapterRegistry:
         if not name or len(name) > 100 or not name.isprintable() or set(name) & set(":,/\\"):
             raise AdapterError(
                 "An adapter's name has 1 to 100 printable characters, none of ':', ',', '/', '\\'."
+            )
+        if name == READER:
+            raise AdapterError(
+                f"'{READER}' is the name of the adapter that comes with the base model; "
+                "choose another one."
             )
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List and check base models."),
     "train": ("train", "Train a low-rank adapter on text and chats."),
+    "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),
     "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
     "doctor": ("doctor", "Check this machine and this installation."),

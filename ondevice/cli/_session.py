@@ -50,6 +50,11 @@ def model_options(command: Command) -> Command:
             ),
             click.option("--no-adapter", is_flag=True, help="Use no adapter."),
             click.option(
+                "--no-reader",
+                is_flag=True,
+                help="Leave out the reader, which makes the model use its notes.",
+            ),
+            click.option(
                 "-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat."
             ),
             click.option(
@@ -139,6 +144,7 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
         temporary=options["temporary"],
         scope=options["scope"],
         system=options["system"],
+        reader=not options["no_reader"],
         ask_passphrase=passphrase_asker(),
         warn=talk,
     )

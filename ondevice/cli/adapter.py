@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
+
+if TYPE_CHECKING:
+    from ondevice.profile.records import AdapterRow
+    from ondevice.profile.store import Profile
 
 model_option = click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
 
@@ -26,7 +31,7 @@ def list_(profile: str | None, as_json: bool) -> None:
     from ondevice.adapters.registry import AdapterRegistry
 
     with open_profile(profile) as store:
-        rows = AdapterRegistry(store).list()
+        rows = [*_reader_row(store), *AdapterRegistry(store).list()]
         if as_json:
             print_json([dataclasses.asdict(row) for row in rows])
             return
@@ -40,12 +45,49 @@ def list_(profile: str | None, as_json: bool) -> None:
                     row.rank,
                     row.base_sha256[:12],
                     len(row.records),
-                    day(row.created),
+                    day(row.created) if row.created else "built in",
                 )
                 for row in rows
             ],
             "There is no adapter yet; add one with: ondevice adapter add FILE",
         )
+
+
+def _reader_row(store: Profile) -> list[AdapterRow]:
+    """Return a row for the reader of the base model in use, if there is one."""
+    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.adapters.reader import READER, builtin_reader
+    from ondevice.base.models import resolve
+    from ondevice.errors import BaseModelError
+    from ondevice.home import Home
+    from ondevice.profile.records import AdapterRow
+    from ondevice.settings import Settings
+
+    home = Home.default()
+    try:
+        name = Settings.load(home.config / "config.toml").model.name
+        reader = builtin_reader(resolve(name, home))
+    except BaseModelError:  # the adapters of a profile can be listed without a model
+        return []
+    if reader is None:
+        return []
+    adapter, scale = read_adapter(reader.read(), None), store.reader_scale()
+    return [
+        AdapterRow(
+            id=READER,
+            name=READER,
+            file_sha256=reader.sha256,
+            base_sha256=reader.base_sha256,
+            rank=adapter.rank,
+            alpha=adapter.alpha,
+            scale=scale,
+            state="active" if scale else "off",
+            records=(),
+            created=0.0,
+            scope=None,
+            provenance=dict(adapter.provenance),
+        )
+    ]
 
 
 @command.command("add")
@@ -84,13 +126,16 @@ def add(
 @click.argument("adapter", metavar="NAME[:SCALE]")
 @profile_option
 def use(adapter: str, profile: str | None) -> None:
-    """Use an adapter from now on, in every chat."""
+    """Use an adapter from now on, in every chat; "reader" is the base model's own."""
+    from ondevice.adapters.reader import READER
     from ondevice.adapters.registry import AdapterRegistry
 
     name, scale = parse_adapter(adapter)
     with open_profile(profile) as store:
         registry = AdapterRegistry(store)
-        registry.use(name, registry.get(name).scale if scale is None else scale)
+        if scale is None:
+            scale = 1.0 if name == READER else registry.get(name).scale
+        registry.use(name, scale)
         talk(f"Using '{name}'.")
 
 
@@ -98,12 +143,12 @@ def use(adapter: str, profile: str | None) -> None:
 @click.argument("name", required=False)
 @profile_option
 def off(name: str | None, profile: str | None) -> None:
-    """Stop using an adapter, or all of them."""
+    """Stop using an adapter, or all of the profile; "reader" only by its name."""
     from ondevice.adapters.registry import AdapterRegistry
 
     with open_profile(profile) as store:
         AdapterRegistry(store).off(name)
-        talk(f"'{name}' is off." if name else "All adapters are off.")
+        talk(f"'{name}' is off." if name else "All adapters of the profile are off.")
 
 
 @command.command("show")
@@ -115,12 +160,14 @@ def show(name: str, profile: str | None, as_json: bool) -> None:
     from ondevice.adapters.registry import AdapterRegistry
 
     with open_profile(profile) as store:
-        values = dataclasses.asdict(AdapterRegistry(store).get(name))
+        builtin = {row.name: row for row in _reader_row(store)}
+        row = builtin[name] if name in builtin else AdapterRegistry(store).get(name)
+        values = dataclasses.asdict(row)
         if as_json:
             print_json(values)
             return
         for key, value in values.items():
-            shown = day(value) if key == "created" else value
+            shown = (day(value) if value else "built in") if key == "created" else value
             click.echo(f"{key:>12}  {', '.join(shown) if isinstance(shown, tuple) else shown}")
 
 

@@ -127,6 +127,20 @@ def _model() -> str:
     return f"{base.name}, SHA-256 {base.sha256[:16]}… as promised"
 
 
+def _reader() -> str:
+    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.adapters.reader import builtin_reader
+    from ondevice.base.models import resolve
+    from ondevice.home import Home
+
+    base = resolve("default", Home.default())
+    reader = builtin_reader(base)
+    if reader is None:
+        return f"none comes with {base.name}; train one with: ondevice teach"
+    adapter = read_adapter(reader.read(), base.header)
+    return f"rank {adapter.rank} for {base.name}, SHA-256 {reader.sha256[:16]}… as promised"
+
+
 def _embedder() -> str:
     from ondevice.recall.embedder import Embedder
 
@@ -176,6 +190,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("compiler", _compiler),
     ("encryption", _encryption),
     ("model", _model),
+    ("reader", _reader),
     ("embedder", _embedder),
     ("generation", _generation),
 )

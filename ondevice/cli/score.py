@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
               help="The base model.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
               help="An adapter file; repeatable.")  # fmt: skip
+@click.option("--no-reader", is_flag=True, help="Leave out the base model's reader.")
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 def command(
     base: str,
     adapters: tuple[str, ...],
+    no_reader: bool,
     data: tuple[Path, ...],
     more: tuple[Path, ...],
     engine: str,
@@ -44,6 +47,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Measure how well a model predicts text and chats."""
+    from ondevice.adapters.reader import builtin_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
     from ondevice.training.score import read_documents, score
@@ -56,7 +60,10 @@ def command(
         max_length=max_length,
         completion_only=completion_only,
     )
-    files = [adapter_file(text) for text in adapters]
+    files: list[tuple[Path | bytes, float]] = [*map(adapter_file, adapters)]
+    reader = None if no_reader else builtin_reader(model)
+    if reader is not None:
+        files.insert(0, (reader.read(), 1.0))
     if engine == "trainer":
         result = score(model, documents, adapters=files)
     else:
@@ -78,22 +85,23 @@ def command(
 def _score_by_llama(
     model: BaseModel,
     documents: list[Document],
-    files: list[tuple[Path, float]],
+    files: list[tuple[Path | bytes, float]],
     max_length: int,
     home: Home,
 ) -> Score:
-    from ondevice._files import sha256_of
-    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.adapters.gguf_lora import content_sha256, read_adapter
     from ondevice.engine.llama import LlamaEngine
     from ondevice.engine.protocol import AdapterUse
     from ondevice.settings import ModelSettings
     from ondevice.training.score import score_with
 
     uses = []
-    for path, scale in files:
-        adapter = read_adapter(path, model.header)
-        base_sha256 = adapter.provenance.get("base_sha256")
-        uses.append(AdapterUse(path.stem, sha256_of(path), path, base_sha256, scale))
+    for source, scale in files:
+        base_sha256 = read_adapter(source, model.header).provenance.get("base_sha256")
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        name = "reader" if isinstance(source, bytes) else source.stem
+        digest = content_sha256(content)
+        uses.append(AdapterUse(name, digest, partial(bytes, content), base_sha256, scale))
     with LlamaEngine(model, ModelSettings(n_ctx=max_length + 8), home) as engine:
         engine.set_adapters(uses)
         return score_with(

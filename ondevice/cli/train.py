@@ -30,6 +30,8 @@ if TYPE_CHECKING:
               help="The adapter file to write.")  # fmt: skip
 @click.option("--on", "on", multiple=True, metavar="FILE[:SCALE]",
               help="A finished adapter that stays below the new one; repeatable.")  # fmt: skip
+@click.option("--no-reader", is_flag=True,
+              help="Train without the base model's reader below the new adapter.")  # fmt: skip
 @click.option(
     "--memory-budget", type=parse_size, metavar="SIZE", help="Use no more memory than this."
 )
@@ -47,6 +49,7 @@ def command(
     more: tuple[Path, ...],
     out: Path,
     on: tuple[str, ...],
+    no_reader: bool,
     memory_budget: int | None,
     threads: int,
     precision: str,
@@ -56,9 +59,11 @@ def command(
 ) -> int:
     """Train a low-rank adapter on text and chats, or with --method dpo on preferences.
 
-    The base stays as it is; the adapter goes to --out, for `ondevice adapter add`. An interrupted
-    training goes on when the same command is given again.
+    The base stays as it is, and so does the reader, if one comes with it; the adapter goes to
+    --out, for `ondevice adapter add`. An interrupted training goes on when the same command is
+    given again.
     """
+    from ondevice.adapters.reader import builtin_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
     from ondevice.training import train
@@ -67,13 +72,17 @@ def command(
         _check_plot(plot.expanduser())
     recipe = recipe_from(options)
     model = resolve(base, Home.default())
-    with display(as_json) as callback, _stop_on_interrupt() as should_stop:
+    below: list[tuple[Path | bytes, float]] = [*map(adapter_file, on)]
+    reader = None if no_reader else builtin_reader(model)
+    if reader is not None:
+        below.insert(0, (reader.read(), 1.0))
+    with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = train(
             model,
             [path.expanduser() for path in (*data, *more)],
             out.expanduser(),
             recipe=recipe,
-            on=[adapter_file(text) for text in on],
+            on=below,
             callback=callback,
             should_stop=should_stop,
             memory_budget=memory_budget,
@@ -141,7 +150,7 @@ def _report(result: TrainingResult, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C end the training after its step; the second one acts at once."""
     asked = False
 

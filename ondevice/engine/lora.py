@@ -1,7 +1,8 @@
 """Low-rank adapters in llama.cpp: loading without plaintext on disk, testing, switching.
 
 llama.cpp sees an adapter only after our own checks: the promised hash, the
-right base, and `read_adapter` (names, shapes, finite numbers).
+right base, and `read_adapter` (names, shapes, finite numbers). Several adapters
+are put together in memory, because llama.cpp pays for each one by itself.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ondevice._files import private_folder
-from ondevice.adapters.gguf_lora import read_adapter
+from ondevice.adapters.concatenation import concatenate
+from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
 from ondevice.base import native
 from ondevice.base.models import BaseModel
 from ondevice.engine.context import InferenceContext
@@ -49,7 +51,9 @@ class LoraAdapters:
         self._pointer = pointer
         self._context = context
         self._folder = folder
-        self._handles: OrderedDict[str, Any] = OrderedDict()  # by SHA-256; tested ones only
+        # By SHA-256, or by those and the scales if put together; tested ones only.
+        self._handles: OrderedDict[str, Any] = OrderedDict()
+        self._in_use: set[str] = set()
         self._applied: list[tuple[Any, float]] = []
         self.uses: list[AdapterUse] = []
 
@@ -66,11 +70,17 @@ class LoraAdapters:
             AdapterSelfTestError: one does not do what an adapter does.
         """
         try:
-            wanted = []
             for use in uses:
                 if not math.isfinite(use.scale):
                     raise InvalidAdapterError(f"The scale of adapter '{use.name}' is not finite.")
-                wanted.append((self._handle(use), use.scale))
+                self._handle(use)  # each is tested by itself
+            felt = [use for use in uses if use.scale != 0]
+            if len(felt) > 1:
+                key = _key(felt)
+                wanted = [(self._together(key, felt), 1.0)]
+            else:
+                key = felt[0].sha256 if felt else ""
+                wanted = [(self._handles[use.sha256], use.scale) for use in felt]
             self._apply(wanted)
         except BaseException:
             self._apply(self._applied)
@@ -78,30 +88,30 @@ class LoraAdapters:
             raise
         self._context.clear()
         self._applied = wanted
+        self._in_use = {key} - {""}
         self.uses = list(uses)
         self.free_idle()
 
     def close(self) -> None:
         """Free every adapter; must happen before the model is freed."""
         self._apply([])
-        self._applied, self.uses = [], []
+        self._applied, self.uses, self._in_use = [], [], set()
         for handle in self._handles.values():
             self._lib.llama_adapter_lora_free(handle)
         self._handles.clear()
 
     def free_idle(self, keep: int = _IDLE_HANDLES) -> None:
         """Free adapters that are not in use, but for the `keep` last ones."""
-        used = {use.sha256 for use in self.uses}
-        idle = [sha256 for sha256 in self._handles if sha256 not in used]
-        for sha256 in idle[: max(len(idle) - keep, 0)]:
-            self._lib.llama_adapter_lora_free(self._handles.pop(sha256))
+        idle = [key for key in self._handles if key not in self._in_use]
+        for key in idle[: max(len(idle) - keep, 0)]:
+            self._lib.llama_adapter_lora_free(self._handles.pop(key))
 
     def _handle(self, use: AdapterUse) -> Any:
         if use.base_sha256 is not None and use.base_sha256 != self._model.sha256:
             raise self._mismatch(use)
         handle = self._handles.get(use.sha256)
         if handle is None:
-            handle = self._load(use)
+            handle = self._load(self._checked(use), use.name)
             try:
                 self._self_test(use, handle)
             except BaseException:
@@ -112,7 +122,20 @@ class LoraAdapters:
         self._handles.move_to_end(use.sha256)
         return handle
 
-    def _load(self, use: AdapterUse) -> Any:
+    def _together(self, key: str, uses: Sequence[AdapterUse]) -> Any:
+        """Return the handle of one adapter that does what `uses` do at their scales."""
+        if key not in self._handles:
+            merged = concatenate([(self._read(use), use.scale) for use in uses])
+            name = " + ".join(use.name for use in uses)
+            self._handles[key] = self._load(write_adapter(merged, _dtype(merged)), name)
+        self._handles.move_to_end(key)
+        return self._handles[key]
+
+    def _read(self, use: AdapterUse) -> LoraAdapter:
+        """Return the adapter, completely checked."""
+        return read_adapter(self._content(use), self._model.header)
+
+    def _content(self, use: AdapterUse) -> bytes:
         try:
             content = use.source.read_bytes() if isinstance(use.source, Path) else use.source()
         except FileNotFoundError as error:
@@ -124,16 +147,25 @@ class LoraAdapters:
                 f"Adapter '{use.name}' is not the file that was registered (its SHA-256 differs); "
                 "add it again."
             )
+        return content
+
+    def _checked(self, use: AdapterUse) -> bytes:
+        """Return the file's content after our own checks."""
+        content = self._content(use)
         adapter = read_adapter(content, self._model.header)
         made_for = adapter.provenance.get("base_sha256")
         if made_for and made_for != self._model.sha256:
             raise self._mismatch(use)
+        return content
+
+    def _load(self, content: bytes, name: str) -> Any:
+        """Give `content` to llama.cpp."""
         native.last_error()
         with _as_path(content, self._folder) as path:
             handle = self._lib.llama_adapter_lora_init(self._pointer, os.fsencode(path))
         if not handle:
             raise InvalidAdapterError(
-                f"llama.cpp refuses adapter '{use.name}' ({native.last_error() or 'no reason'})."
+                f"llama.cpp refuses adapter '{name}' ({native.last_error() or 'no reason'})."
             )
         return handle
 
@@ -177,6 +209,16 @@ class LoraAdapters:
             f"Adapter '{use.name}' was made for another base model than '{self._model.name}'; "
             "use the model it was made for, or train it again."
         )
+
+
+def _key(uses: Sequence[AdapterUse]) -> str:
+    return "+".join(f"{use.sha256}:{use.scale!r}" for use in uses)
+
+
+def _dtype(adapter: LoraAdapter) -> Literal["F16", "F32"]:
+    """Return F16, which is faster, unless a value does not fit it."""
+    largest = max(float(np.abs(pair.b).max(initial=0.0)) for pair in adapter.tensors.values())
+    return "F16" if largest < float(np.finfo(np.float16).max) else "F32"
 
 
 @contextlib.contextmanager

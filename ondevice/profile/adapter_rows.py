@@ -112,6 +112,17 @@ class AdapterRows(Part):
             self._bump(run)
         return self.adapter(row.id)
 
+    def reader_scale(self) -> float:
+        """Return the scale at which the base model's reader is used; 0 is off, 1 the default."""
+        rows = self._db.rows("SELECT value FROM meta WHERE key = 'reader_scale'")
+        return float(rows[0][0]) if rows else 1.0
+
+    def set_reader_scale(self, scale: float) -> None:
+        """Keep the scale at which the base model's reader is used; 0 turns it off."""
+        with self._db.write() as run:
+            run("INSERT OR REPLACE INTO meta VALUES ('reader_scale', ?)", (scale,))
+            self._bump(run)
+
     def remove_adapter(self, name: str) -> AdapterRow:
         """Delete the row of the adapter with this name or id and return what it was.
 

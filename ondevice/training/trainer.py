@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ondevice import _kernels
 from ondevice._files import write_atomic
 from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, write_adapter
+from ondevice.adapters.reader import reader_sha256_among
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import TrainingError
@@ -176,6 +177,7 @@ def train(
         recipe,
         base_sha256=base.sha256,
         below=below,
+        reader_sha256=reader_sha256_among(base, [source for source, _ in on]),
         memory_budget=memory_budget,
         precision=precision,
         checkpoint_path=checkpoint_path,
@@ -239,6 +241,7 @@ class Trainer:
         *,
         base_sha256: str,
         below: Sequence[tuple[LoraAdapter, float]] = (),
+        reader_sha256: str | None = None,
         memory_budget: int | None = None,
         precision: Precision = "auto",
         checkpoint_path: Path | None = None,
@@ -293,6 +296,8 @@ class Trainer:
             "recipe_sha256": recipe.sha256(),
             "code_sha256": code_sha256(),
         }
+        if reader_sha256 is not None:
+            self._provenance["reader_sha256"] = reader_sha256
         self._identity = self._identify(below, precision)
 
     def run(

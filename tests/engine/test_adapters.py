@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ondevice.adapters.concatenation import concatenate
+from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
 from ondevice.engine import lora
@@ -195,3 +197,36 @@ def test_closing_frees_everything(default_model: BaseModel, home: Home, use: Use
         engine.close()
         assert not engine.is_loaded
         engine.close()
+
+
+def test_adapters_put_together_are_their_sum(
+    engine: LlamaEngine, use: Use, default_model: BaseModel
+) -> None:
+    uses = [use(1, 0.8), use(2, -0.5)]
+    engine.set_adapters(uses)
+    assert engine._loaded is not None
+    assert len(engine._loaded.adapters._applied) == 1  # so that two cost as one
+    parts = [(read_adapter(Path(str(one.source)), default_model.header), one.scale) for one in uses]
+    together = concatenate(parts)
+    for name, pair in together.tensors.items():
+        theirs = sum(
+            scale
+            * part.alpha
+            / part.tensors[name].rank
+            * part.tensors[name].b
+            @ part.tensors[name].a
+            for part, scale in parts
+            if name in part.tensors
+        )
+        ours = together.alpha / pair.rank * pair.b @ pair.a
+        assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()
+
+
+def test_another_scale_of_adapters_put_together(engine: LlamaEngine, use: Use) -> None:
+    engine.set_adapters([use(1), use(2, 0.5)])
+    half = values(engine)
+    engine.set_adapters([use(1), use(2, 1.0)])
+    whole = values(engine)
+    engine.set_adapters([use(1), use(2, 0.5)])
+    assert np.array_equal(values(engine), half)
+    assert np.abs(whole - half).max() > 0.01

@@ -1,0 +1,1 @@
+"""Teaching a model to read the notes about its user: data, recipe, training."""

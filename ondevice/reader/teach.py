@@ -1,0 +1,208 @@
+"""Trains a reader: an adapter, shared by everybody, that makes a model use its notes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ondevice import _kernels
+from ondevice._files import write_atomic
+from ondevice.adapters.gguf_lora import content_sha256
+from ondevice.base.messages import Message
+from ondevice.base.models import BaseModel
+from ondevice.base.tokenizer import Tokenizer
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import ChatOptions, Engine
+from ondevice.errors import TrainingError
+from ondevice.home import Home
+from ondevice.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
+from ondevice.reader.requests import NEUTRAL
+from ondevice.recall.persona import PERSONA_VERSION
+from ondevice.settings import ModelSettings
+from ondevice.training import checkpoint
+from ondevice.training.data import Document, DocumentReader
+from ondevice.training.recipe import Recipe
+from ondevice.training.trainer import Callback, Trainer, TrainingResult
+from ondevice.training.weights import Weights
+
+ANSWER_TOKENS = 48  # of the model's own answers that are learned again
+_SPARE_TOKENS = 128  # that a dialogue may be longer than was counted
+
+
+def _default_recipe() -> Recipe:
+    return Recipe(
+        rank=16,
+        modules="attn_q,attn_v",
+        learning_rate=1e-3,
+        epochs=1.0,
+        tokens_per_step=512,
+        max_length=640,
+        held_out=0.03,
+        evaluations=6,
+        patience=0,
+    )
+
+
+@dataclass(frozen=True)
+class TeachSettings:
+    """How a reader is made: the dialogues, how many tokens of them, and the recipe."""
+
+    n_tokens: int = 200_000
+    dialogues: DialogueSettings = field(default_factory=DialogueSettings)
+    recipe: Recipe = field(default_factory=_default_recipe)
+
+
+def teach(
+    base: BaseModel,
+    out: Path,
+    *,
+    settings: TeachSettings | None = None,
+    home: Home | None = None,
+    callback: Callback | None = None,
+    answered: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    memory_budget: int | None = None,
+    threads: int = 0,
+) -> TrainingResult:
+    """Train a reader for `base` and write it to `out`, with its card in `<out>.json`.
+
+    An interrupted run leaves `<out>.checkpoint` and `<out>.answers`; the same call goes on.
+
+    Args:
+        base: a checked base model of a supported architecture.
+        out: the adapter file to write.
+        settings: None for the defaults.
+        home: where things live; the platform's folders if None.
+        callback: told of every step.
+        answered: told how many of the model's own answers there are, of how many.
+        should_stop: asked after every step; True saves a checkpoint and returns.
+        memory_budget: bytes; None for what the machine has available.
+        threads: 0 for one per processor.
+
+    Raises:
+        TrainingError: the model is not supported, the memory does not suffice, or the loss
+            diverges.
+    """
+    settings = settings or TeachSettings()
+    if not out.parent.is_dir():
+        raise TrainingError(f"There is no folder {out.parent} to write the reader into.")
+    weights = Weights(base.header)
+    kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
+    answers = _read_answers(kept, base)
+    if answers is None:
+        answers = _ask(base, home or Home.default(), threads, answered)
+        write_atomic(kept, _answers_json(answers, base))
+    _kernels.set_threads(threads)
+    trainer = Trainer(
+        weights,
+        documents(base, answers, settings),
+        settings.recipe,
+        base_sha256=base.sha256,
+        memory_budget=memory_budget,
+        checkpoint_path=unfinished,
+    )
+    result = trainer.run(callback, should_stop)
+    if result.content is not None:
+        write_atomic(out, result.content)
+        write_atomic(out.with_name(out.name + ".json"), card_json(base, out.name, result, settings))
+        checkpoint.remove(unfinished)
+        kept.unlink(missing_ok=True)
+    return result
+
+
+def documents(
+    base: BaseModel, answers: Mapping[str, Answer], settings: TeachSettings
+) -> list[Document]:
+    """Return what a reader for `base` learns from; the same arguments give the same documents."""
+    with Tokenizer(base) as tokenizer:
+        maker = DialogueMaker(lambda t: len(tokenizer.encode(t)), answers, settings.dialogues)
+        longest = settings.dialogues.max_tokens + _SPARE_TOKENS
+        reader = DocumentReader(tokenizer, base.header, max_length=longest)
+        return [_document(d, reader) for d in maker.dialogues(settings.n_tokens)]
+
+
+def own_answers(
+    engine: Engine, requests: Iterable[str], told: Callable[[int], None] | None = None
+) -> dict[str, Answer]:
+    """Return what the model answers to `requests` when it knows nothing about the user."""
+    options = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=ANSWER_TOKENS)
+    answers = {}
+    for number, request in enumerate(requests, start=1):
+        stream = engine.chat([Message("user", request)], options)
+        text = stream.read()
+        if text.strip():
+            answers[request] = Answer(text, stream.finish_reason == "stop")
+        if told is not None:
+            told(number)
+    return answers
+
+
+def card_json(base: BaseModel, name: str, result: TrainingResult, settings: TeachSettings) -> bytes:
+    """Return the model card of a new reader: what it is, for which base, and how it was made."""
+    assert result.content is not None
+    card: dict[str, Any] = {
+        "file": name,
+        "sha256": content_sha256(result.content),
+        "bytes": len(result.content),
+        "base": base.name,
+        "base_sha256": base.sha256,
+        "persona_version": PERSONA_VERSION,
+        "purpose": "Makes the base model answer from the notes about its user.",
+        "licence": "Apache-2.0; the dialogues it learned from are CC0 and made by a program",
+        "training": {
+            "dialogues": result.n_documents[0] + result.n_documents[1],
+            "tokens": result.n_tokens,
+            "steps": result.steps,
+            "held_out_losses": [[step, round(loss, 4)] for step, loss in result.held_out_losses],
+            "settings": dataclasses.asdict(settings),
+        },
+    }
+    return (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _document(dialogue: Dialogue, reader: DocumentReader) -> Document:
+    """Return a dialogue in which the answers are supervised."""
+    document = reader.from_messages(dialogue.messages, "a dialogue")
+    if not dialogue.cut:
+        return document
+    supervised = document.supervised.copy()  # the answer goes on: its end is not to be learned
+    supervised[np.flatnonzero(supervised)[-1]] = False
+    return dataclasses.replace(document, supervised=supervised)
+
+
+def _ask(
+    base: BaseModel, home: Home, threads: int, answered: Callable[[int, int], None] | None
+) -> dict[str, Answer]:
+    requests = NEUTRAL["train"]
+    with LlamaEngine(base, ModelSettings(n_ctx=512, n_threads=threads), home) as engine:
+        told = None if answered is None else (lambda n: answered(n, len(requests)))
+        return own_answers(engine, requests, told)
+
+
+def _identity(base: BaseModel) -> str:
+    """Return a hash of all that the model's own answers depend on."""
+    parts = [base.sha256, str(ANSWER_TOKENS), *NEUTRAL["train"]]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _answers_json(answers: Mapping[str, Answer], base: BaseModel) -> bytes:
+    rows = {request: [answer.text, answer.whole] for request, answer in answers.items()}
+    return json.dumps({"identity": _identity(base), "answers": rows}).encode()
+
+
+def _read_answers(path: Path, base: BaseModel) -> dict[str, Answer] | None:
+    """Return the answers of an interrupted run, or None if there are none for this base."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["identity"] != _identity(base):
+            return None
+        return {request: Answer(*row) for request, row in kept["answers"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
