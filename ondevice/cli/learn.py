@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ondevice.cli._learning import (
     talk_of_preview,
     talk_of_report,
 )
-from ondevice.cli._output import json_option, print_json, talk
+from ondevice.cli._output import print_json, talk
 from ondevice.cli._session import (
     open_assistant,
     open_profile,
@@ -63,7 +64,7 @@ def parse_duration(text: str) -> float:
 @click.option("--scheduled", is_flag=True, hidden=True,
               help="Started by the scheduler: only on mains power and when idle.")  # fmt: skip
 @click.option("-y", "--yes", is_flag=True, help="Activate although an audit raises doubts.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each event.")
 def command(**options: Any) -> int:
     """Learn from the profile: train an adapter, and use it only if it helps.
 
@@ -115,7 +116,7 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
     if plot is not None:
         _plot(report, plot.expanduser())
     if options["as_json"]:
-        print_json(report_json(report))
+        click.echo(json.dumps({"stage": "report", **report_json(report)}, ensure_ascii=False))
     else:
         talk_of_report(report)
     return 130 if report.outcome == "stopped" else 0

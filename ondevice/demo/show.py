@@ -101,8 +101,10 @@ class Demo:
 
     def learn(self, tell: Tell | None = None) -> LearnReport:
         """Learn from her profile, live."""
-        budget = FAST_SECONDS if self.fast else SECONDS
-        return self.me.learn(LearnOptions(time_budget=budget, quick=True), tell=tell)
+        options = LearnOptions(time_budget=SECONDS, quick=True)
+        if self.fast:  # verdicts are learned as answers only
+            options = LearnOptions(method="sft", time_budget=FAST_SECONDS, quick=True)
+        return self.me.learn(options, tell=tell)
 
     def forget(self) -> AfterForgetting:
         """Forget what her cat is called, and look for it."""
