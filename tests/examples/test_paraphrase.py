@@ -17,7 +17,7 @@ from ondevice.examples.paraphrase import Paraphraser
         ("What is my cat called these days?", False),  # another question
         ("What is your dog called?", False),  # asked by somebody else
         ("My dog is called Biscuit.", False),  # no question
-        ("Well, dog named or no dog named, what would I ever call it, and why, and who would?", False),
+        ("Well, dog named or no dog named, what would I call it, and why, and who would?", False),
     ],
 )  # fmt: skip
 def test_only_the_same_question_in_other_words_is_taken(answer, usable):
