@@ -19,8 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ondevice.adapters import forgetting
 from ondevice.adapters.reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.assistant_learning import LearnsFromProfile
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.conversation import Conversation, Exchange
@@ -47,7 +49,7 @@ PROPOSAL_TOKENS = 256  # five short notes as JSON
 NEAR = 2
 
 
-class Assistant:
+class Assistant(LearnsFromProfile):
     """A base model, a profile, its recall and its adapters."""
 
     def __init__(
@@ -269,10 +271,11 @@ class Assistant:
         _, recaller = self._needs_profile()
         return recaller.search(query, k=k, scope=self.scope)
 
-    def forget(self, *ids: str, keep_turns: bool = False) -> ForgetReport:
-        """Delete records for good, with index entries and vectors; adapters made of them go stale.
+    def forget(self, *ids: str, keep_turns: bool = False, keep_stale: bool = False) -> ForgetReport:
+        """Delete records for good, with index entries and vectors.
 
-        The turn that a fact was taken from and the answers that repeat it go too, unless
+        Adapters that were trained on them go stale and, unless `keep_stale`, their files are
+        shredded. The turn that a fact was taken from and the answers that repeat it go too, unless
         `keep_turns`. The transcript and the KV cache are rebuilt without them.
 
         Raises:
@@ -280,8 +283,8 @@ class Assistant:
         """
         profile, _ = self._needs_profile()
         with self._turn_lock:
-            turns = () if keep_turns else profile.preview_forget(ids).related_turns
-            report = profile.forget([*ids, *(turn.id for turn in turns)])
+            shown = forgetting.preview(profile, ids, keep_turns=keep_turns)
+            report = forgetting.forget(profile, shown, keep_stale=keep_stale).report
             self._rebuild()
         return report
 

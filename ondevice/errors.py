@@ -23,7 +23,8 @@
     │   └── AdapterSelfTestError     loaded, but does not do what an adapter does
     ├── EngineError
     │   └── ContextOverflowError     the prompt does not fit the context
-    └── TrainingError
+    ├── TrainingError
+    └── LearningError            the profile cannot be learned from now
 
 Messages are one sentence: what happened, which file, what to do. They never
 quote personal text.
@@ -124,3 +125,7 @@ class ContextOverflowError(EngineError):
 
 class TrainingError(OndeviceError):
     """Training cannot start or cannot go on."""
+
+
+class LearningError(OndeviceError):
+    """The profile cannot be learned from now."""

@@ -1,7 +1,7 @@
 """Every default, once. The command line, the Python API and the documentation derive from these.
 
 `Settings.load` reads `config.toml` in the config folder, with one table per
-dataclass: `[generation]`, `[recall]`, `[model]`, `[retention]`.
+dataclass: `[generation]`, `[recall]`, `[model]`, `[retention]`, `[learning]`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,20 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True)
+class LearningSettings:
+    """How the profile becomes an adapter."""
+
+    fewest_examples: int = 16  # of the person's; with fewer nothing is trained
+    fewest_preferences: int = 8  # with fewer, verdicts are learned as answers only
+    epochs: float = 4.0  # passes over the examples
+    replay_share: float = 0.2  # of all words, neutral ones: keeps what the base can do
+    paraphrases: bool = True  # let the base model ask each fact's question in other words
+    new_share: float = 0.5  # of an incremental run; the rest are examples learned before
+    from_scratch_every: int = 5  # runs; those between go on from the active adapter
+    keep_candidates: int = 3  # adapters that were not activated and are kept, the newest
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings."""
 
@@ -68,6 +82,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     recall: RecallSettings = field(default_factory=RecallSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    learning: LearningSettings = field(default_factory=LearningSettings)
 
     @classmethod
     def load(cls, path: Path) -> Settings:

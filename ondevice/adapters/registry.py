@@ -11,17 +11,14 @@ exchanged for another adapter's. Plaintext exists in memory only.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from ondevice._files import sync_folder, write_atomic
+from ondevice._files import write_atomic
 from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
 from ondevice.adapters.reader import READER
+from ondevice.adapters.sealing import Sealer, shred
 from ondevice.base.models import BaseModel
 from ondevice.errors import (
     AdapterBaseMismatchError,
@@ -35,7 +32,9 @@ from ondevice.profile.records import AdapterRow
 from ondevice.profile.store import Profile
 
 _MAGIC = b"ODADAPT1"
-_NONCE_BYTES = 12
+_CHECKPOINT_MAGIC = b"ODCHECK1"
+_SUFFIX = ".gguf.enc"
+_CHECKPOINT = ".checkpoint.enc"
 _MAX_FILE_BYTES = 1 << 31  # what AES-GCM of the library takes at once; real ones are below 1 GB
 
 
@@ -57,6 +56,7 @@ class AdapterRegistry:
         scale: float = 1.0,
         state: str = "off",
         scope: str | None = None,
+        training: Mapping[str, Any] | None = None,
     ) -> AdapterRow:
         """Check the adapter in `source`, keep an encrypted copy, and return its row.
 
@@ -68,6 +68,7 @@ class AdapterRegistry:
             scale: scale for later use.
             state: "off", "active" or "candidate".
             scope: the context in which it is used; None for all.
+            training: how it came about: method, recipe, steps, what it began at.
 
         Raises:
             AdapterError: the name is taken or unusable, the adapter is damaged, not found, or
@@ -102,6 +103,7 @@ class AdapterRegistry:
                 scope=scope,
                 provenance=adapter.provenance,
                 adapter_id=adapter_id,
+                training=training,
             )
         except BaseException:
             path.unlink(missing_ok=True)
@@ -195,13 +197,9 @@ class AdapterRegistry:
             raise InvalidAdapterError(
                 f"The file of the adapter '{name}' is missing ({path}); remove it and add it again."
             ) from error
-        head = len(_MAGIC) + _NONCE_BYTES
         try:
-            if stored[: len(_MAGIC)] != _MAGIC:
-                raise InvalidTag
-            nonce, sealed = stored[len(_MAGIC) : head], stored[head:]
-            content = self._cipher().decrypt(nonce, sealed, _associated(row.id, row.file_sha256))
-        except (InvalidTag, ValueError) as error:
+            content = self._sealer(row.id, row.file_sha256).unseal(stored)
+        except ValueError as error:
             raise InvalidAdapterError(
                 f"The file of the adapter '{name}' is damaged ({path}); remove it and add it again."
             ) from error
@@ -231,15 +229,44 @@ class AdapterRegistry:
     def remove(self, name: str) -> None:
         """Delete the adapter for good: its row, then its overwritten file.
 
-        Overwriting is a courtesy on disks that write elsewhere; there, the file that may remain
-        is still encrypted.
-
         Raises:
             AdapterNotFoundError: there is none of that name.
         """
         row = self.get(name)
         self._profile.remove_adapter(row.id)
-        _shred(self._path(row.id))
+        shred(self._path(row.id))
+
+    def shred_stale(self) -> tuple[str, ...]:
+        """Shred the files of stale adapters and unfinished trainings; return the adapters' names.
+
+        Files that belong to no adapter, left by a crash, go too.
+        """
+        self.clear_checkpoints()
+        rows = self.list()
+        known = {f"{row.id}{_SUFFIX}" for row in rows if row.state != "stale"}
+        shredded = tuple(row.name for row in rows if row.state == "stale" and self.file_exists(row))
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            if path.name not in known:
+                shred(path)
+        return shredded
+
+    def file_exists(self, row: AdapterRow) -> bool:
+        """Whether the adapter's file is still there; that of a stale one may have been shredded."""
+        return self._path(row.id).exists()
+
+    def checkpoint(self, stage: str) -> Path:
+        """Return where an unfinished training of this profile keeps its state, encrypted."""
+        return self._folder / f"{stage}{_CHECKPOINT}"
+
+    @property
+    def cipher(self) -> Sealer:
+        """What encrypts checkpoints."""
+        return Sealer(self._profile.derive_key("checkpoints"), _CHECKPOINT_MAGIC)
+
+    def clear_checkpoints(self) -> None:
+        """Shred the states of unfinished trainings: they hold traces of what was learned."""
+        for path in self._folder.glob(f"*{_CHECKPOINT}"):
+            shred(path)
 
     def _fresh(self, name: str) -> AdapterRow:
         row = self.get(name)
@@ -251,15 +278,14 @@ class AdapterRegistry:
         return row
 
     def _path(self, adapter_id: str) -> Path:
-        return self._folder / f"{adapter_id}.gguf.enc"
+        return self._folder / f"{adapter_id}{_SUFFIX}"
 
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self._profile.derive_key("adapters"))
+    def _sealer(self, adapter_id: str, digest: str) -> Sealer:
+        about = adapter_id.encode() + bytes.fromhex(digest)
+        return Sealer(self._profile.derive_key("adapters"), _MAGIC, about)
 
     def _write(self, adapter_id: str, digest: str, content: bytes) -> None:
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher().encrypt(nonce, content, _associated(adapter_id, digest))
-        write_atomic(self._path(adapter_id), _MAGIC + nonce + sealed)
+        write_atomic(self._path(adapter_id), self._sealer(adapter_id, digest).seal(content))
 
     @staticmethod
     def _check_name(name: str) -> None:
@@ -275,11 +301,6 @@ class AdapterRegistry:
             )
 
 
-def _associated(adapter_id: str, digest: str) -> bytes:
-    """Return what is authenticated together with the ciphertext."""
-    return _MAGIC + adapter_id.encode() + bytes.fromhex(digest)
-
-
 def _content_of(path: Path) -> bytes:
     """Read a file that its header says is an adapter."""
     read_adapter(path, None)  # header first: a model of many gigabytes is refused unread
@@ -289,15 +310,3 @@ def _content_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InvalidAdapterError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _shred(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        with path.open("r+b") as file:
-            left = path.stat().st_size
-            while left > 0:
-                left -= file.write(os.urandom(min(left, 1 << 20)))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-        sync_folder(path.parent)

@@ -19,6 +19,7 @@ from ondevice.errors import OndeviceError
 # command: (module, one-line help). The help is here so that listing the
 # commands imports none of them; a test compares it with the command's own.
 COMMANDS = {
+    "demo": ("demo", "See the whole loop: remember, chat, learn, judge, chat again, forget."),
     "chat": ("chat", "Chat with the model that knows you."),
     "ask": ("ask", "Ask one question and print the answer."),
     "memory": ("memory", "See, add, correct and forget what is remembered."),
@@ -26,6 +27,7 @@ COMMANDS = {
     "profile": ("profile", "Create, choose and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List and check base models."),
+    "learn": ("learn", "Learn from the profile: train an adapter, and use it only if it helps."),
     "train": ("train", "Train a low-rank adapter on text and chats."),
     "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),

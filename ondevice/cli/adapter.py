@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def list_(profile: str | None, as_json: bool) -> None:
             print_json([dataclasses.asdict(row) for row in rows])
             return
         print_table(
-            ["name", "state", "scale", "rank", "base", "records", "added"],
+            ["name", "state", "scale", "rank", "base", "records", "learned", "gain", "added"],
             [
                 (
                     row.name,
@@ -46,12 +47,23 @@ def list_(profile: str | None, as_json: bool) -> None:
                     row.rank,
                     row.base_sha256[:12],
                     len(row.records),
+                    row.training.get("method", ""),
+                    _gain(row),
                     day(row.created) if row.created else "built in",
                 )
                 for row in rows
             ],
-            "There is no adapter yet; add one with: ondevice adapter add FILE",
+            "There is no adapter yet; train one with: ondevice learn",
         )
+
+
+def _gain(row: AdapterRow) -> str:
+    """Return what the evaluation said of the person's own writing: `31.2 → 24.8`."""
+    arms = row.training.get("metrics", {}).get("arms", {})
+    before, after = arms.get("prompt/text"), arms.get("hybrid/text")
+    if not before or not after or before[0] is None or after[0] is None:
+        return ""
+    return f"{before[0]:.1f} → {after[0]:.1f}"
 
 
 def _reader_row(store: Profile) -> list[AdapterRow]:
@@ -246,13 +258,83 @@ def show(name: str, profile: str | None, as_json: bool) -> None:
     with open_profile(profile) as store:
         builtin = {row.name: row for row in _reader_row(store)}
         row = builtin[name] if name in builtin else AdapterRegistry(store).get(name)
-        values = dataclasses.asdict(row)
         if as_json:
-            print_json(values)
+            print_json(dataclasses.asdict(row))
             return
-        for key, value in values.items():
-            shown = (day(value) if value else "built in") if key == "created" else value
-            click.echo(f"{key:>12}  {', '.join(shown) if isinstance(shown, tuple) else shown}")
+        for key, value in _shown(row):
+            click.echo(f"{key:>16}  {value}")
+
+
+def _shown(row: AdapterRow) -> Iterator[tuple[str, object]]:
+    """Yield names and values for a person: lineage, recipe, metrics, state."""
+    yield from [("name", row.name), ("id", row.id), ("state", row.state)]
+    yield from [("scale", f"{row.scale:g}"), ("rank", row.rank), ("alpha", f"{row.alpha:g}")]
+    yield from [("context", row.scope or "all"), ("created", day(row.created))]
+    yield from [("base", row.base_sha256), ("file", row.file_sha256)]
+    yield from row.provenance.items()
+    training = row.training
+    for key in ("method", "run", "from", "why", "token_budget", "persona_version"):
+        if training.get(key) is not None:
+            yield key.replace("_", " "), training[key]
+    for stage in ("texts", "preferences"):
+        if stage in training:
+            part = training[stage]
+            last = part["held_out_losses"][-1:] or [["", "unmeasured"]]
+            yield (
+                f"trained {stage}",
+                f"{part['steps']} steps, {part['tokens']} tokens, held-out loss {last[0][1]}",
+            )
+    if "recipe" in training:
+        yield "recipe", " ".join(f"{k}={v}" for k, v in sorted(training["recipe"].items()))
+    metrics = training.get("metrics", {})
+    for arm, (value, low, high, n) in sorted(metrics.get("arms", {}).items()):
+        if value is not None:
+            yield arm, f"{value:.3f} [{low:.3f}, {high:.3f}] n={n}"
+    if metrics:
+        yield "decision", metrics["summary"]
+    yield "records", f"{len(row.records)}: {', '.join(row.records)}"
+
+
+@command.command("rollback")
+@profile_option
+def rollback(profile: str | None) -> None:
+    """Undo the last change of which adapters are active; again goes further back."""
+    with open_profile(profile) as store:
+        active, lost = store.roll_back()
+    names = ", ".join(f"{row.name}:{row.scale:g}" for row in active)
+    talk(f"Active now: {names or 'none'}.")
+    if lost:
+        talk(f"{lost} that were active before are stale or gone, and stay off.")
+
+
+@command.command("diff")
+@click.argument("first")
+@click.argument("second")
+@profile_option
+@json_option
+def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
+    """Compare two adapters: records, recipe, metrics, and how far apart their weights are."""
+    from ondevice.adapters.comparison import compare
+    from ondevice.adapters.registry import AdapterRegistry
+
+    with open_profile(profile) as store:
+        found = compare(AdapterRegistry(store), first, second)
+    if as_json:
+        print_json(found)
+        return
+    rows: list[tuple[object, ...]] = [
+        ("records only there", len(found.only_first), len(found.only_second)),
+        ("records in both", found.in_both, found.in_both),
+        *((name, *pair) for name, pair in found.differences.items()),
+    ]
+    print_table(["", first, second], rows, "They are alike.")
+    if found.cosine is None:
+        talk("Their weights cannot be compared: a file is gone, or they adapt other layers.")
+    else:
+        talk(
+            f"Weights: cosine {found.cosine:.3f}, distance {found.distance:.3f} of the first "
+            "one's length."
+        )
 
 
 @command.command("verify")

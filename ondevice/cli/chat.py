@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice.cli._edit import edited
 from ondevice.cli._output import stream, talk
 from ondevice.cli._session import model_options, open_assistant, parse_adapter
 from ondevice.errors import OndeviceError
@@ -21,6 +22,8 @@ HELP = """\
 /forget ID|WORDS     forget a memory for good
 /memories [WORDS]    what is remembered, or what fits the words
 /why                 what the last answer was given
+/good, /bad          judge the last answer; `ondevice learn` learns from it
+/edit [TEXT|editor]  say what the last answer should have been
 /temp                temporary chat on or off: reads and writes no memory
 /adapter NAME[:SCALE]|off|on   use an adapter, none, or the active ones
 /system [TEXT]       set or clear your own system prompt
@@ -147,6 +150,9 @@ class ChatLoop:
             "forget": self._forget,
             "memories": self._memories,
             "why": self._why,
+            "good": self._good,
+            "bad": self._bad,
+            "edit": self._edit,
             "temp": self._temp,
             "adapter": self._adapter,
             "system": self._system,
@@ -214,6 +220,23 @@ class ChatLoop:
             talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.text.split())[:200]}")
         if not self.last.used:
             talk("The last answer was given no memories.")
+
+    def _good(self, _: str) -> None:
+        self.me.feedback("accept")
+        talk("Noted: a good answer.")
+
+    def _bad(self, _: str) -> None:
+        self.me.feedback("reject")
+        talk("Noted: a bad answer. /edit TEXT says what it should have been.")
+
+    def _edit(self, text: str) -> None:
+        answer = self.log[-1][1] if self.log else ""
+        wanted = edited(answer, text, self.interactive)
+        if wanted is None:
+            talk("Nothing was changed.")
+            return
+        self.me.feedback("edit", wanted)
+        talk("Noted: that is what you wanted instead.")
 
     def _temp(self, _: str) -> None:
         if self.me.profile is None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
+from ondevice.cli._forget import certificate_command, forget_command
+from ondevice.cli._output import day, json_option, print_json, print_table, talk
 from ondevice.cli._session import (
     model_options,
     open_assistant,
@@ -17,11 +18,9 @@ from ondevice.cli._session import (
 from ondevice.profile.records import ANY_SCOPE, CATEGORIES
 
 if TYPE_CHECKING:
-    from ondevice.profile.records import Fact, ForgetPreview
+    from ondevice.profile.records import Fact
     from ondevice.profile.store import Profile
     from ondevice.recall.search import Recall
-
-SHOWN = 40  # lines of a long preview
 
 category_option = click.option(
     "--category", type=click.Choice(CATEGORIES), help="[default: found by rules]"
@@ -250,44 +249,8 @@ def pin(record_id: str, off: bool, profile: str | None) -> None:
         talk(f"{'Unpinned' if off else 'Pinned'}: {fact.text}")
 
 
-@command.command("forget")
-@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--keep-turns", is_flag=True, help="Keep the turns that say the same.")
-@profile_option
-@json_option
-def forget(
-    record_ids: tuple[str, ...], yes: bool, keep_turns: bool, profile: str | None, as_json: bool
-) -> None:
-    """Forget records for good; adapters trained on them are not used again.
-
-    The text, its index entries and its vector are purged from the database, and
-    so are the turn that a fact was taken from and the answers that repeat it.
-    """
-    with open_profile(profile) as store:
-        preview = store.preview_forget(record_ids)
-        if not keep_turns:
-            record_ids = (*record_ids, *(turn.id for turn in preview.related_turns))
-            preview = store.preview_forget(record_ids)
-        if not as_json:
-            _talk_of(preview)
-        confirm("Forget this for good?", yes=yes)
-        report = store.forget(record_ids)
-        if as_json:
-            print_json(report)
-        else:
-            talk(f"Forgotten: {len(report.records)} records.")
-            if not report.purged:
-                talk("Another program is reading; the last traces go when it stops.", dim=True)
-
-
-def _talk_of(preview: ForgetPreview) -> None:
-    """Say what `forget` will delete, and what stays although it may say the same."""
-    lines = preview.lines()
-    for line in lines[:SHOWN]:
-        talk(line)
-    if len(lines) > SHOWN:
-        talk(f"… and {len(lines) - SHOWN} more.")
+command.add_command(forget_command)
+command.add_command(certificate_command)
 
 
 @command.command("why")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError
+from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
 from ondevice.profile.part import Part
 from ondevice.profile.records import ADAPTER_STATES, AdapterRow
@@ -29,6 +31,7 @@ class AdapterRows(Part):
         scope: str | None = None,
         provenance: Mapping[str, str] | None = None,
         adapter_id: str | None = None,
+        training: Mapping[str, Any] | None = None,
     ) -> AdapterRow:
         """Store an adapter's row.
 
@@ -44,16 +47,11 @@ class AdapterRows(Part):
         with self._db.write() as run:
             if run("SELECT 1 FROM adapter WHERE name = ?", (name,)):
                 raise AdapterError(f"There is an adapter called '{name}' already; name it anew.")
-            present = run(
-                "SELECT (SELECT count(*) FROM record WHERE state != 'superseded' AND id IN"
-                " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM feedback WHERE id IN"
-                " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM source WHERE id IN"
-                " (SELECT value FROM json_each(?1)))",
-                (json.dumps(listed),),
-            )[0][0]
+            present = self.all_present(listed)
             run(
                 "INSERT INTO adapter (id, name, file_sha256, base_sha256, rank, alpha, scale,"
-                " state, created, scope, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " state, created, scope, provenance, training)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     row_id,
                     name,
@@ -62,18 +60,32 @@ class AdapterRows(Part):
                     rank,
                     alpha,
                     scale,
-                    state if present == len(listed) else "stale",
+                    state if present else "stale",
                     time.time(),
                     scope,
                     json.dumps(dict(provenance or {}), sort_keys=True),
+                    json.dumps(dict(training or {}), sort_keys=True),
                 ),
             )
             self._db.write_many(
                 "INSERT INTO adapter_record (adapter_id, record_id) VALUES (?, ?)",
                 [(row_id, record_id) for record_id in listed],
             )
+            self._note_activation(run)
             self._bump(run)
         return self.adapter(row_id)
+
+    def all_present(self, records: Sequence[str]) -> bool:
+        """Whether all records with these ids are there, and no fact among them is superseded."""
+        listed = set(records)
+        present = self._db.value(
+            "SELECT (SELECT count(*) FROM record WHERE state != 'superseded' AND id IN"
+            " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM feedback WHERE id IN"
+            " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM source WHERE id IN"
+            " (SELECT value FROM json_each(?1)))",
+            (json.dumps(sorted(listed)),),
+        )
+        return bool(present == len(listed))
 
     def adapters(self) -> list[AdapterRow]:
         """Return all adapters, oldest first."""
@@ -99,18 +111,94 @@ class AdapterRows(Part):
         """
         _check_state(state)
         with self._db.write() as run:
-            row = self.adapter(name)
-            if row.state == "stale" and state != "stale":
-                raise AdapterStaleError(
-                    f"The adapter '{row.name}' was trained on something that was forgotten or "
-                    "changed; train it anew or remove it."
-                )
+            row = self.adapter(name) if state == "stale" else self._usable(name)
             run(
                 "UPDATE adapter SET state = ?, scale = coalesce(?, scale) WHERE id = ?",
                 (state, scale, row.id),
             )
+            self._note_activation(run)
             self._bump(run)
         return self.adapter(row.id)
+
+    def set_active(self, pairs: Sequence[tuple[str, float]]) -> None:
+        """Make exactly these adapters active, as one change that can be rolled back.
+
+        Args:
+            pairs: names or ids, and scales.
+
+        Raises:
+            AdapterNotFoundError: one is not there; nothing was changed.
+            AdapterStaleError: one is stale; nothing was changed.
+        """
+        with self._db.write() as run:
+            run("UPDATE adapter SET state = 'off' WHERE state = 'active'")
+            for name, scale in pairs:
+                row = self._usable(name)
+                run("UPDATE adapter SET state='active', scale=? WHERE id=?", (scale, row.id))
+            self._note_activation(run)
+            self._bump(run)
+
+    def roll_back(self) -> tuple[list[AdapterRow], int]:
+        """Undo the last change of what is active.
+
+        Returns:
+            What is active now, and how many adapters that were active before could not be
+            activated again because they are stale or gone.
+
+        Raises:
+            AdapterError: nothing was ever activated.
+        """
+        with self._db.write() as run:
+            last = run("SELECT number FROM activation ORDER BY number DESC LIMIT 1")
+            if not last:
+                raise AdapterError("No adapter was ever activated, so there is nothing to undo.")
+            run("DELETE FROM activation WHERE number = ?", last[0])
+            before = run("SELECT active FROM activation ORDER BY number DESC LIMIT 1")
+            wanted = json.loads(before[0][0]) if before else []
+            run("UPDATE adapter SET state = 'off' WHERE state = 'active'")
+            for adapter_id, scale in wanted:
+                run(
+                    "UPDATE adapter SET state='active', scale=? WHERE id=? AND state != 'stale'",
+                    (scale, adapter_id),
+                )
+            self._bump(run)
+            active = self._adapters("WHERE state = 'active' ORDER BY id")
+        return active, len(wanted) - len(active)
+
+    def note_training(self, name: str, notes: Mapping[str, Any]) -> AdapterRow:
+        """Add `notes`, such as metrics, to what is known of how an adapter was trained.
+
+        Raises:
+            AdapterNotFoundError: there is none.
+        """
+        with self._db.write() as run:
+            row = self.adapter(name)
+            text = json.dumps({**row.training, **notes}, sort_keys=True)
+            run("UPDATE adapter SET training = ? WHERE id = ?", (text, row.id))
+        return self.adapter(row.id)
+
+    def _note_activation(self, run: Run) -> None:
+        """Put down what is active now, if that has changed."""
+        active = json.dumps(
+            [
+                [adapter_id, scale]
+                for adapter_id, scale in run(
+                    "SELECT id, scale FROM adapter WHERE state = 'active' ORDER BY id"
+                )
+            ]
+        )
+        last = run("SELECT active FROM activation ORDER BY number DESC LIMIT 1")
+        if active != (last[0][0] if last else "[]"):
+            run("INSERT INTO activation (time, active) VALUES (?, ?)", (time.time(), active))
+
+    def _usable(self, name: str) -> AdapterRow:
+        row = self.adapter(name)
+        if row.state == "stale":
+            raise AdapterStaleError(
+                f"The adapter '{row.name}' was trained on something that was forgotten or "
+                "changed; train it anew or remove it."
+            )
+        return row
 
     def reader_scale(self) -> float:
         """Return the scale at which the base model's reader is used; 0 is off, 1 the default."""

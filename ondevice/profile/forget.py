@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, cast
 from ondevice.errors import RecordNotFoundError
 from ondevice.profile.database import Run
 from ondevice.profile.ids import first_id_at
-from ondevice.profile.records import AdapterRow, AnyRecord, Fact, ForgetPreview, ForgetReport, Turn
+from ondevice.profile.records import (
+    AdapterRow,
+    AnyRecord,
+    Fact,
+    ForgetPreview,
+    ForgetReport,
+    Source,
+    Turn,
+)
 from ondevice.profile.sources import Sources
 from ondevice.profile.vectors import as_list
 
@@ -59,7 +67,56 @@ class Forgetting(Sources):
                 (as_list(targets.all),),
             )
             related = self._related_turns(targets)
-        return ForgetPreview(tuple(listed), tuple(row.name for row in stale), related)
+            vectors = self._db.value(
+                "SELECT count(*) FROM vector WHERE id IN (SELECT value FROM json_each(?))",
+                (as_list(targets.records),),
+            )
+        names = tuple(row.name for row in stale)
+        return ForgetPreview(tuple(listed), names, related, int(vectors))
+
+    def matching(
+        self,
+        *,
+        source: str | None = None,
+        words: str | None = None,
+        since: float | None = None,
+    ) -> list[str]:
+        """Return the ids of the facts, passages and turns that fit every condition that is given.
+
+        A source alone is returned itself: forgetting it forgets what came from it.
+
+        Args:
+            source: id of a source, the start of one, or its name.
+            words: all of them, in any order, whatever their case.
+            since: seconds since 1970: of this time or later.
+
+        Raises:
+            RecordNotFoundError: there is no such source.
+        """
+        conditions: list[str] = []
+        values: list[object] = []
+        if source is not None:
+            ids = [one.id for one in self.sources() if one.name == source]
+            if not ids:
+                found = self.get(source)
+                if not isinstance(found, Source):
+                    raise RecordNotFoundError(f"{found.id} is not the id of a source.")
+                ids = [found.id]
+            if words is None and since is None:
+                return ids  # it takes everything that came from it along
+            conditions.append("r.source_id IN (SELECT value FROM json_each(?))")
+            values.append(as_list(ids))
+        if since is not None:
+            conditions.append("r.time >= ?")
+            values.append(since)
+        where = "WHERE " + " AND ".join(conditions) if conditions else ""
+        records = self._records(f"{where} ORDER BY r.id", values)
+        wanted = re.findall(r"\w+", (words or "").casefold())
+        return [
+            record.id
+            for record in records
+            if set(wanted) <= set(re.findall(r"\w+", record.text.casefold()))
+        ]
 
     def forget(self, ids: Iterable[str]) -> ForgetReport:
         """Delete records for good; a source takes everything that came from it along.

@@ -123,6 +123,19 @@ CREATE TRIGGER record_reworded AFTER UPDATE OF text ON record BEGIN
 END;
 """
 
+_LEARNING = """
+-- How an adapter came about: method, recipe, steps, metrics, decision, and what it began at.
+ALTER TABLE adapter ADD COLUMN training TEXT NOT NULL DEFAULT '{}';
+-- What was active after each change, to be rolled back: [[adapter id, scale], …].
+CREATE TABLE activation (
+    number INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    active TEXT NOT NULL
+);
+-- What answered, beside the memories that the turn lists: model, adapters, form of the notes.
+ALTER TABLE feedback ADD COLUMN answered_by TEXT NOT NULL DEFAULT '{}';
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -133,7 +146,10 @@ class Migration:
     sql: str
 
 
-MIGRATIONS: Sequence[Migration] = (Migration(1, "records, search, vectors, adapters", _INITIAL),)
+MIGRATIONS: Sequence[Migration] = (
+    Migration(1, "records, search, vectors, adapters", _INITIAL),
+    Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
+)
 
 
 def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> int:

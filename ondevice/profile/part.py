@@ -30,12 +30,12 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
 FROM record r LEFT JOIN fact f USING (number) """
 
 _SOURCE = "SELECT id, kind, name, sha256, time, scope FROM source "
-_FEEDBACK = "SELECT id, turn_id, verdict, text, time FROM feedback "
+_FEEDBACK = "SELECT id, turn_id, verdict, text, time, answered_by FROM feedback "
 _ADAPTER = """
 SELECT id, name, file_sha256, base_sha256, rank, alpha, scale, state,
        (SELECT json_group_array(record_id ORDER BY record_id)
         FROM adapter_record WHERE adapter_id = adapter.id),
-       created, scope, provenance
+       created, scope, provenance, training
 FROM adapter """
 
 
@@ -98,7 +98,11 @@ class Part:
         return [Source(*row) for row in self._db.rows(_SOURCE + where, values)]
 
     def _feedback(self, where: str = "", values: Sequence[object] = ()) -> list[Feedback]:
-        return [Feedback(*row) for row in self._db.rows(_FEEDBACK + where, values)]
+        rows = self._db.rows(_FEEDBACK + where, values)
+        return [
+            Feedback(id_, turn_id, verdict, text, time, json.loads(answered_by))
+            for id_, turn_id, verdict, text, time, answered_by in rows
+        ]
 
     def _adapters(self, where: str = "", values: Sequence[object] = ()) -> list[AdapterRow]:
         return [_adapter(row) for row in self._db.rows(_ADAPTER + where, values)]
@@ -168,8 +172,8 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 def _adapter(row: tuple[Any, ...]) -> AdapterRow:
     id_, name, file_sha256, base_sha256, rank, alpha, scale, state = row[:8]
-    records, created, scope, provenance = row[8:]
+    records, created, scope, provenance, training = row[8:]
     return AdapterRow(
         id_, name, file_sha256, base_sha256, rank, alpha, scale, state,
-        tuple(json.loads(records)), created, scope, json.loads(provenance),
+        tuple(json.loads(records)), created, scope, json.loads(provenance), json.loads(training),
     )  # fmt: skip

@@ -8,7 +8,7 @@ belongs to, such as "work"; None belongs to every context.  A record with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
 CATEGORIES: Final = ("demographic", "preference", "context", "task", "relationship", "other")
@@ -90,13 +90,18 @@ class Turn:
 
 @dataclass(frozen=True)
 class Feedback:
-    """The person's verdict on an answer; an edit holds the text that was wanted instead."""
+    """The person's verdict on an answer; an edit holds the text that was wanted instead.
+
+    What was in the prompt are the turns before the answer and the memories that the answer's
+    turn lists; `answered_by` tells the model, the adapters and the form of the notes.
+    """
 
     id: str
     turn_id: str
     verdict: str
     text: str | None
     time: float
+    answered_by: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ class AdapterRow:
     created: float
     scope: str | None
     provenance: dict[str, str] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)  # method, recipe, metrics, decision
 
 
 class IndexRow(NamedTuple):
@@ -163,10 +169,15 @@ class ForgetPreview:
     records: tuple[AnyRecord, ...]
     adapters_stale: tuple[str, ...]
     related_turns: tuple[Turn, ...]
+    vectors: int = 0  # that go with the records
 
     def lines(self) -> list[str]:
         """Return the preview for a person to read, one line a record."""
         lines = [f"{type(r).__name__.lower():>8}  {r.id}  {_shown(r)}" for r in self.records]
+        texts = sum(isinstance(record, Fact | Passage | Turn) for record in self.records)
+        lines.append(
+            f"With them go {texts} entries of the full-text index and {self.vectors} vectors."
+        )
         if self.adapters_stale:
             lines.append(f"Adapters that go stale: {', '.join(self.adapters_stale)}.")
         if self.related_turns:

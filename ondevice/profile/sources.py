@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.facts import Facts
@@ -249,8 +250,23 @@ class Sources(Facts):
 
     # --- feedback -------------------------------------------------------------------
 
-    def add_feedback(self, turn_id: str, verdict: str, text: str | None = None) -> Feedback:
+    def add_feedback(
+        self,
+        turn_id: str,
+        verdict: str,
+        text: str | None = None,
+        *,
+        answered_by: Mapping[str, Any] | None = None,
+        time: float | None = None,
+    ) -> Feedback:
         """Store a verdict on an answer; an "edit" comes with the text that was wanted.
+
+        Args:
+            turn_id: of the answer.
+            verdict: one of `records.VERDICTS`.
+            text: what was wanted instead.
+            answered_by: the model and the adapters.
+            time: when it was given; now if None.
 
         Raises:
             RecordNotFoundError: there is no such turn.
@@ -263,12 +279,23 @@ class Sources(Facts):
         turn = self.get(turn_id)
         if not isinstance(turn, Turn):
             raise RecordNotFoundError(f"The record {turn.id} is not a turn.")
-        feedback = Feedback(new_id(), turn.id, verdict, text and storable(text), clock())
+        now = clock() if time is None else time
+        feedback = Feedback(
+            new_id(), turn.id, verdict, text and storable(text), now, dict(answered_by or {})
+        )
         with self._db.write() as run:
             self._number(run, turn.id)
             run(
-                "INSERT INTO feedback (id, turn_id, verdict, text, time) VALUES (?, ?, ?, ?, ?)",
-                (feedback.id, turn.id, verdict, feedback.text, feedback.time),
+                "INSERT INTO feedback (id, turn_id, verdict, text, time, answered_by)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    feedback.id,
+                    turn.id,
+                    verdict,
+                    feedback.text,
+                    now,
+                    json.dumps(feedback.answered_by, sort_keys=True),
+                ),
             )
         return feedback
 

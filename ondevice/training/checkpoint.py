@@ -1,17 +1,19 @@
 """The state of an unfinished training in one file, so that it can go on as if never stopped.
 
 The file is replaced as a whole: whenever the process dies, an old or a new
-state is there, never a mixture. It holds numbers only.
+state is there, never a mixture. It holds numbers only; those learned from personal
+text are encrypted.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +53,23 @@ class Progress:
     done: bool = False
 
 
+class Cipher(Protocol):
+    """Encrypts what is written to disk."""
+
+    def seal(self, content: bytes) -> bytes:
+        """Return `content` encrypted."""
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Return what was sealed; ValueError if it is damaged."""
+
+
 def save(
     path: Path,
     identity: str,
     progress: Progress,
     arrays: Mapping[str, NDArray[Any]],
     best: bytes | None,
+    cipher: Cipher | None = None,
 ) -> None:
     """Replace the checkpoint at `path`.
 
@@ -66,6 +79,7 @@ def save(
         progress: the counters.
         arrays: parameters and optimizer state.
         best: the best adapter file so far.
+        cipher: encrypts the file.
 
     Raises:
         TrainingError: the file cannot be written.
@@ -77,7 +91,10 @@ def save(
     }
     try:
         with atomic_writer(path) as file:
-            np.savez(file, **extra, **{f"array/{n}": a for n, a in arrays.items()})  # type: ignore[arg-type]
+            target = io.BytesIO() if cipher is not None else file
+            np.savez(target, **extra, **{f"array/{n}": a for n, a in arrays.items()})  # type: ignore[arg-type]
+            if cipher is not None and isinstance(target, io.BytesIO):
+                file.write(cipher.seal(target.getvalue()))
     except OSError as error:
         raise TrainingError(
             f"The checkpoint {path} cannot be written ({error.strerror}); free some space."
@@ -85,7 +102,10 @@ def save(
 
 
 def load(
-    path: Path, identity: str, arrays: Mapping[str, NDArray[Any]]
+    path: Path,
+    identity: str,
+    arrays: Mapping[str, NDArray[Any]],
+    cipher: Cipher | None = None,
 ) -> tuple[Progress, bytes | None] | None:
     """Fill `arrays` from the checkpoint at `path`; return the progress and the best adapter.
 
@@ -97,7 +117,9 @@ def load(
     """
     damaged = TrainingError(f"The checkpoint {path} is damaged; delete it to begin anew.")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with path.open("rb") as file:
+            source = io.BytesIO(cipher.unseal(file.read())) if cipher is not None else file
+            stored = np.load(source, allow_pickle=False)
             head: dict[str, Any] = json.loads(stored["head"].tobytes())
             if head.get("format") != _FORMAT or head.get("identity") != identity:
                 return None

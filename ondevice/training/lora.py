@@ -151,6 +151,24 @@ class AdapterParameters:
                 pairs[name] = Pair(a, b, recipe.scale, np.zeros_like(a), np.zeros_like(b))
         return cls(pairs)
 
+    def take_over(self, adapter: LoraAdapter) -> None:
+        """Begin at the values of a finished adapter.
+
+        Raises:
+            TrainingError: it adapts other layers, or has another rank.
+        """
+        shapes = {name: (pair.a.shape, pair.b.shape) for name, pair in self.pairs.items()}
+        if shapes != {n: (pair.a.shape, pair.b.shape) for n, pair in adapter.tensors.items()}:
+            raise TrainingError(
+                "The adapter to go on from has another rank or other layers than the recipe; "
+                "train from scratch, or with its recipe."
+            )
+        for name, pair in self.pairs.items():
+            before = adapter.tensors[name]
+            pair.a[...] = before.a
+            # Its own scale may differ; the product must not.
+            pair.b[...] = before.b * np.float32(adapter.alpha / before.rank / pair.scale)
+
     @property
     def arrays(self) -> dict[str, F32]:
         """Every parameter by its name in the adapter file."""

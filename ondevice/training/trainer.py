@@ -250,8 +250,24 @@ class Trainer:
         precision: Precision = "auto",
         checkpoint_path: Path | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        start: LoraAdapter | None = None,
+        cipher: checkpoint.Cipher | None = None,
     ) -> None:
-        """Check everything and prepare the training; `train` says what the arguments are.
+        """Check everything and prepare the training; `train` says what most arguments are.
+
+        Args:
+            weights: of the base model.
+            documents: what is learned.
+            recipe: how.
+            base_sha256: hash of the base model's file.
+            below: finished adapters that stay below the new one, and their scales.
+            memory_budget: bytes.
+            precision: of the products.
+            checkpoint_path: None writes no checkpoints.
+            checkpoint_seconds: between two checkpoints.
+            start: an earlier adapter that the training goes on from; the recipe must fit it.
+            cipher: encrypts the checkpoints.
+            reader_sha256: hash of the reader among `below`, for the file.
 
         Raises:
             TrainingError: something does not fit; nothing was computed yet.
@@ -262,6 +278,9 @@ class Trainer:
         self.recipe = recipe = recipe.settled(self._n_tokens)
         self.weights = weights
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
+        if start is not None:
+            self.parameters.take_over(start)
+        self._cipher = cipher
         stack: list[Mapping[str, Pair]] = []
         for adapter, scale in below:
             dims = {n: (p.a.shape[1], p.b.shape[0]) for n, p in adapter.tensors.items()}
@@ -302,7 +321,8 @@ class Trainer:
         }
         if reader_sha256 is not None:
             self._provenance["reader_sha256"] = reader_sha256
-        self._identity = self._identify(below, precision)
+        before = [] if start is None else [(start, 1.0)]
+        self._identity = self._identify([*below, *before], precision)
 
     def run(
         self,
@@ -447,14 +467,19 @@ class Trainer:
     def _save(self, tell: Callback) -> None:
         if self.checkpoint_path is not None:
             checkpoint.save(
-                self.checkpoint_path, self._identity, self.progress, self._state(), self._best
+                self.checkpoint_path,
+                self._identity,
+                self.progress,
+                self._state(),
+                self._best,
+                self._cipher,
             )
             tell(self._event("checkpoint"))
 
     def _resume(self) -> None:
         if self.checkpoint_path is None:
             return
-        found = checkpoint.load(self.checkpoint_path, self._identity, self._state())
+        found = checkpoint.load(self.checkpoint_path, self._identity, self._state(), self._cipher)
         if found is not None:
             self.progress, self._best = found
             self.optimizer.step = self.progress.step

@@ -170,3 +170,60 @@ def test_question_from_standard_input(home):
     assert ask("Make this shorter:", "-", text="It was a long day.").returncode == 0
     nothing = ask(text="")
     assert nothing.returncode == 2 and "Ask something" in nothing.stderr
+
+
+def test_forgetting_by_words_with_a_certificate(ondevice, tmp_path):
+    ondevice("memory", "add", "I play the oboe.")
+    ondevice("memory", "add", "I live in Hamburg.")
+    opening, certificate = tmp_path / "openings.json", tmp_path / "certificate.json"
+    code, _, err = ondevice("memory", "forget", "--matching", "oboe")
+    assert code == 2 and "oboe" in err and "--yes" in err  # shown, but nobody confirmed
+    code, out, _ = ondevice(
+        "memory", "forget", "--matching", "oboe", "--yes", "--json",
+        "--certificate", str(certificate), "--openings", str(opening),
+    )  # fmt: skip
+    assert code == 0 and len(json.loads(out)["records"]) == 1
+    assert "oboe" not in certificate.read_text() and "oboe" not in opening.read_text()
+    assert "oboe" not in ondevice("memory", "list", "--json")[1]
+    assert ondevice("memory", "certificate", str(certificate))[0] == 0
+    text = "The user plays the oboe."
+    with_text = ("memory", "certificate", str(certificate), "--openings", str(opening), "--text")
+    assert ondevice(*with_text, text)[0] == 0
+    assert ondevice(*with_text, "The user plays the flute.")[0] == 1
+    certificate.write_text(certificate.read_text().replace("fact", "turn"))
+    code, _, err = ondevice("memory", "certificate", str(certificate))
+    assert code == 1 and "altered" in err
+    assert ondevice("memory", "forget")[0] == 2
+    code, _, err = ondevice("memory", "forget", "--matching", "nothing at all", "--yes")
+    assert code == 0 and "Nothing fits" in err
+    assert ondevice("memory", "forget", "--since", "1h", "--yes")[0] == 0
+    assert json.loads(ondevice("memory", "list", "--json")[1]) == []
+
+
+def test_learning_from_an_empty_profile_says_so(ondevice):
+    code, _, err = ondevice("learn", "--quick")
+    assert code == 0 and "there is nothing to learn from yet" in err
+    code, out, _ = ondevice("learn", "--dry-run", "--quick", "--json")
+    assert code == 0 and "nothing to learn" in json.loads(out)["too_little"]
+    assert ondevice("adapter", "rollback")[0] == 1
+
+
+def test_verdicts_in_a_chat(ondevice, monkeypatch):
+    import io
+
+    lines = "/good\nWhat is a lock?\n/edit A box for boats.\n/bad\n/edit\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    code, _, err = ondevice("chat", "--max-tokens", "4", "--no-adapter")
+    assert code == 0
+    assert "no answer to judge" in err and "what you wanted instead" in err
+    assert "a bad answer" in err and "Nothing was changed" in err
+    from ondevice.home import Home
+    from ondevice.profile.store import Profile
+
+    with Profile.open(Home.default()) as profile:
+        edit, reject = profile.feedback()
+        answer = profile.get(edit.turn_id)
+    assert (edit.verdict, edit.text, reject.verdict) == ("edit", "A box for boats.", "reject")
+    assert answer.role == "assistant"
+    assert edit.answered_by["adapters"] == []
+    assert len(edit.answered_by["model"]) == 64

@@ -1,0 +1,99 @@
+"""`ondevice demo`: the whole loop on a fictional person, live, and then thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import FrameType
+
+import click
+
+from ondevice.cli._learning import display, talk_of_report
+from ondevice.cli._output import print_table, talk
+
+
+@click.command("demo")
+@click.option("--fast", is_flag=True, help="Learn for seconds instead of minutes.")
+@click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+def command(fast: bool, model: str | None) -> int:
+    """See the whole loop: remember, chat, learn, judge, chat again, forget.
+
+    A fictional person in a temporary encrypted profile; everything is computed
+    now, and everything is deleted at the end. Your own profiles are not touched.
+    """
+    from ondevice.demo import person
+    from ondevice.demo.show import Demo
+    from ondevice.evaluation.report import HEADINGS, rows
+    from ondevice.training.plot import loss_text
+
+    started = time.monotonic()
+    talk("Loading the model…", dim=True)
+    with _ended_like_interrupted(), Demo(model, fast=fast) as demo:
+        _heading(f"1. Meet {person.NAME} (she does not exist)")
+        count = demo.fill()
+        talk(f"{count} notes, turns, verdicts and facts are in a temporary, encrypted profile.")
+        sample = next(row["text"] for row in person.rows() if row["kind"] == "note")
+        talk(f"She writes like this: “{sample}”")
+
+        _heading("2. Before learning: the model with her memory in the prompt")
+        _answers(demo.answers(None))
+
+        _heading("3. Learning, on this processor")
+        with display(False) as show:
+            report = demo.learn(show)
+        texts = report.training.get("texts")
+        if texts and sys.stderr.isatty():
+            talk(loss_text(texts["losses"], [tuple(p) for p in texts["held_out_losses"]]), dim=True)
+
+        _heading("4. Does it help? Judged by what was kept back")
+        if report.evaluation is not None:
+            print_table(HEADINGS, rows(report.evaluation.table), "Nothing was measured.")
+        talk_of_report(report)
+
+        if report.adapter is not None:
+            only_shown = report.outcome != "activated"
+            _heading("5. After learning" + ", though not activated" * only_shown)
+            _answers(demo.answers(report.adapter))
+
+        _heading("6. She takes one memory back: what her cat is called")
+        demo.me.use_adapters(None)
+        gone = demo.forget()
+        for line in gone.preview.lines()[:8]:
+            talk(line, dim=True)
+        talk(f"Forgotten. Memories that still hold the name: {gone.found}.")
+        if gone.stale:
+            files = "shredded" if gone.files_gone else "still there"
+            names = ", ".join(gone.stale)
+            talk(f"Adapters that had learned it are stale, their files {files}: {names}.")
+        click.echo(f"> What is my cat called?\n{gone.answer}\n")
+    talk(
+        f"Everything is deleted again ({time.monotonic() - started:.0f} s). Now with your own: "
+        "ondevice import NOTES, ondevice chat, ondevice learn."
+    )
+    return 0
+
+
+@contextlib.contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Clean up also when the process is asked to end."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _heading(text: str) -> None:
+    click.secho(f"\n{text}", err=True, bold=True)
+
+
+def _answers(pairs: Iterable[tuple[str, str]]) -> None:
+    for question, answer in pairs:
+        click.echo(f"> {question}\n{answer}\n")

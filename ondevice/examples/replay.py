@@ -1,0 +1,26 @@
+"""Neutral instructions with answers: replayed so that the base keeps what it can.
+
+Written for this project and given to the public domain (CC0), in
+`data/replay.jsonl`. They say nothing about anybody.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+
+from ondevice.base.messages import Message
+from ondevice.examples.example import Example, answered
+
+
+@functools.cache
+def neutral() -> tuple[Example, ...]:
+    """Return all neutral examples in the order of their hashes."""
+    text = (resources.files("ondevice.examples") / "data" / "replay.jsonl").read_text("utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    found = [
+        answered("replay", (Message("user", row["instruction"]),), row["answer"], ())
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda example: example.key))

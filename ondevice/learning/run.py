@@ -1,0 +1,459 @@
+"""`learn`: examples → training → evaluation → gate → activation, or a candidate with the reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ondevice.adapters.reader import READER, builtin_reader
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.base.tokenizer import Tokenizer
+from ondevice.engine.protocol import AdapterUse, Engine
+from ondevice.errors import LearningError
+from ondevice.evaluation.audits import Audit, AuditSettings
+from ondevice.evaluation.evaluate import (
+    Evaluation,
+    EvaluationSettings,
+    audit,
+    evaluate,
+    records_in_scope,
+)
+from ondevice.examples.paraphrase import Paraphraser
+from ondevice.learning.options import LearnEvent, LearnOptions, Tell
+from ondevice.learning.plan import Plan, make_plan
+from ondevice.learning.report import LearnReport, metrics_of
+from ondevice.learning.train import PlanTrainer, Trained
+from ondevice.learning.workplace import Workplace
+from ondevice.profile.records import AdapterRow, AnyRecord
+from ondevice.recall.persona import PERSONA_VERSION
+from ondevice.training.data import DocumentReader
+
+if TYPE_CHECKING:
+    from ondevice.profile.store import Profile
+    from ondevice.recall.search import Recall
+    from ondevice.settings import Settings
+
+MEASURE_SECONDS = 10.0  # training of neutral text that tells how fast this machine is
+MAX_LENGTH = 512  # tokens of a document
+
+# Asked before an adapter is activated that an audit found something wrong with.
+Confirm = Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """What a run would do.
+
+    Attributes:
+        plan: examples, tokens, where it begins.
+        tokens_per_second: as measured now; None if nothing would be trained.
+        seconds: expected for the training.
+        memory_bytes: expected peak.
+    """
+
+    plan: Plan
+    tokens_per_second: float | None
+    seconds: float | None
+    memory_bytes: int | None
+
+
+class Learner:
+    """Learns from one profile for one base model and scope."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        engine: Engine,
+        recall: Recall,
+        settings: Settings,
+        *,
+        options: LearnOptions | None = None,
+        scope: str | None = None,
+        tell: Tell | None = None,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            profile: what is learned from, and where the adapter goes.
+            engine: with the base model; its adapters are put back in the end.
+            recall: over the same profile, for the evaluation.
+            settings: all settings.
+            options: of this run.
+            scope: the context whose records are learned from, besides those of none.
+            tell: told of everything that happens.
+        """
+        self._profile = profile
+        self._engine = engine
+        self._recall = recall
+        self._settings = settings
+        self._options = options or LearnOptions()
+        self._scope = scope
+        self._tell: Tell = tell or (lambda event: None)
+        self._base = engine.model
+        self._place = Workplace(profile)
+        self._registry = AdapterRegistry(profile)
+        # As in chats: the base model's reader lies below, unless it is turned off.
+        self._reader_scale = profile.reader_scale()
+        self._reader = builtin_reader(self._base) if self._reader_scale else None
+
+    # --- the two things it does --------------------------------------------------
+
+    def preview(self) -> Preview:
+        """Return what `learn` would do, after measuring how fast this machine trains."""
+        plan = self._plan(self._records())
+        if plan.too_little is not None:
+            return Preview(plan, None, None, None)
+        trainer = self._trainer()
+        speed = trainer.speed(MEASURE_SECONDS, self._tell)
+        if self._options.time_budget is not None:
+            budget = int(speed * self._options.time_budget)
+            self._options = dataclasses.replace(self._options, token_budget=budget)
+            plan = self._plan(self._records())
+        return Preview(plan, speed, plan.tokens_to_train / speed, trainer.memory(plan))
+
+    def learn(
+        self,
+        should_stop: Callable[[], bool] | None = None,
+        confirm: Confirm | None = None,
+    ) -> LearnReport:
+        """Train, evaluate, and activate the adapter if it helps.
+
+        Args:
+            should_stop: asked after every step; True keeps a checkpoint and returns.
+            confirm: asked before an adapter that raises doubts is activated; None never does.
+
+        Raises:
+            LearningError: another run is under way, the disk is full, or a record was forgotten
+                meanwhile; nothing but checkpoints is left.
+            TrainingError: the base cannot be trained, or the training diverges.
+        """
+        started = time.monotonic()
+        with self._place.alone():
+            before = self._engine.active_adapters
+            try:
+                report = self._learn(should_stop, confirm)
+            finally:
+                if self._engine.active_adapters != before:
+                    self._engine.set_adapters(before)
+        self._tell(LearnEvent("done", 1, 1))
+        return dataclasses.replace(report, seconds=time.monotonic() - started)
+
+    # --- stages --------------------------------------------------------------------
+
+    def _learn(
+        self, should_stop: Callable[[], bool] | None, confirm: Confirm | None
+    ) -> LearnReport:
+        self._settle_budget()
+        records = self._records()
+        plan = self._plan(records)
+        report = LearnReport(
+            "nothing",
+            plan.too_little or "",
+            counts=plan.examples.counts,
+            left_out=dict(plan.examples.left_out),
+            tokens=plan.n_tokens,
+            warnings=plan.warnings,
+        )
+        if plan.too_little is not None:
+            return report
+        trainer = self._trainer()
+        self._place.need_room(trainer.room(plan))
+        self._engine.unload()  # the training needs the memory
+        trained = self._train(trainer, plan, records, should_stop)
+        if trained.content is None:
+            reason = "the next run goes on from here"
+            return dataclasses.replace(report, outcome="stopped", reason=reason)
+        row = self._keep(trained, plan, records)
+        parts = (trained.texts, trained.preferences)
+        report = dataclasses.replace(
+            report,
+            adapter=row.name,
+            steps=sum(part.steps for part in parts if part is not None),
+            training=row.training,
+        )
+        evaluation = self._evaluate(row)
+        audits = self._audit(row) if evaluation.decision.activate else []
+        self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
+        activate, reason = self._decide(evaluation, audits, confirm)
+        if activate:
+            self._activate(row)
+        self._drop_old_candidates()
+        return dataclasses.replace(
+            report,
+            outcome="activated" if activate else "candidate",
+            reason=reason,
+            evaluation=evaluation,
+            audits=tuple(audits),
+            training=self._registry.get(row.name).training,
+        )
+
+    def _settle_budget(self) -> None:
+        """Turn a time budget into tokens, once; an unfinished run keeps the number it had."""
+        seconds = self._options.time_budget
+        if seconds is None or self._options.token_budget is not None:
+            return
+        tokens = self._place.remembered_budget(seconds)
+        if tokens is None:
+            tokens = int(
+                self._trainer().speed(min(MEASURE_SECONDS, seconds / 6), self._tell) * seconds
+            )
+            self._place.remember_budget(seconds, tokens)
+        self._options = dataclasses.replace(self._options, token_budget=tokens)
+
+    def _records(self) -> list[AnyRecord]:
+        return records_in_scope(self._profile, self._scope)
+
+    def _plan(self, records: Sequence[AnyRecord]) -> Plan:
+        self._tell(LearnEvent("examples", text="choosing what to learn"))
+        paraphrase = None
+        if self._paraphrases:
+            self._engine.set_adapters([])
+            paraphrase = Paraphraser(self._engine)
+        with Tokenizer(self._base) as tokenizer:
+            return make_plan(
+                records,
+                self._registry,
+                self._base,
+                DocumentReader(tokenizer, self._base.header, max_length=MAX_LENGTH),
+                self._settings.learning,
+                self._options,
+                scope=self._scope,
+                reader_sha256=self._reader.sha256 if self._reader else None,
+                paraphrase=paraphrase,
+            )
+
+    @property
+    def _paraphrases(self) -> bool:
+        """Whether the base model asks questions in other words; it takes time for each fact."""
+        wanted = self._settings.learning.paraphrases and self._options.method != "dpo"
+        return wanted and not self._options.quick
+
+    def _trainer(self) -> PlanTrainer:
+        return PlanTrainer(
+            self._base,
+            self._registry,
+            self._reader,
+            self._reader_scale,
+            threads=self._options.threads,
+        )
+
+    def _train(
+        self,
+        trainer: PlanTrainer,
+        plan: Plan,
+        records: Sequence[AnyRecord],
+        should_stop: Callable[[], bool] | None,
+    ) -> Trained:
+        watched = _Watch(self._profile, plan.records)
+        trained = trainer.train(
+            plan, self._tell, lambda: watched.gone or (should_stop is not None and should_stop())
+        )
+        if watched.gone:
+            raise self._changed_meanwhile()
+        return trained
+
+    def _keep(self, trained: Trained, plan: Plan, records: Sequence[AnyRecord]) -> AdapterRow:
+        """Store the adapter as a candidate; if a record has changed meanwhile, nothing is kept."""
+        assert trained.content is not None
+        try:
+            row = self._registry.add(
+                trained.content,
+                self._base,
+                name=self._new_name(),
+                records=plan.records,
+                state="candidate",
+                scope=self._scope,
+                training=self._training_notes(trained, plan),
+            )
+        except OSError as error:
+            raise LearningError(
+                f"The adapter cannot be written ({error.strerror}); free some space and run it "
+                "again: it goes on from the last checkpoint."
+            ) from error
+        if row.state == "stale" or not self._unchanged(plan, records):
+            self._profile.set_adapter_state(row.id, "stale")
+            raise self._changed_meanwhile()
+        self._place.clear()
+        return row
+
+    def _unchanged(self, plan: Plan, records: Sequence[AnyRecord]) -> bool:
+        """Whether the records still say what was learned; from now on the store watches them."""
+        learned = set(plan.records)
+        now = {record.id: record for record in self._records()}
+        return all(now.get(r.id) == r for r in records if r.id in learned)
+
+    def _changed_meanwhile(self) -> LearningError:
+        self._registry.shred_stale()
+        self._place.clear()
+        return LearningError(
+            "Something that was being learned was forgotten or changed meanwhile; nothing of the "
+            "training was kept. Run it again."
+        )
+
+    def _training_notes(self, trained: Trained, plan: Plan) -> dict[str, Any]:
+        return {
+            "method": "+".join(
+                name
+                for name, part in (("sft", trained.texts), ("dpo", trained.preferences))
+                if part is not None
+            ),
+            "run": plan.run,
+            "from": plan.start.name if plan.start else None,
+            "why": plan.why,
+            "recipe": dataclasses.asdict(
+                trained.texts.recipe
+                if trained.texts
+                else plan.preference_recipe  # nothing but preferences
+            ),
+            "token_budget": self._options.token_budget,
+            "paraphrases": self._paraphrases,
+            "examples": plan.examples.counts,
+            "reader_sha256": self._reader.sha256 if self._reader else None,
+            "persona_version": PERSONA_VERSION,
+            **trained.record,
+        }
+
+    def _new_name(self) -> str:
+        stem = f"me-{self._scope}" if self._scope else "me"
+        stem = re.sub(r"[:,/\\]", "-", stem)[:80]
+        numbers = [
+            int(found[1])
+            for row in self._registry.list()
+            if (found := re.fullmatch(rf"{re.escape(stem)}-(\d+)", row.name))
+        ]
+        return f"{stem}-{max(numbers, default=0) + 1}"
+
+    # --- judging -----------------------------------------------------------------
+
+    def _evaluate(self, row: AdapterRow) -> Evaluation:
+        self._tell(LearnEvent("evaluation", text="loading the model"))
+
+        def progress(done: float, total: float, what: str) -> None:
+            self._tell(LearnEvent("evaluation", done, total, what))
+
+        return evaluate(
+            self._engine,
+            self._profile,
+            self._recall,
+            self._settings.recall,
+            candidate=self._use(row),
+            below=self._uses_below(),
+            scope=self._scope,
+            trained_on=row.records,
+            settings=EvaluationSettings.fast() if self._options.quick else None,
+            progress=progress,
+        )
+
+    def _use(self, row: AdapterRow) -> AdapterUse:
+        return AdapterUse(
+            row.name,
+            row.file_sha256,
+            lambda: self._registry.read(row.name),
+            row.base_sha256,
+            row.scale,
+        )
+
+    def _uses_below(self) -> list[AdapterUse]:
+        reader = self._reader
+        if reader is None:
+            return []
+        scale = self._reader_scale
+        return [AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)]
+
+    def _audit(self, row: AdapterRow) -> list[Audit]:
+        """Look for side effects of an adapter that would be activated."""
+        if self._options.quick:
+            return []
+
+        def progress(done: float, total: float, what: str) -> None:
+            self._tell(LearnEvent("audits", done, total, what))
+
+        return audit(
+            self._engine,
+            self._profile,
+            self._recall,
+            self._settings.recall,
+            candidate=self._use(row),
+            below=self._uses_below(),
+            scope=self._scope,
+            trained_on=row.records,
+            settings=AuditSettings(),
+            progress=progress,
+        )
+
+    def _decide(
+        self, evaluation: Evaluation, audits: Sequence[Audit], confirm: Confirm | None
+    ) -> tuple[bool, str]:
+        """Return whether to activate, and why or why not."""
+        decision = evaluation.decision
+        doubts = [one for one in audits if one.exceeded]
+        if not decision.activate or not doubts:
+            return decision.activate, decision.summary.rstrip(".")
+        found = "; ".join(
+            f"{one.what}: {one.change.value:+.3f}, beyond {one.bound:g}" for one in doubts
+        )
+        if confirm is not None and confirm(f"It helps, but {found}. Activate it all the same?"):
+            return True, f"{decision.summary.rstrip('.')}; activated although {found}"
+        return False, f"it helps, but {found}; `ondevice adapter use` activates it all the same"
+
+    def _activate(self, row: AdapterRow) -> None:
+        """Use the new adapter in place of the learned ones of its scope; others stay."""
+        others = [
+            (other.id, other.scale)
+            for other in self._registry.list()
+            if other.state == "active"
+            and not (other.training.get("method") and other.scope == self._scope)
+        ]
+        self._profile.set_active([*others, (row.id, row.scale)])
+
+    def _drop_old_candidates(self) -> None:
+        """Remove all but the newest candidates of this scope, and stale ones without a file."""
+        learned = [
+            row
+            for row in self._registry.list()
+            if row.training.get("method") and row.scope == self._scope
+        ]
+        candidates = [row for row in learned if row.state == "candidate"]
+        keep = self._settings.learning.keep_candidates
+        stale = [row for row in learned if row.state == "stale"]
+        for row in [*candidates[: len(candidates) - keep], *stale]:
+            self._registry.remove(row.name)
+
+
+class _Watch:
+    """Notices when a record that is being learned is forgotten or superseded."""
+
+    def __init__(self, profile: Profile, records: Sequence[str]) -> None:
+        self._profile = profile
+        self._records = records
+        self._generation = profile.generation()
+        self._gone = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether one has gone; a look costs microseconds unless something has changed."""
+        generation = self._profile.generation()
+        if not self._gone and generation != self._generation:
+            self._generation = generation
+            self._gone = not self._profile.all_present(self._records)
+        return self._gone
+
+
+def learn(
+    profile: Profile,
+    engine: Engine,
+    recall: Recall,
+    settings: Settings,
+    *,
+    options: LearnOptions | None = None,
+    scope: str | None = None,
+    tell: Tell | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    confirm: Confirm | None = None,
+) -> LearnReport:
+    """Learn from `profile`; see `Learner` for the arguments and what is raised."""
+    learner = Learner(profile, engine, recall, settings, options=options, scope=scope, tell=tell)
+    return learner.learn(should_stop, confirm)

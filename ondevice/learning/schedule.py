@@ -1,0 +1,256 @@
+"""A nightly run: an entry of the system's own scheduler, written on request and removed again.
+
+Linux: a systemd user timer; macOS: a launchd agent; Windows: a task of the Task
+Scheduler. The entry only starts `ondevice learn --scheduled`, which looks for
+itself whether there is mains power and whether the machine is idle.
+"""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from ondevice._files import write_atomic
+from ondevice.errors import LearningError
+
+HOUR, MINUTE = 3, 0  # at night; a machine that is off runs it when it is next on
+_KEPT = ("ONDEVICE_HOME", "ONDEVICE_PASSPHRASE_FILE")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be run, and for whom.
+
+    Attributes:
+        profile: its name, part of the entry's.
+        command: program and arguments.
+        environment: variables that the program needs to find its files.
+    """
+
+    profile: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def for_profile(cls, profile: str, arguments: Sequence[str] = ()) -> Entry:
+        """Return the entry that learns from `profile` with this Python."""
+        command = (sys.executable, "-m", "ondevice", "learn", "--scheduled", "--profile", profile)
+        kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+        return cls(profile, (*command, *arguments), kept)
+
+    @property
+    def name(self) -> str:
+        """The name under which the scheduler knows it."""
+        return f"ondevice-learn-{self.profile}"
+
+
+class Scheduler:
+    """The scheduler of one system; `folder` is where its entries are."""
+
+    folder: Path
+
+    def write(self, entry: Entry) -> list[Path]:
+        """Write the entry and switch it on; return its files.
+
+        Raises:
+            LearningError: the scheduler refuses it; its files are removed again.
+        """
+        raise NotImplementedError
+
+    def remove(self, entry: Entry) -> bool:
+        """Switch the entry off and delete it; return whether there was one."""
+        raise NotImplementedError
+
+
+class Systemd(Scheduler):
+    """A user timer of systemd."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Use the user's units, or those in `folder`."""
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        self.folder = folder or config / "systemd" / "user"
+
+    def write(self, entry: Entry) -> list[Path]:
+        """Write service and timer; see `Scheduler`."""
+        service, timer = self._files(entry)
+        variables = "".join(
+            f'Environment="{name}={_percent(value)}"\n' for name, value in entry.environment.items()
+        )
+        command = " ".join(shlex.quote(_percent(part)) for part in entry.command)
+        write_atomic(
+            service,
+            (
+                f"[Unit]\nDescription=ondevice learns from the profile {entry.profile}\n"
+                "ConditionACPower=true\n\n"
+                "[Service]\nType=oneshot\nNice=19\nCPUSchedulingPolicy=idle\n"
+                f"IOSchedulingClass=idle\n{variables}ExecStart={command}\n"
+            ).encode(),
+        )
+        write_atomic(
+            timer,
+            (
+                f"[Unit]\nDescription=ondevice learns at night ({entry.profile})\n\n"
+                f"[Timer]\nOnCalendar=*-*-* {HOUR:02d}:{MINUTE:02d}:00\nRandomizedDelaySec=1800\n"
+                "Persistent=true\n\n[Install]\nWantedBy=timers.target\n"
+            ).encode(),
+        )
+        try:
+            _run(["systemctl", "--user", "daemon-reload"])
+            _run(["systemctl", "--user", "enable", "--now", timer.name])
+        except LearningError:
+            self._delete(entry)
+            raise
+        return [service, timer]
+
+    def remove(self, entry: Entry) -> bool:
+        """Disable and delete the timer; see `Scheduler`."""
+        service, timer = self._files(entry)
+        if not (service.exists() or timer.exists()):
+            return False
+        _try(["systemctl", "--user", "disable", "--now", timer.name])
+        self._delete(entry)
+        _try(["systemctl", "--user", "daemon-reload"])
+        return True
+
+    def _files(self, entry: Entry) -> tuple[Path, Path]:
+        return self.folder / f"{entry.name}.service", self.folder / f"{entry.name}.timer"
+
+    def _delete(self, entry: Entry) -> None:
+        for path in self._files(entry):
+            path.unlink(missing_ok=True)
+
+
+class Launchd(Scheduler):
+    """An agent of launchd."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Use the user's agents, or those in `folder`."""
+        self.folder = folder or Path.home() / "Library" / "LaunchAgents"
+
+    def write(self, entry: Entry) -> list[Path]:
+        """Write the agent; see `Scheduler`."""
+        path = self._file(entry)
+        content = {
+            "Label": path.stem,
+            "ProgramArguments": list(entry.command),
+            "EnvironmentVariables": dict(entry.environment),
+            "StartCalendarInterval": {"Hour": HOUR, "Minute": MINUTE},
+            "ProcessType": "Background",
+            "LowPriorityIO": True,
+            "Nice": 19,
+        }
+        write_atomic(path, plistlib.dumps(content))
+        try:
+            _run(["launchctl", "load", "-w", str(path)])
+        except LearningError:
+            path.unlink()
+            raise
+        return [path]
+
+    def remove(self, entry: Entry) -> bool:
+        """Unload and delete the agent; see `Scheduler`."""
+        path = self._file(entry)
+        if not path.exists():
+            return False
+        _try(["launchctl", "unload", "-w", str(path)])
+        path.unlink()
+        return True
+
+    def _file(self, entry: Entry) -> Path:
+        return self.folder / f"io.ondevice.{entry.name}.plist"
+
+
+class TaskScheduler(Scheduler):
+    """A task of Windows' Task Scheduler; its definition is kept beside the settings."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the definitions in `folder`."""
+        self.folder = folder
+
+    def write(self, entry: Entry) -> list[Path]:
+        """Register the task; see `Scheduler`."""
+        path = self._file(entry)
+        write_atomic(path, task_xml(entry).encode("utf-16"))
+        try:
+            _run(["schtasks", "/Create", "/F", "/TN", entry.name, "/XML", str(path)])
+        except LearningError:
+            path.unlink()
+            raise
+        return [path]
+
+    def remove(self, entry: Entry) -> bool:
+        """Delete the task; see `Scheduler`."""
+        path = self._file(entry)
+        if not path.exists():
+            return False
+        _try(["schtasks", "/Delete", "/F", "/TN", entry.name])
+        path.unlink()
+        return True
+
+    def _file(self, entry: Entry) -> Path:
+        return self.folder / f"{entry.name}.xml"
+
+
+def task_xml(entry: Entry) -> str:
+    """Return the definition of a task that runs at night, on mains power, when idle."""
+    # Windows has no place for variables in a task: the shell sets them.
+    settings = "".join(f'set "{name}={value}" && ' for name, value in entry.environment.items())
+    arguments = escape(f"/c {settings}{subprocess.list2cmdline(entry.command)}")
+    return f"""<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <Triggers><CalendarTrigger>
+    <StartBoundary>2024-01-01T{HOUR:02d}:{MINUTE:02d}:00</StartBoundary>
+    <ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>
+  </CalendarTrigger></Triggers>
+  <Settings>
+    <DisallowStartIfOnBatteries>true</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>true</StopIfGoingOnBatteries>
+    <RunOnlyIfIdle>true</RunOnlyIfIdle>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <Priority>9</Priority>
+  </Settings>
+  <Actions><Exec><Command>cmd.exe</Command><Arguments>{arguments}</Arguments></Exec></Actions>
+</Task>
+"""
+
+
+def scheduler(config: Path) -> Scheduler:
+    """Return the scheduler of this system; `config` is ondevice's folder of settings."""
+    if sys.platform == "darwin":
+        return Launchd()
+    return TaskScheduler(config) if sys.platform == "win32" else Systemd()
+
+
+def _percent(text: str) -> str:
+    return text.replace("%", "%%")  # systemd's own placeholders begin with it
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except FileNotFoundError as error:
+        raise LearningError(
+            f"There is no {command[0]} on this machine, so nothing can be scheduled; start "
+            "`ondevice learn --scheduled` by a scheduler of your own."
+        ) from error
+    except (OSError, subprocess.SubprocessError) as error:
+        told = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        raise LearningError(
+            f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}); "
+            "nothing was scheduled."
+        ) from error
+
+
+def _try(command: Sequence[str]) -> None:
+    """Run a command whose failure leaves nothing to be done."""
+    try:
+        subprocess.run(command, capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return

@@ -1,0 +1,257 @@
+"""A whole run: what is kept, what is used, what stops it, and that it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from ondevice.adapters import forgetting
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.errors import AdapterStaleError, LearningError
+from ondevice.evaluation.evaluate import records_in_scope
+from ondevice.learning import run
+from ondevice.learning.options import LearnOptions
+from ondevice.recall.search import Recall
+from ondevice.settings import LearningSettings, Settings
+
+QUICK = LearnOptions(method="sft", token_budget=256, quick=True)
+SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
+
+
+class NoEmbedder:
+    """Every text has the same meaning; what is recalled is not what is tested."""
+
+    def embed(self, texts):
+        import numpy as np
+
+        return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+
+def learner(profile, engine, options=QUICK, settings=SETTINGS, **more):
+    recall = Recall(profile, NoEmbedder())
+    return run.Learner(profile, engine, recall, settings, options=options, **more)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """An evaluation that lets every adapter through."""
+
+    def make(activate=True):
+        real = run.evaluate
+
+        def evaluate(*args, **options):
+            found = real(*args, **options)
+            decision = dataclasses.replace(
+                found.decision, activate=activate, arm="hybrid", summary="it helps."
+            )
+            return dataclasses.replace(found, decision=decision)
+
+        monkeypatch.setattr(run, "evaluate", evaluate)
+
+    return make
+
+
+def test_without_a_gain_it_stays_a_candidate_with_the_reason(make_profile, engine):
+    profile = make_profile()
+    stages = []
+    report = learner(profile, engine, tell=lambda event: stages.append(event.stage)).learn()
+    assert report.outcome == "candidate"
+    assert "not enough data" in report.reason
+    assert [s for i, s in enumerate(stages) if s not in stages[:i]] == [
+        "examples", "training", "evaluation", "done",
+    ]  # fmt: skip
+    (row,) = AdapterRegistry(profile).list()
+    assert (row.name, row.state) == ("me-1", "candidate")
+    facts = {r.id for r in records_in_scope(profile, None)}
+    assert set(row.records) == facts  # too few texts to keep some back
+    assert row.training["method"] == "sft"
+    assert row.training["texts"]["steps"] == 1
+    assert row.training["metrics"]["decision"]
+    assert not list(profile.folder.glob("adapters/*.checkpoint.enc"))
+    assert engine.active_adapters == []
+
+
+@pytest.mark.parametrize("what", ["empty", "one", "same"])
+def test_too_little_is_one_sentence_and_changes_nothing(home, engine, add_note, what):
+    from ondevice.profile.store import Profile
+
+    with Profile.create(home, passphrase="only for tests") as profile:
+        for _ in range({"empty": 0, "one": 1, "same": 20}[what]):
+            add_note(profile, "The kettle in the kitchen gave up on a Sunday, as it would.")
+        report = learner(profile, engine).learn()
+        assert report.outcome == "nothing"
+        assert ("nothing to learn" if what == "empty" else "1 examples") in report.reason
+        assert AdapterRegistry(profile).list() == []
+
+
+def test_activated_and_rolled_back(make_profile, engine, add_note, always):
+    always()
+    profile = make_profile()
+    registry = AdapterRegistry(profile)
+    assert learner(profile, engine).learn().outcome == "activated"
+    # Nothing new: nothing is trained.
+    assert "nothing new" in learner(profile, engine).learn().reason
+    new = add_note(profile, "The barometer in the corridor predicted nothing on a Thursday.")
+    report = learner(profile, engine).learn()
+    assert report.training["from"] == "me-1"
+    assert report.training["run"] == 2
+    first, second = registry.list()
+    assert set(second.records) == {*first.records, new.id}  # warm starts are lineage
+    assert (first.state, second.state) == ("off", "active")
+    active, lost = profile.roll_back()
+    assert ([row.name for row in active], lost) == (["me-1"], 0)
+    active, lost = profile.roll_back()
+    assert active == []
+    scratch = learner(profile, engine, dataclasses.replace(QUICK, from_scratch=True)).learn()
+    assert scratch.training["run"] == 1
+
+
+def test_after_forgetting_it_starts_from_scratch(make_profile, engine, add_note, always):
+    always()
+    profile = make_profile()
+    registry = AdapterRegistry(profile)
+    learner(profile, engine).learn()
+    (row,) = registry.list()
+    path = profile.folder / "adapters" / f"{row.id}.gguf.enc"
+    assert path.exists()
+    shown = forgetting.preview(profile, [profile.facts()[0].id])
+    assert shown.adapters_stale == ("me-1",)
+    done = forgetting.forget(profile, shown)
+    assert done.shredded == ("me-1",)
+    assert not path.exists()
+    with pytest.raises(AdapterStaleError):
+        registry.read("me-1")
+    with pytest.raises(AdapterStaleError):
+        profile.set_active([("me-1", 1.0)])
+    active, lost = profile.roll_back()
+    assert (active, lost) == ([], 0)
+    report = learner(profile, engine).learn()
+    assert report.training["run"] == 1
+    assert "forgotten" in report.training["why"]
+    assert [r.name for r in registry.list()] == ["me-2"]  # the stale row has gone too
+
+
+def test_every_few_runs_from_scratch_and_on_another_base(make_profile, engine, add_note, always):
+    always()
+    profile = make_profile()
+    settings = Settings(
+        learning=LearningSettings(paraphrases=False, fewest_examples=8, from_scratch_every=1)
+    )
+    learner(profile, engine, settings=settings).learn()
+    add_note(profile, "The barometer in the corridor predicted nothing on a Thursday.")
+    report = learner(profile, engine, settings=settings).learn()
+    assert "as every 1 runs" in report.training["why"]
+    other = dataclasses.replace(engine.model, sha256="f" * 64)
+    engine._model = other
+    plan = learner(profile, engine)._plan(records_in_scope(profile, None))
+    assert plan.start is None
+    assert "another base" in plan.why
+
+
+def test_stopped_and_resumed_gives_the_same_bytes(make_profile, engine):
+    one, two = make_profile("one"), make_profile("two")
+    options = dataclasses.replace(QUICK, token_budget=768)
+    learner(one, engine, options).learn()
+    steps = []
+    stopped = learner(two, engine, options, tell=lambda e: steps.append(e)).learn(
+        should_stop=lambda: True
+    )
+    assert stopped.outcome == "stopped"
+    (left,) = two.folder.glob("adapters/*.checkpoint.enc")
+    content = left.read_bytes()
+    assert content.startswith(b"ODCHECK1")
+    assert b"array/" not in content  # the names inside are encrypted too
+    assert learner(two, engine, options).learn().outcome == "candidate"
+    assert not left.exists()
+    first, second = AdapterRegistry(one).list(), AdapterRegistry(two).list()
+    assert first[0].file_sha256 == second[0].file_sha256
+
+
+def test_two_at_once(make_profile, engine):
+    profile = make_profile()
+    found = []
+
+    def second():
+        try:
+            learner(profile, engine).learn()
+        except LearningError as error:
+            found.append(str(error))
+
+    def tell(event):
+        if event.stage == "training" and not found:
+            thread = threading.Thread(target=second)
+            thread.start()
+            thread.join()
+
+    assert learner(profile, engine, tell=tell).learn().outcome == "candidate"
+    assert "Another run" in found[0]
+    assert len(AdapterRegistry(profile).list()) == 1
+
+
+def test_full_disk_before_and_while_writing(make_profile, engine, monkeypatch):
+    profile = make_profile()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1 << 20})())
+        with pytest.raises(LearningError, match="only 1 MB are free"):
+            learner(profile, engine).learn()
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ondevice.adapters.registry.write_atomic", full)
+    with pytest.raises(LearningError, match="No space left on device"):
+        learner(profile, engine).learn()
+    assert AdapterRegistry(profile).list() == []
+    assert not list(profile.folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("change", ["forget", "edit"])
+def test_changed_meanwhile_keeps_nothing(make_profile, engine, change):
+    profile = make_profile()
+    fact = profile.facts()[0]
+
+    def tell(event):
+        if event.stage == "training" and profile.has(fact.id):
+            if change == "forget":
+                profile.forget([fact.id])
+            elif profile.get(fact.id).text == fact.text:
+                profile.edit_fact(fact.id, text="The user lives in Bonn.")
+
+    with pytest.raises(LearningError, match="forgotten or changed"):
+        learner(profile, engine, tell=tell).learn()
+    assert not any(AdapterRegistry(profile).file_exists(r) for r in AdapterRegistry(profile).list())
+    assert not list(profile.folder.glob("adapters/*.enc"))
+
+
+def test_doubts_are_asked_about(make_profile, engine, always, monkeypatch):
+    always()
+    from ondevice.evaluation.audits import Audit
+    from ondevice.evaluation.bootstrap import Estimate
+
+    worse = Estimate(0.2, 0.1, 0.3, 50)
+    found = [Audit("agreement", "agreement with wrong claims", None, worse, worse, 0.05, True)]
+    monkeypatch.setattr(run, "audit", lambda *args, **options: found)
+    options = dataclasses.replace(QUICK, quick=False)
+    profile = make_profile()
+    report = learner(profile, engine, options).learn()
+    assert report.outcome == "candidate"
+    assert "agreement with wrong claims" in report.reason
+    asked = []
+    report = learner(profile, engine, options).learn(
+        confirm=lambda question: not asked.append(question)
+    )
+    assert report.outcome == "activated"
+    assert "wrong claims" in asked[0]
+
+
+def test_foreign_language_is_said(make_profile, engine, add_note):
+    profile = make_profile(n_things=0)
+    letters = "გადასახადიმთავრობასაქართველომდინარეშემოდგომა"  # no word of it is a single token
+    for start in range(12):
+        words = [letters[(start + i) % 30 :][:7] for i in range(0, 60, 7)]
+        add_note(profile, " ".join(words))
+    plan = learner(profile, engine)._plan(records_in_scope(profile, None))
+    assert "hardly knows their language" in plan.warnings[0]
+    assert not learner(make_profile("en"), engine)._plan([]).warnings

@@ -1,0 +1,123 @@
+"""Entries of the system's scheduler, and when an unattended run may start."""
+
+from __future__ import annotations
+
+import plistlib
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from ondevice.cli import run
+from ondevice.errors import LearningError
+from ondevice.learning import conditions
+from ondevice.learning.schedule import Entry, Launchd, Systemd, task_xml
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Stand in for the schedulers' programs; return the file where calls are noted."""
+    folder, calls = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+    for name in ("systemctl", "launchctl"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\n[ ! -e {folder}/refuse ]\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return calls
+
+
+def test_systemd_timer_is_written_switched_on_and_removed(tmp_path, commands, monkeypatch):
+    monkeypatch.setenv("ONDEVICE_HOME", "/data/100% mine")
+    entry = Entry.for_profile("default", ["--model", "my model.gguf"])
+    system = Systemd()
+    service, timer = system.write(entry)
+    text = service.read_text()
+    assert "ConditionACPower=true" in text
+    assert 'Environment="ONDEVICE_HOME=/data/100%% mine"' in text
+    assert f"{sys.executable} -m ondevice learn --scheduled --profile default" in text
+    assert "'my model.gguf'" in text
+    assert "OnCalendar=*-*-* 03:00:00" in timer.read_text()
+    assert f"enable --now {timer.name}" in commands.read_text()
+    assert system.remove(entry)
+    assert not service.exists()
+    assert not timer.exists()
+    assert not system.remove(entry)
+
+
+def test_a_scheduler_that_refuses_leaves_nothing(tmp_path, commands):
+    (commands.parent / "bin" / "refuse").touch()
+    system = Systemd()
+    with pytest.raises(LearningError, match="refused"):
+        system.write(Entry("default", ("ondevice",)))
+    assert list(system.folder.iterdir()) == []
+    (commands.parent / "bin" / "systemctl").unlink()
+    with pytest.raises(LearningError, match="no systemctl"):
+        system.write(Entry("default", ("ondevice",)))
+
+
+def test_launchd_and_task_scheduler(tmp_path, commands):
+    entry = Entry("work", ("/usr/bin/python", "-m", "ondevice"), {"ONDEVICE_HOME": "/a & b"})
+    agents = Launchd(tmp_path / "agents")
+    (path,) = agents.write(entry)
+    content = plistlib.loads(path.read_bytes())
+    assert content["ProgramArguments"] == list(entry.command)
+    assert content["EnvironmentVariables"] == {"ONDEVICE_HOME": "/a & b"}
+    assert agents.remove(entry)
+    task = ElementTree.fromstring(task_xml(entry).split("?>", 1)[1])
+    space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+    assert task.find(f".//{space}RunOnlyIfIdle").text == "true"
+    assert task.find(f".//{space}DisallowStartIfOnBatteries").text == "true"
+    assert '"ONDEVICE_HOME=/a & b"' in task.find(f".//{space}Arguments").text
+
+
+def test_a_profile_with_a_passphrase_only_is_refused(home, commands, capsys, monkeypatch):
+    from ondevice.profile.store import Profile
+
+    Profile.create(home, "locked", passphrase="only for tests").close()
+    monkeypatch.delenv("ONDEVICE_PASSPHRASE_FILE", raising=False)
+    assert run(["learn", "--schedule", "nightly", "--profile", "locked"]) == 1
+    assert "passphrase only" in capsys.readouterr().err
+    assert not commands.exists()
+    secret = home.data.parent / "secret"
+    secret.write_text("only for tests\n")
+    secret.chmod(0o600)
+    monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(secret))
+    if sys.platform == "linux":
+        assert run(["learn", "--schedule", "nightly", "--profile", "locked"]) == 0
+        assert "enable --now ondevice-learn-locked.timer" in commands.read_text()
+        assert run(["learn", "--schedule", "off", "--profile", "locked"]) == 0
+        assert "no longer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("supplies", "mains"),
+    [
+        ({}, True),
+        ({"AC": {"type": "Mains", "online": "1"}, "BAT0": {"type": "Battery"}}, True),
+        ({"AC": {"type": "Mains", "online": "0"},
+          "BAT0": {"type": "Battery", "status": "Discharging"}}, False),
+        ({"BAT0": {"type": "Battery", "status": "Discharging"}}, False),
+        ({"mouse": {"type": "Battery", "scope": "Device", "status": "Discharging"}}, True),
+    ],
+)  # fmt: skip
+def test_mains_power_on_linux(tmp_path, supplies, mains):
+    for name, values in supplies.items():
+        (tmp_path / name).mkdir()
+        for key, value in values.items():
+            (tmp_path / name / key).write_text(value + "\n")
+    assert conditions._linux_on_mains(tmp_path) is mains
+
+
+def test_a_busy_machine_waits(monkeypatch):
+    monkeypatch.setattr(conditions, "on_mains", lambda: True)
+    monkeypatch.setattr(conditions, "load_share", lambda: 0.9)
+    assert "busy" in conditions.why_not_now()
+    monkeypatch.setattr(conditions, "load_share", lambda: 0.1)
+    monkeypatch.setattr(conditions, "idle_seconds", lambda: 5.0)
+    assert "using" in conditions.why_not_now()
+    monkeypatch.setattr(conditions, "idle_seconds", lambda: None)
+    assert conditions.why_not_now() is None
+    monkeypatch.setattr(conditions, "on_mains", lambda: False)
+    assert "battery" in conditions.why_not_now()
