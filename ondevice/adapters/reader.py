@@ -18,7 +18,7 @@ from typing import Any
 
 from ondevice.adapters.gguf_lora import content_sha256
 from ondevice.base.models import BaseModel
-from ondevice.errors import InvalidAdapterError
+from ondevice.errors import AdapterNotFoundError, InvalidAdapterError
 
 READER = "reader"  # the name under which it is listed; no adapter of a profile may have it
 
@@ -60,6 +60,21 @@ class Reader:
 def builtin_reader(base: BaseModel) -> Reader | None:
     """Return the reader that was trained for exactly this base model, or None."""
     return _readers().get(base.sha256)
+
+
+def needed_reader(base: BaseModel) -> Reader:
+    """Return the reader of this base model.
+
+    Raises:
+        AdapterNotFoundError: none comes for it.
+    """
+    reader = builtin_reader(base)
+    if reader is None:
+        raise AdapterNotFoundError(
+            f"No reader comes for the model '{base.name}'; leave out --reader, "
+            "or make one (ondevice teach) and put it below with --on or --adapter."
+        )
+    return reader
 
 
 def reader_sha256_among(base: BaseModel, sources: Sequence[Path | bytes]) -> str | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
               help="The base model.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
               help="An adapter file; repeatable.")  # fmt: skip
-@click.option("--no-reader", is_flag=True, help="Leave out the base model's reader.")
+@click.option("--reader/--no-reader", help="With the base model's reader, as in chats.")
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def command(
     base: str,
     adapters: tuple[str, ...],
-    no_reader: bool,
+    reader: bool,
     data: tuple[Path, ...],
     more: tuple[Path, ...],
     engine: str,
@@ -47,7 +47,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Measure how well a model predicts text and chats."""
-    from ondevice.adapters.reader import builtin_reader
+    from ondevice.adapters.reader import needed_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
     from ondevice.training.score import read_documents, score
@@ -61,9 +61,8 @@ def command(
         completion_only=completion_only,
     )
     files: list[tuple[Path | bytes, float]] = [*map(adapter_file, adapters)]
-    reader = None if no_reader else builtin_reader(model)
-    if reader is not None:
-        files.insert(0, (reader.read(), 1.0))
+    if reader:
+        files.insert(0, (needed_reader(model).read(), 1.0))
     if engine == "trainer":
         result = score(model, documents, adapters=files)
     else:

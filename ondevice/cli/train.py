@@ -30,8 +30,7 @@ if TYPE_CHECKING:
               help="The adapter file to write.")  # fmt: skip
 @click.option("--on", "on", multiple=True, metavar="FILE[:SCALE]",
               help="A finished adapter that stays below the new one; repeatable.")  # fmt: skip
-@click.option("--no-reader", is_flag=True,
-              help="Train without the base model's reader below the new adapter.")  # fmt: skip
+@click.option("--reader/--no-reader", help="Train on top of the base model's reader.")
 @click.option(
     "--memory-budget", type=parse_size, metavar="SIZE", help="Use no more memory than this."
 )
@@ -49,7 +48,7 @@ def command(
     more: tuple[Path, ...],
     out: Path,
     on: tuple[str, ...],
-    no_reader: bool,
+    reader: bool,
     memory_budget: int | None,
     threads: int,
     precision: str,
@@ -59,11 +58,10 @@ def command(
 ) -> int:
     """Train a low-rank adapter on text and chats, or with --method dpo on preferences.
 
-    The base stays as it is, and so does the reader, if one comes with it; the adapter goes to
-    --out, for `ondevice adapter add`. An interrupted training goes on when the same command is
-    given again.
+    The base stays as it is; the adapter goes to --out, for `ondevice adapter add`. An interrupted
+    training goes on when the same command is given again.
     """
-    from ondevice.adapters.reader import builtin_reader
+    from ondevice.adapters.reader import needed_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
     from ondevice.settings import Settings
@@ -76,9 +74,8 @@ def command(
     model = resolve(base, home)
     n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
     below: list[tuple[Path | bytes, float]] = [*map(adapter_file, on)]
-    reader = None if no_reader else builtin_reader(model)
-    if reader is not None:
-        below.insert(0, (reader.read(), 1.0))
+    if reader:
+        below.insert(0, (needed_reader(model).read(), 1.0))
     with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = train(
             model,

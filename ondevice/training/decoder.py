@@ -30,6 +30,7 @@ import numpy as np
 
 from ondevice import _kernels
 from ondevice._kernels import Packed
+from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
@@ -136,12 +137,16 @@ class Decoder:
             stack: base tensor name -> pair, of each adapter.
             precision: "f32" multiplies in float32 even where bfloat16 is faster.
             recompute: so many blocks, from below, are computed twice instead of kept.
+
+        Raises:
+            TrainingError: an adapter has a pair for a tensor other than a block's linear layers.
         """
         self.weights = weights
         self.architecture = weights.architecture
         self.precision: Precision = precision
         self.recompute = recompute
         self.buffers = Buffers()
+        self._check_names(stack)
         self.blocks = [self._block(index, stack) for index in range(self.architecture.n_layers)]
         self.output_norm = weights.vector("output_norm.weight")
         self.head = weights.matrix(self.architecture.head_tensor)
@@ -193,6 +198,19 @@ class Decoder:
                 self._feed_forward(block, state, None)
             self._block_backward(block, state, places, dx, index > self.lowest)
         return losses
+
+    def _check_names(self, stack: Sequence[Mapping[str, Pair]]) -> None:
+        """Refuse pairs beside tensors that are computed without: none is ever ignored.
+
+        Raises:
+            TrainingError: there is one.
+        """
+        tensors = self.architecture.linear_tensors()
+        layers = range(self.architecture.n_layers)
+        known = {f"blk.{index}.{tensor}.weight" for index in layers for tensor in tensors}
+        for name in (name for pairs in stack for name in pairs):
+            if name not in known:
+                raise TrainingError(f"Training does not support an adapter of '{name}'.")
 
     def _block(self, index: int, stack: Sequence[Mapping[str, Pair]]) -> Block:
         a, weights = self.architecture, self.weights

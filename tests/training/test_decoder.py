@@ -12,6 +12,7 @@ from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
 from ondevice.base.gguf_header import read_header
+from ondevice.errors import TrainingError
 from ondevice.training.data import Document, Pack, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.families import LINEAR_LAYERS
@@ -154,6 +155,13 @@ def test_gradients_in_bfloat16(tmp_path: Path) -> None:
 def test_stacked_frozen_adapter(tmp_path: Path) -> None:
     path = write_tiny_llama(tmp_path / "tiny.gguf")
     check(path, [(1, False), (2, True)], 1e-5, precision="f32")
+
+
+def test_pairs_that_would_be_ignored_are_refused(tmp_path: Path) -> None:
+    weights = Weights(read_header(write_tiny_llama(tmp_path / "tiny.gguf", tied=False)))
+    pair = Pair(np.zeros((1, 64), np.float32), np.zeros((97, 1), np.float32), 1.0)
+    with pytest.raises(TrainingError, match=r"an adapter of 'output.weight'"):
+        Decoder(weights, [{"output.weight": pair}])
 
 
 @pytest.mark.parametrize("recompute", [1, 2, 3])
