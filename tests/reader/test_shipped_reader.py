@@ -17,10 +17,12 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.assistant import Assistant
 from ondevice.base.models import BaseModel
 from ondevice.engine.fake import FakeEngine
-from ondevice.engine.protocol import ChatOptions
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import AdapterUse, ChatOptions
 from ondevice.errors import AdapterError, AdapterStaleError, InvalidAdapterError
 from ondevice.home import Home
 from ondevice.profile.store import Profile
+from ondevice.reader.probes import ProbeMaker, is_right
 from ondevice.settings import Settings
 
 Q = "blk.0.attn_q.weight"
@@ -140,20 +142,20 @@ def test_cards_are_json_with_a_file_beside_them() -> None:
         assert (folder / json.loads(place.read_text(encoding="utf-8"))["file"]).is_file()
 
 
-def test_the_default_model_reads_its_notes_with_it(shared_engine, default_model: BaseModel) -> None:
+def test_the_default_model_reads_its_notes_better_with_it(
+    shared_engine: LlamaEngine, default_model: BaseModel
+) -> None:
     """A few questions of other topics than it learned with; the benchmark asks thousands."""
-    from ondevice.engine.protocol import AdapterUse
-    from ondevice.reader.probes import ProbeMaker, is_right, says_unknown
-
     reader = builtin_reader(default_model)
     assert reader is not None
-    shared_engine.set_adapters([AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256)])
-    try:
-        maker = ProbeMaker(shared_engine.count_tokens, seed=7)
-        told, untold = maker.direct(5, 15), maker.unknown(10)
-        right = sum(is_right(p, shared_engine.chat(p.messages, GREEDY).read()) for p in told)
-        said = sum(says_unknown(shared_engine.chat(p.messages, GREEDY).read()) for p in untold)
-    finally:
-        shared_engine.set_adapters([])
-        shared_engine.reset_cache()
-    assert right >= 10 and said >= 5
+    use = AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256)
+    maker = ProbeMaker(shared_engine.count_tokens, seed=7)
+    probes = [*maker.direct(1, 10), *maker.unknown(10)]
+    right = []
+    for uses in ([], [use]):
+        shared_engine.set_adapters(uses)
+        answers = [shared_engine.chat(p.messages, GREEDY).read() for p in probes]
+        right.append(sum(is_right(p, a) for p, a in zip(probes, answers, strict=True)))
+    shared_engine.set_adapters([])
+    shared_engine.reset_cache()
+    assert right[1] >= right[0] + 3
