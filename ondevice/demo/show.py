@@ -25,7 +25,7 @@ from ondevice.settings import Settings
 
 # Asked in other words than anything she wrote; the second one needs a memory.
 QUESTIONS = (
-    "Write tomorrow's log entry the way I would, in three short sentences.",
+    "Write a short note for the notice board: the towpath is muddy.",
     "What is my cat called?",
 )
 SECRET = "cat"  # what the fact that is forgotten is about
