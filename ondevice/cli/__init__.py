@@ -28,7 +28,7 @@ COMMANDS = {
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List and check base models."),
     "learn": ("learn", "Learn from the profile: train an adapter, and use it only if it helps."),
-    "train": ("train", "Train a low-rank adapter on text and chats."),
+    "train": ("train", "Train a low-rank adapter on text and chats, or on preferences."),
     "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),
     "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),

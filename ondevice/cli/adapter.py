@@ -131,7 +131,7 @@ def add(
     base = resolve(model or "default", Home.default())
     file = file.expanduser()
     source = _from_peft(file, base) if file.is_dir() else file
-    _ask_trust(source, base, trust)
+    _check_origin(source, base, trust)
     with open_profile(profile) as store:
         registry = AdapterRegistry(store)
         row = registry.add(source, base, name=name or file.stem, scope=scope)
@@ -150,20 +150,24 @@ def _from_peft(folder: Path, base: BaseModel) -> bytes:
     return write_adapter(read_peft(folder, base.header), "F32")
 
 
-def _ask_trust(source: Path | bytes, base: BaseModel, trust: bool) -> None:
-    """Ask before an adapter is added that does not say that it was made for this very base.
+def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
+    """Ask before an adapter of another program is added; say if a GGUF names no base.
 
     It cannot run anything, but it decides what the model says.
     """
     from ondevice.adapters.gguf_lora import read_adapter
 
-    if "base_sha256" not in read_adapter(source, base.header).provenance:
-        confirm(
-            "This adapter was made elsewhere: it can make the model say anything, and only its "
-            f"shapes show that it is for {base.name}. Add it?",
-            yes=trust,
-            option="--trust",
-        )
+    if trust or "base_sha256" in read_adapter(source, base.header).provenance:
+        return
+    if isinstance(source, Path):
+        talk(f"{source.name} names no base model; only its shapes show that it is for {base.name}.")
+        return
+    confirm(
+        "This adapter was made elsewhere: it can make the model say anything, and only its "
+        f"shapes show that it is for {base.name}. Add it?",
+        yes=trust,
+        option="--trust",
+    )
 
 
 @command.command("export")

@@ -56,7 +56,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Train a low-rank adapter on text and chats, or with --method dpo on preferences.
+    """Train a low-rank adapter on text and chats, or on preferences.
 
     The base stays as it is; the adapter goes to --out, for `ondevice adapter add`. An interrupted
     training goes on when the same command is given again.

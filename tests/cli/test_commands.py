@@ -213,7 +213,7 @@ def test_verdicts_in_a_chat(ondevice, monkeypatch):
 
     lines = "/good\nWhat is a lock?\n/edit A box for boats.\n/bad\n/edit\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    code, _, err = ondevice("chat", "--max-tokens", "4", "--no-adapter")
+    code, _, err = ondevice("chat", "--max-tokens", "4", "--no-adapter", "--no-reader")
     assert code == 0
     assert "no answer to judge" in err and "what you wanted instead" in err
     assert "a bad answer" in err and "Nothing was changed" in err
