@@ -29,7 +29,7 @@ QUESTIONS = (
     "What is my cat called?",
 )
 SECRET = "cat"  # what the fact that is forgotten is about
-FAST_SECONDS, SECONDS = 12.0, 100.0  # of training
+FAST_SECONDS, SECONDS = 8.0, 100.0  # of training
 _ANSWER = ChatOptions(temperature=0.0, max_tokens=60)
 
 

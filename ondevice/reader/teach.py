@@ -55,7 +55,7 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 200_000
+    n_tokens: int = 500_000
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
 

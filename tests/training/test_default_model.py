@@ -174,7 +174,9 @@ def test_errors_come_before_any_work(
 ) -> None:
     from ondevice.errors import OndeviceError
 
-    filled = [argument.replace("{}", str(tmp_path)) for argument in arguments]
+    folder = tmp_path / "work"
+    folder.mkdir()
+    filled = [argument.replace("{}", str(folder)) for argument in arguments]
     with pytest.raises(OndeviceError, match=words):
         CliRunner().invoke(cli, ["train", *filled], catch_exceptions=False, standalone_mode=False)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
