@@ -165,6 +165,8 @@ def test_interrupt_leaves_a_usable_engine(engine: LlamaEngine) -> None:
     engine.reset_cache()
     stream = engine.chat(HELLO, ChatOptions(temperature=0, max_tokens=800))
     timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
+    # Programs that a shell starts in the background ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     # The main thread gets the KeyboardInterrupt, wherever it is.
     with pytest.raises(KeyboardInterrupt):
         timer.start()
@@ -172,6 +174,7 @@ def test_interrupt_leaves_a_usable_engine(engine: LlamaEngine) -> None:
             pass
         time.sleep(5)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     stream.cancel()
     engine.reset_cache()
     assert engine.chat(HELLO, GREEDY).read() == expected
