@@ -27,8 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ondevice.learning.options import LearnOptions
-from ondevice.learning.run import learn
 
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
@@ -42,6 +40,8 @@ from ondevice.evaluation.measure import nats_of
 from ondevice.evaluation.report import headline, rows
 from ondevice.evaluation.split import split
 from ondevice.home import Home
+from ondevice.learning.options import LearnOptions
+from ondevice.learning.run import learn
 from ondevice.picture import Dot, Label, Line, Part, Picture
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
