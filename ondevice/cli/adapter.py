@@ -165,7 +165,7 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
     confirm(
         "This adapter was made elsewhere: it can make the model say anything, and only its "
         f"shapes show that it is for {base.name}. Add it?",
-        yes=trust,
+        yes=False,
         option="--trust",
     )
 

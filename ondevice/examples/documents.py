@@ -58,7 +58,7 @@ def pairs_of(preferences: Sequence[Preference], reader: DocumentReader) -> list[
 def _documents(example: Example, reader: DocumentReader) -> Iterator[Document]:
     first = example.messages[0]
     if first.role == "text":
-        yield from _text(first.content, example.key, reader)
+        yield from reader.from_text(first.content, example.key)
         return
     start = 0
     while True:
@@ -74,19 +74,7 @@ def _documents(example: Example, reader: DocumentReader) -> Iterator[Document]:
             break
     last = example.messages[-1]
     if example.kind in ("style", "write"):  # the person's own words: better without a frame
-        yield from _text(last.content, example.key, reader)
-
-
-def _text(text: str, name: str, reader: DocumentReader) -> Iterator[Document]:
-    """Cut a text into documents, without control tokens."""
-    tokens = reader.tokenizer.encode(text, special=False)
-    room = reader.max_length - len(reader.prefix)
-    for start in range(0, len(tokens), room):
-        piece = [*reader.prefix, *tokens[start : start + room]]
-        if len(piece) > 1:
-            supervised = np.ones(len(piece), np.bool_)
-            supervised[0] = False
-            yield Document(np.array(piece, np.int32), supervised, name)
+        yield from reader.from_text(last.content, example.key)
 
 
 def _conversation(
