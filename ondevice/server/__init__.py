@@ -1,0 +1,1 @@
+"""The assistant over HTTP, for programs and for people."""
