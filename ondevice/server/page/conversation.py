@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.errors import OndeviceError
 from ondevice.receipt import Receipt
 from ondevice.reply import Reply
 from ondevice.server.page.http import BadRequestError, Values, events, route
+from ondevice.server.page.jobs import Job
 from ondevice.server.page.memories import as_json
 from ondevice.server.page.page import Page
 
@@ -49,26 +49,30 @@ class Chat:
             raise BadRequestError("Say something.")
         if not page.me.temporary:
             _ = page.profile  # it may have been wiped
-        return events(self._answer(text, redo=values.take("redo", bool, False)))
+        redo = values.take("redo", bool, False)
+        # In one thread, because the assistant's lock belongs to the thread that took it.
+        return events(self._followed(Job(lambda job: self._answer(job, text, redo=redo))))
 
-    def _answer(self, text: str, *, redo: bool) -> Iterator[dict[str, Any]]:
+    @staticmethod
+    def _followed(job: Job) -> Iterator[dict[str, Any] | None]:
+        try:
+            yield from job.follow()
+        finally:  # the reader may have gone: the model stops, what was said so far is kept
+            job.stop()
+
+    def _answer(self, job: Job, text: str, *, redo: bool) -> dict[str, Any]:
         with self._page.engine_lock:
             if redo:
                 self._take_back()
             reply = self._reply = self._page.me.chat(text)
-            pieces = iter(reply)
             try:
-                for piece in pieces:
-                    yield {"piece": piece}
-            except OndeviceError as error:
-                yield {"error": str(error)}
-                return
+                for piece in reply:
+                    job.tell({"piece": piece})
+                    if job.should_stop():
+                        reply.cancel()
             finally:
-                # The reader may have gone: what was said so far is kept, the model stops.
-                reply.cancel()
-                pieces.close()  # type: ignore[attr-defined]
                 self._last = reply.receipt
-            yield {"done": self._receipt(reply)}
+            return {"stage": "done", **self._receipt(reply)}
 
     def _receipt(self, reply: Reply) -> dict[str, Any]:
         receipt = reply.receipt
@@ -82,7 +86,7 @@ class Chat:
             "finish_reason": reply.finish_reason,
             "adapters": reply.adapters,
             "tokens": reply.usage.completion_tokens,
-            "seconds_to_first": reply.timings.first_token,
+            "seconds_to_first": reply.timings.first_token_seconds,
             "tokens_per_second": reply.timings.tokens_per_second,
         }
 
