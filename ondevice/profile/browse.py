@@ -74,9 +74,7 @@ class Browsing(Part):
                 " GROUP BY source_id"
             )
         )
-        return [
-            (source, counts.get(source.id, 0)) for source in self._sources("ORDER BY id DESC")
-        ]
+        return [(source, counts.get(source.id, 0)) for source in self._sources("ORDER BY id DESC")]
 
 
 def _where(wanted: Filter) -> tuple[str, Sequence[Any]]:

@@ -24,6 +24,7 @@ from ondevice.profile import passphrase as phrases
 from ondevice.profile.keyring_store import SystemKeyring
 
 FORMAT = 1
+KEYS_NAME = "keys.json"
 Ask = Callable[[], str]
 Warn = Callable[[str], None]
 
@@ -128,7 +129,7 @@ def shred(home: Home, name: str) -> None:
 
 def keys_path(home: Home, name: str) -> Path:
     """Return where the wrapped keys of the profile called `name` are."""
-    return home.profile(name) / "keys.json"
+    return home.profile(name) / KEYS_NAME
 
 
 def key_file(home: Home, name: str) -> Path:

@@ -1,1 +1,1 @@
-"""The assistant over HTTP, for programs and for people."""
+"""HTTP on loopback: the OpenAI-compatible API, the management API and the web page."""

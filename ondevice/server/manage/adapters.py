@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute
 from ondevice.adapters.reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.profile.records import AdapterRow
-from ondevice.server.page.http import Values, route
-from ondevice.server.page.learning import finite
-from ondevice.server.page.memories import as_json
-from ondevice.server.page.page import Page
+from ondevice.server.manage.http import Values, route
+from ondevice.server.manage.learning import finite
+from ondevice.server.manage.memories import as_json
+from ondevice.server.manage.page import Page
 
 LINEAGE_ROWS = 100  # records of an adapter that are shown
 
@@ -35,39 +35,39 @@ def adapter_routes(page: Page) -> list[BaseRoute]:
         name = values.take("name", str)
         registry = AdapterRegistry(page.profile)
         known = 1.0 if name == READER else registry.get(name).scale
-        with page.engine_lock:
+        with page.model():
             registry.use(name, values.take("scale", float, known))
             page.me.use_adapters(None)
         return list_(values)
 
     def off(values: Values) -> dict[str, Any]:
         page.refuse_while_learning()
-        with page.engine_lock:
+        with page.model():
             AdapterRegistry(page.profile).off(values.take("name", str))
             page.me.use_adapters(None)
         return list_(values)
 
     def roll_back(values: Values) -> dict[str, Any]:
         page.refuse_while_learning()
-        with page.engine_lock:
+        with page.model():
             _, lost = page.profile.roll_back()
             page.me.use_adapters(None)
         return {**list_(values), "lost": lost}
 
     def remove(values: Values) -> dict[str, Any]:
         page.refuse_while_learning()
-        with page.engine_lock:
+        with page.model():
             AdapterRegistry(page.profile).remove(values.take("name", str))
             page.me.use_adapters(None)
         return list_(values)
 
     return [
-        route("GET", "/api/adapters", list_),
-        route("GET", "/api/adapters/{name}", lineage),
-        route("POST", "/api/adapters/use", use),
-        route("POST", "/api/adapters/off", off),
-        route("POST", "/api/adapters/rollback", roll_back),
-        route("POST", "/api/adapters/remove", remove),
+        route(page, "GET", "/adapters", list_),
+        route(page, "GET", "/adapters/{name}", lineage),
+        route(page, "POST", "/adapters/use", use),
+        route(page, "POST", "/adapters/off", off),
+        route(page, "POST", "/adapters/rollback", roll_back),
+        route(page, "POST", "/adapters/remove", remove),
     ]
 
 

@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ondevice.errors import ImportSourceError, OndeviceError
-from ondevice.server.page.http import BadRequestError, Values, error_response, events, route
-from ondevice.server.page.jobs import Event, Job
-from ondevice.server.page.page import Page
+from ondevice.server.errors import error_response
+from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.jobs import Event, Job
+from ondevice.server.manage.page import Page
 
 MAX_FILE = 256 << 20  # bytes
 _MEMORY = Path("/dev/shm")  # files there are never written to a disk
@@ -93,10 +94,10 @@ def import_routes(page: Page) -> list[BaseRoute]:
         return {}
 
     return [
-        Route("/api/imports/file", take_file, methods=["POST"]),
-        route("POST", "/api/imports", start),
-        route("GET", "/api/imports/events", follow),
-        route("POST", "/api/imports/cancel", cancel),
+        Route("/imports/file", take_file, methods=["POST"]),
+        route(page, "POST", "/imports", start),
+        route(page, "GET", "/imports/events", follow),
+        route(page, "POST", "/imports/cancel", cancel),
     ]
 
 

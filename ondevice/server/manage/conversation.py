@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute
 
 from ondevice.receipt import Receipt
 from ondevice.reply import Reply
-from ondevice.server.page.http import BadRequestError, Values, events, route
-from ondevice.server.page.jobs import Job
-from ondevice.server.page.memories import as_json
-from ondevice.server.page.page import Page
+from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.jobs import Job
+from ondevice.server.manage.memories import as_json
+from ondevice.server.manage.page import Page
 
 
 class Chat:
@@ -61,7 +61,7 @@ class Chat:
             job.stop()
 
     def _answer(self, job: Job, text: str, *, redo: bool) -> dict[str, Any]:
-        with self._page.engine_lock:
+        with self._page.model():
             if redo:
                 self._take_back()
             reply = self._reply = self._page.me.chat(text)
@@ -114,7 +114,7 @@ class Chat:
         """Start another conversation, temporary or not."""
         me = self._page.me
         self.stop(values)
-        with self._page.engine_lock:
+        with self._page.model():
             me.new_conversation()
             me.temporary = values.take("temporary", bool, False) or me.profile is None
             self._last = None
@@ -132,9 +132,9 @@ def chat_routes(page: Page) -> list[BaseRoute]:
     """Return the routes of the chat."""
     chat = Chat(page)
     return [
-        route("GET", "/api/state", chat.state),
-        route("POST", "/api/chat", chat.say),
-        route("POST", "/api/chat/stop", chat.stop),
-        route("POST", "/api/chat/new", chat.new),
-        route("POST", "/api/feedback", chat.feedback),
+        route(page, "GET", "/state", chat.state),
+        route(page, "POST", "/chat", chat.say),
+        route(page, "POST", "/chat/stop", chat.stop),
+        route(page, "POST", "/chat/new", chat.new),
+        route(page, "POST", "/feedback", chat.feedback),
     ]

@@ -12,9 +12,9 @@ from ondevice.evaluation.report import as_json as evaluation_json
 from ondevice.learning.options import METHODS, LearnEvent, LearnOptions
 from ondevice.learning.report import LearnReport
 from ondevice.learning.run import Preview
-from ondevice.server.page.http import BadRequestError, Values, events, route
-from ondevice.server.page.jobs import Event, Job
-from ondevice.server.page.page import Page
+from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.jobs import Event, Job
+from ondevice.server.manage.page import Page
 
 
 def learning_routes(page: Page) -> list[BaseRoute]:
@@ -23,7 +23,7 @@ def learning_routes(page: Page) -> list[BaseRoute]:
     def estimate(values: Values) -> dict[str, Any]:
         page.refuse_while_learning()
         _ = page.profile
-        with page.engine_lock:
+        with page.model():
             return _preview_json(page.me.preview_learning(_options(values)))
 
     def start(values: Values) -> dict[str, Any]:
@@ -43,10 +43,10 @@ def learning_routes(page: Page) -> list[BaseRoute]:
         return {}
 
     return [
-        route("POST", "/api/learn/estimate", estimate),
-        route("POST", "/api/learn", start),
-        route("GET", "/api/learn/events", follow),
-        route("POST", "/api/learn/stop", stop),
+        route(page, "POST", "/learn/estimate", estimate),
+        route(page, "POST", "/learn", start),
+        route(page, "GET", "/learn/events", follow),
+        route(page, "POST", "/learn/stop", stop),
     ]
 
 
@@ -70,7 +70,7 @@ def _learn(page: Page, options: LearnOptions, job: Job) -> Event:
         if event.stage != "done":
             job.tell(finite(dataclasses.asdict(event)))
 
-    with page.engine_lock:
+    with page.model():
         report = page.me.learn(options, tell=tell, should_stop=job.should_stop)
     return {"stage": "done", "report": _report_json(page, report)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -11,13 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ondevice.errors import (
-    AdapterNotFoundError,
-    LearningError,
-    OndeviceError,
-    ProfileLockedError,
-    RecordNotFoundError,
-)
+from ondevice.errors import OndeviceError
+from ondevice.server.errors import ApiError, error_response
+from ondevice.server.manage.page import Page
 
 MAX_JSON = 4 << 20  # bytes: 20,000 ids are half a megabyte
 
@@ -25,8 +22,12 @@ Value = TypeVar("Value")
 _REQUIRED: Any = object()
 
 
-class BadRequestError(OndeviceError):
+class BadRequestError(ApiError):
     """A request does not say what it should."""
+
+    def __init__(self, message: str) -> None:
+        """Refuse with `message`, one sentence."""
+        super().__init__(400, message, code="bad_request")
 
 
 class Values(dict[str, Any]):
@@ -66,10 +67,11 @@ class Values(dict[str, Any]):
 Handler = Callable[[Values], Any]
 
 
-def route(method: str, path: str, handler: Handler) -> Route:
+def route(page: Page, method: str, path: str, handler: Handler) -> Route:
     """Return a route that calls `handler` in a thread and answers with JSON, or with its events."""
 
     async def endpoint(request: Request) -> Response:
+        page.loop = asyncio.get_running_loop()
         try:
             values = await values_of(request)
             result = await run_in_threadpool(handler, values)
@@ -106,19 +108,6 @@ async def values_of(request: Request) -> Values:
     return Values({**fields, **values})
 
 
-def error_response(error: OndeviceError) -> JSONResponse:
-    """Return an error as OpenAI's clients know it."""
-    status = 400
-    if isinstance(error, RecordNotFoundError | AdapterNotFoundError):
-        status = 404
-    elif isinstance(error, LearningError):
-        status = 409
-    elif isinstance(error, ProfileLockedError):
-        status = 423
-    body = {"message": str(error), "type": type(error).__name__, "param": None, "code": None}
-    return JSONResponse({"error": body}, status_code=status)
-
-
 def events(made: Iterable[dict[str, Any] | None]) -> StreamingResponse:
     """Return events as a stream of server-sent events; None becomes a comment."""
 
@@ -129,5 +118,3 @@ def events(made: Iterable[dict[str, Any] | None]) -> StreamingResponse:
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
-
-

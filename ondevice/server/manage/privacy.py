@@ -8,10 +8,11 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.profile import keys
 from ondevice.profile.browse import Filter
-from ondevice.server.page.http import BadRequestError, Values, route
-from ondevice.server.page.page import Page
+from ondevice.profile.keys import KEYS_NAME
+from ondevice.profile.store import Profile
+from ondevice.server.manage.http import BadRequestError, Values, route
+from ondevice.server.manage.page import Page
 
 
 def privacy_routes(page: Page) -> list[BaseRoute]:
@@ -24,7 +25,7 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             "profile": profile.name,
             "folder": str(profile.folder),
             "bytes": sum(path.stat().st_size for path in files),
-            "keys": key_kinds(page, profile.name),
+            "keys": key_kinds(profile),
             "facts": profile.count(Filter(kinds=("fact",))),
             "passages": profile.count(Filter(kinds=("passage",))),
             "turns": profile.count(Filter(kinds=("turn",))),
@@ -41,7 +42,7 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
         if values.take("confirm", str) != profile.name:
             raise BadRequestError("Type the name of the profile to confirm.")
         page.jobs.stop_all()
-        with page.engine_lock:
+        with page.model():
             page.wiped = True
             page.me.engine.set_adapters([])
             page.me.engine.reset_cache()
@@ -51,13 +52,13 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
         return {"wiped": profile.name}
 
     return [
-        route("GET", "/api/privacy", state),
-        route("GET", "/api/settings", settings),
-        route("POST", "/api/privacy/wipe", wipe),
+        route(page, "GET", "/privacy", state),
+        route(page, "GET", "/settings", settings),
+        route(page, "POST", "/privacy/wipe", wipe),
     ]
 
 
-def key_kinds(page: Page, name: str) -> list[str]:
+def key_kinds(profile: Profile) -> list[str]:
     """Return what opens a profile: "keyring", "passphrase" or "file"."""
-    stored = json.loads(keys.keys_path(page.home, name).read_text(encoding="utf-8"))
+    stored = json.loads((profile.folder / KEYS_NAME).read_text(encoding="utf-8"))
     return [str(wrap.get("kind")) for wrap in stored.get("wraps", [])]

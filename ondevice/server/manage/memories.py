@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute
 from ondevice.profile.browse import Filter
 from ondevice.profile.records import CATEGORIES, AnyRecord, Fact, ForgetPreview, Source
 from ondevice.recall.facts import candidate_for
-from ondevice.server.page.http import BadRequestError, Values, route
-from ondevice.server.page.page import Page
+from ondevice.server.manage.http import BadRequestError, Values, route
+from ondevice.server.manage.page import Page
 
 MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted
@@ -85,14 +85,14 @@ def memory_routes(page: Page) -> list[BaseRoute]:
         return {"records": len(report.records), "adapters_stale": list(report.adapters_stale)}
 
     return [
-        route("GET", "/api/memories", browse),
-        route("GET", "/api/memories/ids", ids),
-        route("GET", "/api/sources", sources),
-        route("POST", "/api/memories", add),
-        route("POST", "/api/memories/approve", approve),
-        route("POST", "/api/memories/forget/preview", preview),
-        route("POST", "/api/memories/forget", forget),
-        route("PATCH", "/api/memories/{id}", edit),
+        route(page, "GET", "/memories", browse),
+        route(page, "GET", "/memories/ids", ids),
+        route(page, "GET", "/sources", sources),
+        route(page, "POST", "/memories", add),
+        route(page, "POST", "/memories/approve", approve),
+        route(page, "POST", "/memories/forget/preview", preview),
+        route(page, "POST", "/memories/forget", forget),
+        route(page, "PATCH", "/memories/{id}", edit),
     ]
 
 
