@@ -2,7 +2,8 @@
 
 import { el, svg } from "./dom.js";
 
-const WIDTH = 640;
+// Drawn for the width of the screen, so that the words keep their size.
+const WIDTH = matchMedia("(max-width: 44rem)").matches ? 340 : 640;
 
 /** Draw a loss curve; points are [step, loss]. */
 export function lossCurve(losses, heldOut, nSteps) {

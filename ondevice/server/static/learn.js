@@ -19,8 +19,8 @@ export function create() {
   const run = el("div", { "aria-live": "off" });
   const node = el("div", { class: "view" }, heading("Learn"),
     el("p", { class: "lead" }, "An adapter learns how you write and choose. It is judged on records that were held back, and used only if it helps."),
-    el("div", { class: "card" }, el("div", { class: "row" }, el("label", {}, "Minutes", minutes), el("label", {}, quick, "judge quickly"), el("label", {}, scratch, "start from scratch"),
-      el("span", { class: "grow" }), estimate, start, stop)), plan, run);
+    el("div", { class: "card" }, el("div", { class: "row" }, el("label", {}, "Minutes", minutes), el("label", {}, quick, "judge quickly"), el("label", {}, scratch, "start from scratch")),
+    el("div", { class: "row go" }, stop, estimate, start)), plan, run);
   let following = false;
 
   function options() {

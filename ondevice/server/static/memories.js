@@ -21,7 +21,7 @@ export function create() {
   const count = el("p", { class: "quiet small", role: "status", id: "count" });
   const bar = el("div", { class: "row bar", hidden: true });
   const list = virtualList({
-    rowHeight: 66, label: "Memories", render: row,
+    rowHeight: matchMedia("(max-width: 44rem)").matches ? 92 : 66, label: "Memories", render: row,
     fetchPage: (offset, limit, signal) => get("/api/memories", { ...filter(), offset, limit }, signal),
   });
   const text = el("input", { type: "text", placeholder: "Tell me something about you", "aria-label": "Something to remember", class: "grow" });
