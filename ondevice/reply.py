@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, Usage
+from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, TokenLikelihood, Usage
 from ondevice.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class Reply:
         """Seconds to the first token, tokens per second."""
         assert self._stream is not None, "iterate first"
         return self._stream.timings
+
+    @property
+    def likelihoods(self) -> Sequence[TokenLikelihood]:
+        """Of the tokens so far, if the options ask for `logprobs`."""
+        return self._stream.likelihoods if self._stream is not None else ()
 
     @property
     def finish_reason(self) -> str:
