@@ -27,7 +27,7 @@ from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.client_reply import ClientConversations, ClientReply, MemoryUse
 from ondevice.conversation import Conversation, Exchange
-from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
+from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, Engine
 from ondevice.errors import AdapterStaleError, OndeviceError
 from ondevice.home import Home
 from ondevice.profile.store import Profile
@@ -208,6 +208,22 @@ class Assistant(LearnsFromProfile):
         """
         options = options or ChatOptions.from_settings(self.settings.generation)
         return ClientReply(self, messages, options, memory, adapters)
+
+    def complete(
+        self,
+        prompt: str,
+        options: ChatOptions,
+        *,
+        adapters: Sequence[tuple[str, float | None]] | None = None,
+    ) -> ChatStream:
+        """Go on with the text `prompt`, without memory; `adapters` as in `respond`."""
+        with self._turn_lock:
+            wanted = self._adapters_wanted
+            try:
+                self.use_adapters(wanted if adapters is None else adapters)
+                return self.engine.complete(prompt, options)
+            finally:
+                self._adapters_wanted = wanted
 
     def new_conversation(self) -> None:
         """Forget the transcript (not the profile): the next turn starts a conversation."""

@@ -116,8 +116,8 @@ class ClientReply(Reply):
             me._prefix_ready, me._prefix_facts = known.prefix_ready, known.prefix_facts
             me.temporary = me.temporary or self._memory == "off"
             me._read_only = self._memory == "read-only"
-            # Another profile's assistant may have used the engine since.
-            me.use_adapters(me._adapters_wanted if self._adapters is None else self._adapters)
+            if self._adapters is not None:
+                me._adapters_wanted = list(self._adapters)
             yield
         finally:
             me.clients.current, me._read_only = None, False
@@ -131,8 +131,6 @@ class ClientReply(Reply):
             ) = own
             if me._generation != generation:
                 me._rebuild()
-            elif self._adapters is not None:
-                me._apply_adapters()
 
     def _remember(self) -> None:
         me = self._assistant

@@ -72,6 +72,7 @@ class Reply:
 
     def _run(self) -> Iterator[str]:
         me = self._assistant
+        me._apply_adapters()  # the last answer may have had others
         content = me._begin(self._question, self._options, self.receipt)
         self.adapters = [use.name for use in me.engine.active_adapters]
         self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)
