@@ -32,6 +32,7 @@ COMMANDS = {
     "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),
     "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
+    "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 

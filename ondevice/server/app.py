@@ -21,6 +21,7 @@ from ondevice.server.access import Access
 from ondevice.server.errors import ApiError, error_response
 from ondevice.server.limits import Limits
 from ondevice.server.manage.page import Page
+from ondevice.server.openapi import openapi
 from ondevice.server.security import Gate
 from ondevice.server.state import OpenProfile, ServerState, state_of
 
@@ -66,6 +67,7 @@ def create_app(
 
     routes: list[BaseRoute] = [
         Route("/health", health, methods=["GET"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
         *entry.routes(),
         Mount("/v1", routes=openai.routes()),
         Mount("/api", routes=manage.routes(page)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -42,6 +43,7 @@ class ServerState:
         self.access = access
         self.limits = limits
         self.queue = GenerationQueue(limits.queued, limits.wait_seconds)
+        self.embedding = CapacityLimiter(1)  # an embedding uses every core already
         self._open_profile = open_profile
         self._others: dict[str, Assistant] = {}
         self._opening = threading.Lock()
