@@ -32,10 +32,20 @@ def script():
     return ["Hello **there**."]
 
 
+@pytest.fixture(scope="session")
+def embedder():
+    return Embedder()
+
+
 @pytest.fixture
-def me(home, script):
-    profile = Profile.create(home, "default", passphrase="only for tests")
-    assistant = Assistant(FakeEngine(lambda _: script[0]), profile, Embedder(), Settings())
+def profile(home):
+    with Profile.create(home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def me(profile, script, embedder):
+    assistant = Assistant(FakeEngine(lambda _: script[0]), profile, embedder, Settings())
     yield assistant
     assistant.close()
 
