@@ -37,7 +37,7 @@ export function create() {
   async function exportIt() {
     const first = el("input", { type: "password", "aria-label": "Passphrase", autocomplete: "new-password", placeholder: "Passphrase" });
     const second = el("input", { type: "password", "aria-label": "Passphrase again", autocomplete: "new-password", placeholder: "Once more" });
-    const given = await ask("A passphrase for the export", el("div", { class: "stack" }, el("p", {}, "Whoever has the file and the passphrase can read everything. Nobody can open it without."), first, second), [
+    const given = await ask("A passphrase for the export", el("form", { class: "stack", onsubmit: (event) => event.preventDefault() }, el("p", {}, "Whoever has the file and the passphrase can read everything. Nobody can open it without."), first, second), [
       { label: "Cancel", value: () => null }, { label: "Export", value: () => [first.value, second.value], kind: "main" }]);
     if (given === null) return;
     if (given[0] !== given[1]) throw new Error("The two passphrases differ; nothing was exported.");
