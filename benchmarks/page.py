@@ -123,6 +123,7 @@ def measure(count: int, repeats: int) -> dict[str, list[float]]:
                 browser.enter()
                 found = {"first paint": paint(browser, "/", repeats)}
                 found["  beside it: the icon alone"] = paint(browser, "/icon.svg", repeats)
+                driver.get(f"{address}/")
                 browser.go("memories")
                 browser.says(f"{count:,} memories", "#count")
                 queries = [q for q in QUERIES for _ in range(repeats // 2)]
