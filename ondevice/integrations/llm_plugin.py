@@ -63,7 +63,8 @@ class OnDevice(llm.Model):
                 me.new_conversation()
                 me.system = prompt.system or None
                 for earlier in conversation.responses if conversation is not None else ():
-                    exchange = Exchange(earlier.prompt.prompt or "", earlier.text_or_raise())
+                    assert isinstance(earlier, llm.Response)
+                    exchange = Exchange(earlier.prompt.prompt or "", earlier.text())
                     me.conversation.exchanges.append(exchange)
                 reply = me.chat(prompt.prompt or "", _options(me, prompt.options))
                 if stream:

@@ -14,7 +14,8 @@ ANNA = ImportOptions(me=("anna@example.org",))
 
 def mail(body, *, sender="Anna <anna@example.org>", headers="", identity="1", start=True):
     first = b"From anna@example.org Mon Jan  1 10:00:00 2024\n" if start else b""
-    head = f"From: {sender}\nMessage-ID: <{identity}@x>\nDate: Mon, 1 Jan 2024 10:00:00 +0100\n{headers}\n"
+    date = "Mon, 1 Jan 2024 10:00:00 +0100"
+    head = f"From: {sender}\nMessage-ID: <{identity}@x>\nDate: {date}\n{headers}\n"
     return first + head.encode() + (body if isinstance(body, bytes) else body.encode()) + b"\n\n"
 
 
