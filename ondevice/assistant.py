@@ -148,7 +148,7 @@ class Assistant(LearnsFromProfile):
             warn=warn,
         )
         try:
-            store.expire(settings.retention)
+            forgetting.expire(store, settings.retention)
             engine = LlamaEngine(base, settings.model, home)
         except BaseException:
             store.close()

@@ -30,7 +30,7 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
            FROM memory_used u WHERE u.number = r.number) END
 FROM record r LEFT JOIN fact f USING (number) """
 
-_SOURCE = "SELECT id, kind, name, sha256, time, scope FROM source "
+_SOURCE = "SELECT id, kind, name, sha256, time, scope, key FROM source "
 _FEEDBACK = "SELECT id, turn_id, verdict, text, time, answered_by FROM feedback "
 _ADAPTER = """
 SELECT id, name, file_sha256, base_sha256, rank, alpha, scale, state,
