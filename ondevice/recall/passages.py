@@ -194,7 +194,7 @@ class _Writer:
         if target.has(passage):
             return
         if target.stored:  # the file is another one than that which was cut off
-            self._profile.forget(*(passage.id for passage in target.stored))
+            self._profile.forget([passage.id for passage in target.stored])
             target.stored = []
         self._batch.append((target, passage))
         if len(self._batch) >= BATCH_PASSAGES:
@@ -204,7 +204,7 @@ class _Writer:
         """Note that the document begun last is complete."""
         target = self._targets[-1]
         if target.stored:
-            self._profile.forget(*(passage.id for passage in target.stored))
+            self._profile.forget([passage.id for passage in target.stored])
             target.stored = []
         target.ended = True
 

@@ -80,7 +80,7 @@ def test_what_another_process_forgets_is_not_found(home):
     async def conversation(client, call):
         assert (await call("search_memory", query="dog"))[1]
         with Profile.open(home) as profile:
-            profile.forget(profile.facts()[0].id)
+            profile.forget([profile.facts()[0].id])
         assert (await call("search_memory", query="dog"))[1] == []
 
     talk(conversation)
