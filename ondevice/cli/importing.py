@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from ondevice.cli._output import json_option, print_json, talk
+from ondevice.cli._output import json_option, print_json, shows_progress, talk
 from ondevice.cli._session import existing_paths, open_profile, profile_option, scope_option
 
 
@@ -28,7 +26,7 @@ def command(paths: tuple[str, ...], profile: str | None, scope: str | None, as_j
     from ondevice.settings import RecallSettings
 
     with open_profile(profile) as store:
-        with _Progress(sys.stderr.isatty()) as progress:
+        with _Progress(shows_progress()) as progress:
             report = ingest(
                 store,
                 Embedder(),
