@@ -31,8 +31,9 @@ TURN_TOKENS = 12  # of the chat format, around a question and its answer
 _COUNTS = ((0, 0, 2), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 42), ("hint", 26), ("unknown", 10), ("preference", 14), ("neutral", 5), ("told", 5),
+    ("direct", 38), ("hint", 28), ("unknown", 9), ("preference", 18), ("neutral", 4), ("told", 5),
 )  # fmt: skip
+_GO_ON = 0.15  # of the talks in which all was asked: something that is not known
 _CHANGED = 0.15  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 
@@ -124,7 +125,8 @@ class _Dialogue:
         rng = self.rng
         low, high, _ = rng.choices(_COUNTS, [weight for *_, weight in _COUNTS])[0]
         n_notes = rng.randint(low, high)
-        n_preferences = min(n_notes, rng.choice((0, 0, 1, 1, 2, 3)))
+        n_preferences = rng.choice((0, 0, 1, 1, 2, 3)) if n_notes > 3 else rng.choice((0, 0, 1))
+        n_preferences = min(n_notes, n_preferences)
         world = self.maker.world(n_notes - n_preferences)
         preferences = self.maker.preferences(n_preferences)
         if n_notes and rng.random() < _ORDERS:
@@ -136,7 +138,10 @@ class _Dialogue:
         n_turns = rng.choice((1, 2, 1 + n_notes, 1 + n_notes)) if n_notes else 1
         n_turns = n_turns if n_notes > 1 else rng.choice((1, 1, 2))
         for _ in range(n_turns):
-            user, answer = self._turn()
+            turn = self._turn()
+            if turn is None:
+                break
+            user, answer = turn
             cost = self.count(user) + self.count(answer) + TURN_TOKENS
             if cost > self.room:
                 self.cut = False
@@ -188,8 +193,12 @@ class _Dialogue:
         self.known[new.place] = new
         return [*notes[:where], text, *notes[where:]]
 
-    def _turn(self) -> tuple[str, str]:
-        """Return what the user sends, with notes beside it, and the answer."""
+    def _turn(self) -> tuple[str, str] | None:
+        """Return what the user sends, with notes beside it, and the answer; None to end the talk.
+
+        When everything known has been asked for the talk mostly ends: going on with what is not
+        known would teach that few notes mean no answer.
+        """
         kinds, weights = zip(*_KINDS, strict=True)
         kind = self.rng.choices(kinds, weights)[0]
         makers: dict[str, Callable[[], tuple[str, str, list[tuple[str, str]]] | None]] = {
@@ -200,7 +209,12 @@ class _Dialogue:
             "neutral": self._neutral,
             "told": self._told,
         }
-        text, answer, needed = makers[kind]() or self._hint() or self._unknown()
+        made = makers[kind]() or self._hint() or self._preference()
+        if made is None and (not self.known or self.rng.random() < _GO_ON):
+            made = self._unknown()
+        if made is None:
+            return None
+        text, answer, needed = made
         return turn_of(text, self._beside(needed), self.count), answer
 
     def _beside(self, needed: list[tuple[str, str]]) -> Memories:
@@ -291,7 +305,7 @@ class _Dialogue:
             what, who = self.maker.same_of_another(near, taken) or (what, who)
         elif near and chance < 0.6:  # something else about the same person
             what, who = self.maker.place(taken, rng.choice(near).owner)
-        if who.is_user and what.hints and rng.random() < 0.2:
+        if who.is_user and what.hints and rng.random() < 0.04:
             return rng.choice(what.hints), UNKNOWN, []
         question = self.maker.question(Statement(what, who, "", what.states[0]))
         return question, UNKNOWN, []

@@ -38,11 +38,16 @@ def nouns(text: str) -> dict[str, str]:
 
 _IS = """{p} NOUN is {x}. / {p} NOUN is {x}. / {x} is {p} NOUN. / {s} gave {x} as {p} NOUN. /
     {s} said that {p} NOUN is {x}. / {s} [has|have] {x} as {p} NOUN. / {p} NOUN has been {x} for a while. /
-    {p} current NOUN is {x}."""
+    {p} current NOUN is {x}. / When it comes to {p} NOUN, {x} is right. / If somebody asks for {p} NOUN, say {x}. /
+    {p} NOUN, by the way, is {x}. / {x}, that is {p} NOUN. / {p} NOUN ({x}). / With {p} NOUN one thing is sure: {x}. /
+    Concerning {p} NOUN, {s} said {x}. / {p} NOUN - {x} / {x} was noted as {p} NOUN. / What {s} told about {p} NOUN is {x}. /
+    NOUN of {s}: {x}, nothing else. / It is {x} that {s} [has|have] as {p} NOUN. / {p} NOUN should be {x}."""
 _WHAT = """What is {p} NOUN? / What is {p} NOUN? / What's {p} NOUN? / Do you know {p} NOUN? / Can you tell me {p} NOUN? /
     {p} NOUN, what was it again? / Remind me of {p} NOUN. / I need {p} NOUN. / What did I say {p} NOUN is? /
     Any idea what {p} NOUN is? / Could you remind me what {p} NOUN is? / What do you have for {p} NOUN? /
-    I can't remember {p} NOUN. / Give me {p} NOUN. / Do you still know what {p} NOUN is?"""
+    I can't remember {p} NOUN. / Give me {p} NOUN. / Do you still know what {p} NOUN is? / Which is {p} NOUN? /
+    Say {p} NOUN once more. / Look for {p} NOUN in your notes. / Did I mention {p} NOUN? / {p} NOUN, please. /
+    I am asking for {p} NOUN. / What is written about {p} NOUN? / Help me out with {p} NOUN. / {p} NOUN is what?"""
 
 CODES = family("code", _IS, _WHAT, nouns("""
     locker code: I am standing in front of my locker at the gym. What do I type?
@@ -222,10 +227,14 @@ WHO = (
 )  # fmt: skip
 
 _CALLED = """{p} NOUN is called {x}. / {p} NOUN is called {x}. / {p} NOUN's name is {x}. / {s} [has|have] a NOUN called {x}. /
-    {x} is {p} NOUN. / {p} NOUN goes by the name of {x}. / {s} introduced {p} NOUN as {x}."""
+    {x} is {p} NOUN. / {p} NOUN goes by the name of {x}. / {s} introduced {p} NOUN as {x}. / {p} NOUN answers to {x}. /
+    {p} NOUN {x} was there too. / {p} NOUN, {x}, is well. / Everybody calls {p} NOUN {x}. / {x}: so {p} NOUN is called. /
+    When {s} [speaks|speak] of {p} NOUN, {s} [means|mean] {x}. / As a NOUN, {s} [has|have] {x}."""
 _NAME = """What is {p} NOUN called? / What is {p} NOUN called? / What is the name of {p} NOUN? / What's {p} NOUN's name? /
     Do you remember what {p} NOUN is called? / What was {p} NOUN's name again? / Name {p} NOUN. / Who is {p} NOUN? /
-    I forgot the name of {p} NOUN. / Remind me what {p} NOUN is called. / What do I call {p} NOUN?"""
+    I forgot the name of {p} NOUN. / Remind me what {p} NOUN is called. / What do I call {p} NOUN? /
+    What does everybody call {p} NOUN? / Give me the name of {p} NOUN. / {p} NOUN, what is the name? / Say the name of {p} NOUN. /
+    I am trying to remember what {p} NOUN is called. / Under which name do you know {p} NOUN?"""
 PEOPLE = family("name", _CALLED, _NAME, nouns("""
     sister: Which girl grew up with me?
     brother: Which boy grew up with me?
@@ -276,9 +285,11 @@ PETS = family("pet_name", _CALLED, _NAME, nouns("""
     """), " name")  # fmt: skip
 
 _KEEPS = """{s} [keeps|keep] {p} NOUN {x}. / {p} NOUN is {x}. / {p} NOUN can be found {x}. / {s} left {p} NOUN {x}. /
-    {s} [hides|hide] {p} NOUN {x}. / {s} always [puts|put] {p} NOUN {x}."""
+    {s} [hides|hide] {p} NOUN {x}. / {s} always [puts|put] {p} NOUN {x}. / {x} is where {p} NOUN belongs. /
+    Whoever needs {p} NOUN finds it {x}. / {p} NOUN has its place {x}. / {p} NOUN stays {x}."""
 _WHERE = """Where is {p} NOUN? / Where is {p} NOUN? / Where [does|do] {s} keep {p} NOUN? / Where did {s} leave {p} NOUN? /
-    I am looking for {p} NOUN. / Have you any idea where {p} NOUN is? / Where [does|do] {s} hide {p} NOUN? / Where do I find {p} NOUN?"""
+    I am looking for {p} NOUN. / Have you any idea where {p} NOUN is? / Where [does|do] {s} hide {p} NOUN? / Where do I find {p} NOUN? /
+    In which place is {p} NOUN? / I need to get {p} NOUN. Where is it? / Tell me where {p} NOUN is. / Where must one look for {p} NOUN?"""
 PLACES = family("place", _KEEPS, _WHERE, nouns("""
     spare key: I locked myself out. Where should I look?
     umbrella: It is raining. Where do I look?

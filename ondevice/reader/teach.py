@@ -38,9 +38,10 @@ _SPARE_TOKENS = 128  # that a dialogue may be longer than was counted
 
 def _default_recipe() -> Recipe:
     return Recipe(
-        rank=16,
+        rank=32,
+        alpha=64.0,
         modules="attn_q,attn_v",
-        learning_rate=1e-3,
+        learning_rate=8e-4,
         epochs=1.0,
         tokens_per_step=512,
         max_length=640,
@@ -55,7 +56,7 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 500_000
+    n_tokens: int = 1_500_000
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
 
