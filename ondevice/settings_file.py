@@ -63,7 +63,7 @@ def _parsed(name: str, text: str, default: Value) -> Value:
     if isinstance(default, bool):
         if lower in ("true", "yes", "on", "false", "no", "off"):
             return lower in ("true", "yes", "on")
-        raise SettingsError(f"'{name}' is true or false, not '{text}'.")
+        raise SettingsError(f"'{name}' is true or false, not '{text}'; give one of them.")
     if isinstance(default, str):
         return text
     try:

@@ -23,7 +23,12 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 def print_json(value: object) -> None:
     """Print `value` as indented JSON; dataclasses become objects."""
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return what `print_json` prints."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
 
 
 def _plain(value: object) -> object:

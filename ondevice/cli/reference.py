@@ -1,17 +1,19 @@
 """The documentation of every command, written from the commands themselves.
 
-python -m ondevice.cli.reference        writes docs/commands.md
+python -m ondevice.cli.reference        writes docs/commands.md and docs/schemas/*.json
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from ondevice.cli import CONTEXT_SETTINGS, cli
+from ondevice.cli.schemas import schemas
 from ondevice.settings import Settings
 from ondevice.settings_file import flat
 
@@ -90,7 +92,22 @@ def _settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def files() -> dict[str, str]:
+    """Return every generated file: its path below docs, and its text."""
+    written = {"commands.md": render()}
+    for name, schema in schemas().items():
+        whole = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"ondevice {name} --json",
+            **schema,
+        }
+        path = f"schemas/{name.replace(' ', '-')}.json"
+        written[path] = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    return written
+
+
 if __name__ == "__main__":
-    target = Path("docs") / "commands.md"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(render(), encoding="utf-8")
+    for name, text in files().items():
+        target = Path("docs") / name
+        target.parent.mkdir(exist_ok=True, parents=True)
+        target.write_text(text, encoding="utf-8")

@@ -169,7 +169,9 @@ def train(
     """
     recipe = recipe or Recipe()
     if out is not None and not out.parent.is_dir():
-        raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
+        raise TrainingError(
+            f"There is no folder {out.parent} to write the adapter into; create it."
+        )
     weights = Weights(base.header, n_ctx)
     below = [(read_adapter(source, base.header), scale) for source, scale in on]
     items = read_items(base, data, recipe, weights)
