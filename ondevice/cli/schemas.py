@@ -1,6 +1,6 @@
 """What `--json` prints, as JSON Schema: one for each command, derived from its dataclasses.
 
-`python -m ondevice.cli.reference` writes them to docs/schemas. Tests hold every output against them.
+`python -m ondevice.cli.reference` writes them to docs/schemas. Tests hold outputs against them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ def schemas() -> dict[str, Schema]:
     from ondevice.base.models import ListedModel
     from ondevice.base.origin import Origin
     from ondevice.cli.doctor import Finding
-    from ondevice.profile.adapter_rows import AdapterRow
-    from ondevice.profile.records import Fact
+    from ondevice.profile.records import AdapterRow, Fact
     from ondevice.recall.passages import IngestReport
 
     fact, adapter = of(Fact), of(AdapterRow)
@@ -91,8 +90,8 @@ def record(**properties: Schema) -> Schema:
 
 
 def extended(schema: Schema, **properties: Schema) -> Schema:
-    """Return the object schema with more properties, all required."""
-    return {**record(**schema["properties"], **properties)}
+    """Return the object schema with more properties, all required; its own ones come first."""
+    return record(**{**properties, **schema["properties"]})
 
 
 def listing(item: Schema) -> Schema:

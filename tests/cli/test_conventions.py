@@ -83,7 +83,8 @@ def test_settings(ondevice, home):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("no.such", "1"), ("generation", "1"), ("generation.top_k", "1.5"), ("generation.top_p", "nan"),
+    [("no.such", "1"), ("generation", "1"), ("generation.top_k", "1.5"),
+     ("generation.top_p", "nan"),
      ("learning.paraphrases", "perhaps")],
 )  # fmt: skip
 def test_wrong_settings_change_nothing(ondevice, home, name, value):

@@ -81,7 +81,7 @@ def test_adapters_and_scores(ondevice, checked_json, make_adapter, tmp_path):
         ("score", "--data", str(text)),
         ("model", "check"),
     ):
-        code, out, err = ondevice(*arguments, "--json")
+        code, _, err = ondevice(*arguments, "--json")
         assert code == 0, (arguments, err)
     assert {"adapter list", "adapter show", "adapter diff", "score"} <= checked_json
 
