@@ -99,7 +99,8 @@ def pull(model: str, revision: str | None, sha256: str | None, as_json: bool) ->
         raise
     if as_json:
         values = dataclasses.asdict(pulled)
-        print_json({**values, **values.pop("origin")})
+        origin = values.pop("origin")
+        print_json({**values, **origin})
         return
     _report(pulled)
 
