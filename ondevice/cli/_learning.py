@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+<<<<<<< HEAD
 from ondevice.cli._output import shows_progress, size, talk
+=======
+from ondevice.cli._output import clock, size, talk
+>>>>>>> main
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -127,12 +131,6 @@ class _Bars:
         if training.memory_bytes is not None:
             parts.append(size(training.memory_bytes))
         return "  ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as people read it: `2:05`."""
-    minutes, left = divmod(round(seconds), 60)
-    return f"{minutes}:{left:02d}"
 
 
 def talk_of_preview(preview: Preview) -> None:

@@ -111,6 +111,12 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.2f} GB"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration as people read it: `2:05`."""
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes}:{left:02d}"
+
+
 def day(seconds: float | None) -> str:
     """Return a Unix time as a local date and time, to the minute."""
     if seconds is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ondevice.base.models import BaseModel
     from ondevice.home import Home
     from ondevice.training.data import Document
-    from ondevice.training.score import Score
+    from ondevice.training.scoring import Score
 
 
 @click.command("score")
@@ -51,7 +51,7 @@ def command(
     from ondevice.adapters.reader import needed_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
-    from ondevice.training.score import read_documents, score
+    from ondevice.training.scoring import read_documents, score
 
     home = Home.default()
     model = resolve(base, home)
@@ -93,7 +93,7 @@ def _score_by_llama(
     from ondevice.engine.llama import LlamaEngine
     from ondevice.engine.protocol import AdapterUse
     from ondevice.settings import ModelSettings
-    from ondevice.training.score import score_with
+    from ondevice.training.scoring import score_with
 
     uses = []
     for source, scale in files:
