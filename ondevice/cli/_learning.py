@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+<<<<<<< HEAD
+from ondevice.cli._output import shows_progress, size, talk
+=======
 from ondevice.cli._output import clock, size, talk
+>>>>>>> main
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,7 +41,7 @@ def display(as_json: bool) -> Iterator[Show]:
     """Yield a callback that shows events: JSON lines, a live bar, or a line a stage."""
     if as_json:
         yield _print_event
-    elif sys.stderr.isatty():
+    elif shows_progress():
         with _progress() as progress:
             yield _Bars(progress)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli._complete import complete_adapters, complete_models
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ondevice.profile.records import AdapterRow
     from ondevice.profile.store import Profile
 
-model_option = click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+model_option = click.option(
+    "-m", "--model", metavar="NAME|FILE", shell_complete=complete_models, help="The base model."
+)
 
 
 @click.group("adapter")
@@ -172,7 +175,7 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
 
 
 @command.command("export")
-@click.argument("adapter", metavar="NAME|FILE")
+@click.argument("adapter", metavar="NAME|FILE", shell_complete=complete_adapters)
 @click.option("--peft", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",
@@ -235,7 +238,7 @@ def export(
 
 
 @command.command("use")
-@click.argument("adapter", metavar="NAME[:SCALE]")
+@click.argument("adapter", metavar="NAME[:SCALE]", shell_complete=complete_adapters)
 @profile_option
 def use(adapter: str, profile: str | None) -> None:
     """Use an adapter from now on, in every chat; "reader" is the base model's own."""
@@ -252,7 +255,7 @@ def use(adapter: str, profile: str | None) -> None:
 
 
 @command.command("off")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_adapters)
 @profile_option
 def off(name: str | None, profile: str | None) -> None:
     """Stop using an adapter, or all of the profile; "reader" only by its name."""
@@ -264,7 +267,7 @@ def off(name: str | None, profile: str | None) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @profile_option
 @json_option
 def show(name: str, profile: str | None, as_json: bool) -> None:
@@ -324,8 +327,8 @@ def rollback(profile: str | None) -> None:
 
 
 @command.command("diff")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=complete_adapters)
+@click.argument("second", shell_complete=complete_adapters)
 @profile_option
 @json_option
 def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
@@ -354,7 +357,7 @@ def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
 
 
 @command.command("verify")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @profile_option
 @model_option
 def verify(name: str, profile: str | None, model: str | None) -> None:
@@ -381,7 +384,7 @@ def verify(name: str, profile: str | None, model: str | None) -> None:
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @profile_option
 def remove(name: str, yes: bool, profile: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._output import day, json_option, print_json, print_table, talk
+from ondevice.cli._output import day, json_option, print_json, print_table, shows_progress, talk
 from ondevice.cli._session import existing_paths, open_profile, profile_option, scope_option
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def command(
             _print_previews(shown)
         return
     with open_profile(profile) as store:
-        with _Progress(sys.stderr.isatty()) as progress:
+        with _Progress(shows_progress()) as progress:
             try:
                 report = ingest(
                     store,

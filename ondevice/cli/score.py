@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli._complete import complete_models
 from ondevice.cli._output import json_option, print_json, print_table
 from ondevice.cli._training import adapter_file
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("score")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
-              help="The base model.")  # fmt: skip
+              shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
               help="An adapter file; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="With the base model's reader, as in chats.")

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+<<<<<<< HEAD
+from ondevice.cli._complete import complete_models
+from ondevice.cli._output import shows_progress, size, talk
+=======
 from ondevice.cli._output import clock, size, talk
+>>>>>>> main
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
-              help="The base model.")  # fmt: skip
+              shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Text, Markdown, JSONL chats or preferences; repeatable.")  # fmt: skip
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
@@ -135,7 +139,7 @@ def _report(result: TrainingResult, out: Path) -> None:
     """Say on stderr what came of it."""
     from ondevice.training.plot import loss_text
 
-    if sys.stderr.isatty():
+    if shows_progress():
         talk(loss_text(result.losses, result.held_out_losses), dim=True)
     assert result.content is not None
     what = "documents" if result.recipe.method == "sft" else "preferences"

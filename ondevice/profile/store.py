@@ -91,7 +91,9 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
         check_name(name)
         with _exclusive(home, name):
             if exists(home, name):
-                raise ProfileExistsError(f"There is a profile called '{name}' already.")
+                raise ProfileExistsError(
+                    f"There is a profile called '{name}' already; choose another name, or use it."
+                )
             return cls._make(home, name, passphrase, ask_passphrase, warn)
 
     @classmethod

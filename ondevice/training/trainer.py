@@ -25,6 +25,7 @@ from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import TrainingError
 from ondevice.settings import ModelSettings
+from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
 from ondevice.training.data import (
@@ -38,7 +39,7 @@ from ondevice.training.data import (
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
 from ondevice.training.losses import PACK_TOKENS, LikelihoodObjective
-from ondevice.training.memory import MemoryPlan, plan_memory, resident_memory
+from ondevice.training.memory import MemoryPlan, plan_memory
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
@@ -167,7 +168,17 @@ def train(
         AdapterError: an adapter of `on` does not fit the base.
     """
     if out is not None and not out.parent.is_dir():
+<<<<<<< HEAD
+        raise TrainingError(
+            f"There is no folder {out.parent} to write the adapter into; create it."
+        )
+    weights = Weights(base.header, n_ctx)
+    below = [(read_adapter(source, base.header), scale) for source, scale in on]
+    items = read_items(base, data, recipe, weights)
+    _kernels.set_threads(threads)
+=======
         raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
+>>>>>>> main
     if checkpoint_path is None and out is not None:
         checkpoint_path = out.with_name(out.name + ".checkpoint")
     trainer = prepare(
