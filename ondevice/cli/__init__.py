@@ -41,6 +41,7 @@ COMMANDS = {
     "config": ("config", "Show and change settings."),
     "logs": ("logs", "Say what is logged, and where."),
     "completion": ("completion", "Print the script that lets a shell complete commands."),
+    "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 

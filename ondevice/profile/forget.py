@@ -162,7 +162,9 @@ class Forgetting(Sources):
                         "UPDATE record SET source_id = ?, position = ? WHERE number = ?",
                         (new_id, position, same.pop(0)[0]),
                     )
-            run("DELETE FROM record WHERE id IN (SELECT value FROM json_each(?))", (as_list(twins),))
+            run(
+                "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?))", (as_list(twins),)
+            )
             targets = self._targets([old_id])
             stale = self._delete(run, targets)
             self._note(run, "replaced", source=new_id, same=len(twins), gone=len(targets.records))

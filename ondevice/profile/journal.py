@@ -48,6 +48,19 @@ class Journal(Part):
             (clock(), kind, json.dumps(about, sort_keys=True)),
         )
 
+    def take_over(self, events: Sequence[Event], copies: Sequence[Copy]) -> None:
+        """Add events and copies of the profile that this one replaces, unless they are known."""
+        known = {(event.time, event.kind) for event in self.events()}
+        with self._db.write() as run:
+            for event in events:
+                if (event.time, event.kind) not in known:
+                    about = json.dumps(event.about, sort_keys=True)
+                    values = (event.time, event.kind, about)
+                    run("INSERT INTO event (time, kind, about) VALUES (?, ?, ?)", values)
+            for copy in copies:
+                row = (copy.id, copy.kind, copy.path, copy.time)
+                run("INSERT OR IGNORE INTO copy VALUES (?, ?, ?, ?)", row)
+
     # --- copies -------------------------------------------------------------------
 
     def copies(self) -> list[Copy]:
@@ -91,7 +104,9 @@ class Journal(Part):
         Args:
             default: of the settings; nothing expires if None.
         """
-        rows = self._db.rows("SELECT key, value FROM meta WHERE key LIKE 'retention\\_%' ESCAPE '\\'")
+        rows = self._db.rows(
+            "SELECT key, value FROM meta WHERE key LIKE 'retention\\_%' ESCAPE '\\'"
+        )
         own = {str(key).removeprefix(_RETENTION): int(value) for key, value in rows}
         return dataclasses.replace(default or RetentionSettings(), **own)
 

@@ -81,6 +81,10 @@ class Sources(Facts):
         found = self._sources("WHERE key = ? ORDER BY id DESC LIMIT 1", (key,))
         return found[0] if found else None
 
+    def count_records(self) -> int:
+        """Return the number of facts, passages and turns."""
+        return int(self._db.value("SELECT count(*) FROM record"))
+
     def source_sizes(self) -> dict[str, int]:
         """Return the number of records of each source that has some."""
         rows = self._db.rows(
