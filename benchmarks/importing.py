@@ -13,6 +13,7 @@ Prints a table and writes `results/importing.json`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import random
@@ -167,10 +168,8 @@ def _interrupted(path: Path, folder: Path, messages: int) -> dict[str, float]:
             raise KeyboardInterrupt
 
     with Profile.create(Home.below(folder / "stopped"), passphrase="a benchmark's own") as profile:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             ingest(profile, Embedder(), _first(path, messages), progress=stop)
-        except KeyboardInterrupt:
-            pass
         report = ingest(profile, Embedder(), _first(path, messages))
         total = len(list(profile.passages()))
     return {
