@@ -42,6 +42,7 @@ from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
+    from ondevice.profile.importers import ImportOptions
     from ondevice.profile.records import Fact, ForgetReport, Turn
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
@@ -334,8 +335,14 @@ class Assistant(LearnsFromProfile):
         self,
         paths: Sequence[Path],
         progress: Callable[[int, int | None], None] | None = None,
+        options: ImportOptions | None = None,
     ) -> IngestReport:
-        """Import notes (text, Markdown, JSONL chats) so that they can be recalled.
+        """Import notes, chats, mail and exports of other assistants so that they can be recalled.
+
+        Args:
+            paths: files, zip archives and folders.
+            progress: called with (passages stored, total or None) after each batch.
+            options: who the person is in them.
 
         Raises:
             ImportSourceError: a file cannot be read; what was imported before it stays.
@@ -347,7 +354,7 @@ class Assistant(LearnsFromProfile):
         report = ingest(
             profile,
             self.embedder,
-            read(paths),
+            read(paths, options),
             progress=progress,
             scope=self.scope,
             settings=self.settings.recall,

@@ -95,7 +95,9 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         check_name(name)
         with exclusive(home, name):
             if exists(home, name):
-                raise ProfileExistsError(f"There is a profile called '{name}' already.")
+                raise ProfileExistsError(
+                    f"There is a profile called '{name}' already; choose another name, or use it."
+                )
             return cls._make(home, name, passphrase, ask_passphrase, warn)
 
     @classmethod
