@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-<<<<<<< HEAD
-from ondevice.cli._output import shows_progress, size, talk
-=======
-from ondevice.cli._output import clock, size, talk
->>>>>>> main
+from ondevice.cli._output import clock, shows_progress, size, talk
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-<<<<<<< HEAD
 from ondevice.cli._complete import complete_models
-from ondevice.cli._output import shows_progress, size, talk
-=======
-from ondevice.cli._output import clock, size, talk
->>>>>>> main
+from ondevice.cli._output import clock, shows_progress, size, talk
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
 

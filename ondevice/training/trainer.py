@@ -168,17 +168,9 @@ def train(
         AdapterError: an adapter of `on` does not fit the base.
     """
     if out is not None and not out.parent.is_dir():
-<<<<<<< HEAD
         raise TrainingError(
             f"There is no folder {out.parent} to write the adapter into; create it."
         )
-    weights = Weights(base.header, n_ctx)
-    below = [(read_adapter(source, base.header), scale) for source, scale in on]
-    items = read_items(base, data, recipe, weights)
-    _kernels.set_threads(threads)
-=======
-        raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
->>>>>>> main
     if checkpoint_path is None and out is not None:
         checkpoint_path = out.with_name(out.name + ".checkpoint")
     trainer = prepare(
