@@ -9,6 +9,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.profile.certificate import Certificate, certify, public_key_of
 from ondevice.profile.records import AdapterRow, AnyRecord, ForgetPreview, ForgetReport, Source
 from ondevice.profile.store import Profile
+from ondevice.settings import RetentionSettings
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,24 @@ def forget(profile: Profile, shown: ForgetPreview, *, keep_stale: bool = False) 
         purged=report.purged,
     )
     return Forgotten(report, shredded, certificate)
+
+
+def expire(
+    profile: Profile, retention: RetentionSettings, now: float | None = None
+) -> ForgetReport:
+    """Delete what was kept as long as it may be, and shred the adapters that learned it.
+
+    Args:
+        profile: an open profile.
+        retention: days by kind; the profile's own count more.
+        now: seconds since 1970; the clock if None.
+    """
+    report = profile.expire(retention, now)
+    if report.records:
+        registry = AdapterRegistry(profile)
+        registry.clear_checkpoints()
+        registry.shred_stale()
+    return report
 
 
 def public_key(profile: Profile) -> bytes:

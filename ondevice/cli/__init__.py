@@ -27,7 +27,7 @@ COMMANDS = {
     "chat": ("chat", "Chat with the model that knows you."),
     "ask": ("ask", "Ask one question and print the answer."),
     "memory": ("memory", "See, add, correct and forget what is remembered."),
-    "import": ("importing", "Import notes and conversations."),
+    "import": ("importing", "Import notes, chats, mail and what other assistants know."),
     "profile": ("profile", "Create, choose and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List, pull, check and remove base models."),
@@ -36,9 +36,11 @@ COMMANDS = {
     "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),
     "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
+    "mcp": ("mcp", "Serve the memory to other assistants (Model Context Protocol, stdio)."),
     "config": ("config", "Show and change settings."),
     "logs": ("logs", "Say what is logged, and where."),
     "completion": ("completion", "Print the script that lets a shell complete commands."),
+    "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 

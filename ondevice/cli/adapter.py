@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +180,8 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
               help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a file for llama.cpp.")  # fmt: skip
+@click.option("--modelfile", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write an Ollama Modelfile beside --gguf.")  # fmt: skip
 @click.option("--base-name", metavar="NAME", help="The base's Hugging Face name, for --peft.")
 @profile_option
 @model_option
@@ -186,6 +189,7 @@ def export(
     adapter: str,
     peft: Path | None,
     gguf: Path | None,
+    modelfile: Path | None,
     base_name: str | None,
     profile: str | None,
     model: str | None,
@@ -203,6 +207,8 @@ def export(
 
     if peft is None and gguf is None:
         raise click.UsageError("Say where to: --peft FOLDER or --gguf FILE.")
+    if modelfile is not None and gguf is None:
+        raise click.UsageError("A Modelfile names the adapter's file: add --gguf FILE.")
     base = resolve(model or "default", Home.default())
     file = Path(adapter).expanduser()
     if file.suffix.lower() == ".gguf":
@@ -222,7 +228,13 @@ def export(
         if gguf.exists():
             raise click.UsageError(f"{gguf} is there already; give a new name.")
         write_atomic(gguf, content)
-        talk(f"Wrote {gguf}.")
+        talk(f"Wrote {gguf}. Run it with:")
+        command_line = ["llama-server", "-m", str(base.path), "--lora", str(gguf.resolve())]
+        click.echo(shlex.join(command_line))
+    if modelfile is not None and gguf is not None:
+        lines = [f"FROM {base.path}", f"ADAPTER {gguf.resolve()}", ""]
+        write_atomic(modelfile.expanduser(), "\n".join(lines).encode())
+        talk(f"Wrote {modelfile}; `ollama create NAME -f {modelfile}` makes a model of it.")
 
 
 @command.command("use")

@@ -51,6 +51,7 @@ def command(
     from ondevice.adapters.reader import needed_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.settings import Settings
     from ondevice.training.scoring import read_documents, score
 
     home = Home.default()
@@ -65,7 +66,8 @@ def command(
     if reader:
         files.insert(0, (needed_reader(model).read(), 1.0))
     if engine == "trainer":
-        result = score(model, documents, adapters=files)
+        n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
+        result = score(model, documents, adapters=files, n_ctx=n_ctx)
     else:
         result = _score_by_llama(model, documents, files, max_length, home)
     if as_json:

@@ -10,11 +10,11 @@ from typing import Any
 from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError
 from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
-from ondevice.profile.part import Part
+from ondevice.profile.journal import Journal
 from ondevice.profile.records import ADAPTER_STATES, AdapterRow
 
 
-class AdapterRows(Part):
+class AdapterRows(Journal):
     """Rows about adapters; the encrypted files are kept elsewhere."""
 
     def add_adapter(
@@ -72,6 +72,8 @@ class AdapterRows(Part):
                 [(row_id, record_id) for record_id in listed],
             )
             self._note_activation(run)
+            if listed:
+                self._note(run, "learned", adapter=row_id, records=len(listed))
             self._bump(run)
         return self.adapter(row_id)
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,8 +37,15 @@ class Run(Protocol):
 class Database:
     """An open, decrypted database. Thread-safe: calls wait for each other."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(
+        self, path: Path, key: bytes, *, may_use: Callable[[], None] | None = None
+    ) -> None:
         """Open the database at `path` with the raw 256-bit `key`; an absent one is made, empty.
+
+        Args:
+            path: of the file.
+            key: 32 bytes.
+            may_use: called before every statement; raises if the database must not be used.
 
         Raises:
             ProfileDamagedError: the first page fails its authentication.
@@ -47,7 +54,9 @@ class Database:
         import sqlcipher3
 
         self.path = path
+        self._key = key
         self._sql = sqlcipher3
+        self._may_use = may_use
         self._lock = threading.RLock()
         self._depth = 0
         self._connection: Any = None
@@ -162,12 +171,25 @@ class Database:
         found += [f"dangling row in {row[0]}" for row in self.rows("PRAGMA foreign_key_check")]
         return found
 
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy to the new file at `path`, under the same key.
+
+        Other connections may read and write meanwhile; the copy is of one moment.
+        """
+        copy = Database(path, self._key)
+        try:
+            with self._lock, self._translated(), copy._translated():
+                self._open().backup(copy._open())
+        finally:
+            copy.close()
+
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                self._key = b""
 
     @property
     def is_open(self) -> bool:
@@ -177,6 +199,10 @@ class Database:
     def _open(self) -> Any:
         if self._connection is None:
             raise ProfileLockedError(f"The profile in {self.path.parent} is locked; open it again.")
+        if self._may_use is not None:
+            self._may_use()
+            if self._connection is None:
+                raise ProfileLockedError(f"The profile in {self.path.parent} is locked.")
         return self._connection
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
+from ondevice.profile.journal import Journal
 from ondevice.profile.part import in_scope, storable
 from ondevice.profile.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
 from ondevice.profile.vectors import Vectors
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 
 
-class Facts(Vectors):
+class Facts(Vectors, Journal):
     """Adding, editing and listing facts."""
 
     def add_fact(
@@ -170,6 +171,42 @@ class Facts(Vectors):
                 self._supersede(run, supersedes, clock())
             self._bump(run)
         return self._fact(fact.id)
+
+    def unapprove(self, fact_id: str, *, restore: Sequence[str] = ()) -> Fact:
+        """Take an approval back: the fact is pending, and what it had replaced is active again.
+
+        Adapters that went stale by the approval stay so.
+
+        Args:
+            fact_id: an active fact.
+            restore: ids of the facts that it had replaced.
+
+        Raises:
+            RecordNotFoundError: one of them is no fact; nothing was changed.
+        """
+        fact = self._fact(fact_id)
+        with self._db.write() as run:
+            run("UPDATE record SET state = 'pending' WHERE id = ?", (fact.id,))
+            self._restore(run, restore)
+            self._mark_stale(run, [fact.id])
+            self._bump(run)
+        return self._fact(fact.id)
+
+    def restore(self, ids: Sequence[str]) -> None:
+        """Make superseded facts active again.
+
+        Raises:
+            RecordNotFoundError: one of them is no fact; nothing was changed.
+        """
+        with self._db.write() as run:
+            self._restore(run, ids)
+            self._bump(run)
+
+    def _restore(self, run: Run, ids: Sequence[str]) -> None:
+        for fact_id in ids:
+            number = self._number(run, self._fact(fact_id).id)
+            run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
+            run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
 
     def supersede(self, ids: Sequence[str]) -> None:
         """Mark facts as no longer true; they stay visible, but not in prompts.

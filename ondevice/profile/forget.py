@@ -72,7 +72,8 @@ class Forgetting(Sources):
                 (as_list(targets.records),),
             )
         names = tuple(row.name for row in stale)
-        return ForgetPreview(tuple(listed), names, related, int(vectors))
+        copies = self.copies_with(targets.all)
+        return ForgetPreview(tuple(listed), names, related, int(vectors), copies)
 
     def matching(
         self,
@@ -128,20 +129,59 @@ class Forgetting(Sources):
         with self._db.write() as run:
             targets = self._targets(list(ids))
             stale = self._delete(run, targets)
+            # The ids are kept so that a backup that is restored does not bring it back.
+            self._note(run, "forgotten", ids=targets.all, adapters=len(stale))
         return ForgetReport(tuple(targets.all), stale, self.finish_purge())
 
     def forget_source(self, source_id: str) -> ForgetReport:
         """Delete a source and everything that came from it."""
         return self.forget([source_id])
 
+    def replace_source(self, old_id: str, new_id: str) -> ForgetReport:
+        """Forget the source `old_id`, whose newer version is stored as `new_id`.
+
+        Passages that are the same in both keep their ids, vectors and lineage: what was trained
+        on them stays fresh. The rest of the old source is forgotten, in the same transaction.
+
+        Raises:
+            RecordNotFoundError: one of the sources is not there; nothing was changed.
+        """
+        pieces = "SELECT number, id, text, speaker, position FROM record WHERE source_id = ?"
+        with self._db.write() as run:
+            self._need_source(new_id)
+            known: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
+            for number, record_id, text, speaker, _ in run(f"{pieces} ORDER BY number", (old_id,)):
+                known.setdefault((text, speaker), []).append((number, record_id))
+            twins = []
+            for _, record_id, text, speaker, position in run(
+                f"{pieces} ORDER BY position", (new_id,)
+            ):
+                if same := known.get((text, speaker)):
+                    twins.append(record_id)
+                    run(
+                        "UPDATE record SET source_id = ?, position = ? WHERE number = ?",
+                        (new_id, position, same.pop(0)[0]),
+                    )
+            run(
+                "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?))", (as_list(twins),)
+            )
+            targets = self._targets([old_id])
+            stale = self._delete(run, targets)
+            self._note(run, "replaced", source=new_id, same=len(twins), gone=len(targets.records))
+        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+
     def expire(self, retention: RetentionSettings, now: float | None = None) -> ForgetReport:
         """Delete what has been kept as long as it may be.
 
+        Files of adapters that go stale by it are kept; `adapters.forgetting.expire` shreds them.
+
         Args:
-            retention: days by kind, counted from when a record was stored; 0 keeps it.
+            retention: days by kind, counted from when a record was stored; 0 keeps it. The
+                profile's own days count more.
             now: seconds since 1970; the clock if None.
         """
         now = time.time() if now is None else now
+        retention = self.retention(retention)
         conditions: list[str] = ["expires <= ?"]
         values: list[object] = [now]
         for kind, days in (
@@ -165,6 +205,7 @@ class Forgetting(Sources):
             feedback = [row[0] for row in run(feedback_sql, (old_feedback,))]
             targets = _Targets(records, [], self._feedback_of(records, feedback))
             stale = self._delete(run, targets)
+            self._note(run, "expired", records=len(targets.all), adapters=len(stale))
         return ForgetReport(tuple(targets.all), stale, self.finish_purge())
 
     def _targets(self, ids: Sequence[str]) -> _Targets:

@@ -1,8 +1,8 @@
 """How the key of a profile is kept.
 
 The data key is 256 random bits.  `keys.json` holds it wrapped (AES-GCM) by one
-or more keys: one from a passphrase, one in the keyring of the operating
-system, or one in a file of the config folder.  Without `keys.json` nobody can
+or more keys: one from a passphrase, one from a recovery code, one in the keyring
+of the operating system, or one in a file of the config folder.  Without `keys.json` nobody can
 read the profile any more, whatever else they have.
 """
 
@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from ondevice._files import sync_folder, write_atomic
 from ondevice.errors import ProfileDamagedError, ProfileLockedError
 from ondevice.home import Home
 from ondevice.profile import passphrase as phrases
+from ondevice.profile import recovery
 from ondevice.profile.keyring_store import SystemKeyring
 
 FORMAT = 1
+KEYS_NAME = "keys.json"
 Ask = Callable[[], str]
 Warn = Callable[[str], None]
 
@@ -56,26 +59,108 @@ def create(
             warn("No system keyring here: choose a passphrase for the profile and type it twice.")
             secret = phrases.ask_new(ask_passphrase)
         else:
-            wraps.append(_file_wrap(data_key, profile_id, home, name, warn))
+            wraps.append(file_wrap(data_key, profile_id, home, name, warn))
     if secret is not None:
-        wraps.append(_passphrase_wrap(data_key, profile_id, secret, cost or phrases.Cost()))
-    _write(keys_path(home, name), profile_id, wraps)
+        wraps.append(passphrase_wrap(data_key, profile_id, secret, cost or phrases.Cost()))
+    Wraps(profile_id, wraps).write(keys_path(home, name))
     return data_key
 
 
-def unlock(home: Home, name: str, *, ask_passphrase: Ask | None) -> bytes:
+@dataclass
+class Wraps:
+    """The content of `keys.json`: the data key, wrapped in every way that opens the profile."""
+
+    profile_id: str
+    wraps: list[dict[str, Any]]
+    locked: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> Wraps:
+        """Read the file at `path`.
+
+        Raises:
+            ProfileDamagedError: it is damaged, or of a newer version.
+            FileNotFoundError: it is not there.
+        """
+        return cls.parse(path.read_bytes(), path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path) -> Wraps:
+        """Turn the content of the file at `path` into wraps.
+
+        Raises:
+            ProfileDamagedError: it is damaged, or of a newer version.
+        """
+        try:
+            values = json.loads(content)
+            wraps = values["wraps"]
+            if values["format"] > FORMAT:
+                raise ProfileDamagedError(
+                    f"{path} was written by a newer ondevice; upgrade ondevice."
+                )
+            if not isinstance(wraps, list) or not all(isinstance(wrap, dict) for wrap in wraps):
+                raise _damaged(path)
+            return cls(str(values["id"]), wraps, bool(values.get("locked", False)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(path) from error
+
+    def json(self) -> bytes:
+        """Return the content of the file."""
+        values: dict[str, Any] = {"format": FORMAT, "id": self.profile_id, "wraps": self.wraps}
+        if self.locked:
+            values["locked"] = True
+        return json.dumps(values, indent=1).encode() + b"\n"
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path`; a crash leaves the old one or the new one."""
+        write_atomic(path, self.json())
+
+    def kinds(self) -> list[str]:
+        """Return what opens the profile: "passphrase", "recovery", "keyring" or "file"."""
+        return [str(wrap.get("kind")) for wrap in self.wraps]
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        """Return the wraps of one kind."""
+        return [wrap for wrap in self.wraps if wrap.get("kind") == kind]
+
+    def without(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the wraps of all other kinds."""
+        return [wrap for wrap in self.wraps if wrap.get("kind") not in kinds]
+
+
+def unlock(
+    home: Home, name: str, *, ask_passphrase: Ask | None, even_locked: bool = False
+) -> bytes:
     """Return the data key of the profile called `name`; nothing on disk changes.
 
+    A recovery code does wherever a passphrase is asked for.
+
     Raises:
-        ProfileLockedError: the passphrase is wrong, or no key can be had.
+        ProfileLockedError: it was locked (unless `even_locked`), the passphrase is wrong, or no
+            key can be had.
         ProfileDamagedError: `keys.json` is damaged.
     """
     path = keys_path(home, name)
-    profile_id, wraps = _read(path)
-    by_kind: dict[str, list[dict[str, Any]]] = {}
-    for wrap in wraps:
-        by_kind.setdefault(str(wrap.get("kind")), []).append(wrap)
-    protected = by_kind.get("passphrase", [])
+    kept_wraps = Wraps.read(path)
+    if kept_wraps.locked and not even_locked:
+        raise ProfileLockedError(
+            f"The profile '{name}' is locked; `ondevice profile unlock {name}` opens it."
+        )
+    return open_wraps(kept_wraps, home, name, path, ask_passphrase=ask_passphrase)
+
+
+def open_wraps(
+    wraps: Wraps, home: Home, name: str, path: Path, *, ask_passphrase: Ask | None
+) -> bytes:
+    """Return the data key in `wraps`, read from the file at `path`.
+
+    Raises:
+        ProfileLockedError: the passphrase is wrong, or no key can be had.
+        ProfileDamagedError: the wraps are damaged.
+    """
+    profile_id = wraps.profile_id
+    by_kind = {kind: wraps.of_kind(kind) for kind in wraps.kinds()}
+    protected = by_kind.get("passphrase", []) + by_kind.get("recovery", [])
     try:
         if protected and (secret := phrases.from_file()) is not None:
             return _with_passphrase(protected, secret, profile_id, path, name)
@@ -95,40 +180,41 @@ def unlock(home: Home, name: str, *, ask_passphrase: Ask | None) -> bytes:
     raise ProfileLockedError(_what_is_missing(home, name, by_kind))
 
 
-def add_passphrase(
-    home: Home, name: str, data_key: bytes, passphrase: str, cost: phrases.Cost | None = None
-) -> None:
-    """Let `passphrase` open the profile too, replacing an earlier one."""
-    path = keys_path(home, name)
-    profile_id, wraps = _read(path)
-    wraps = [wrap for wrap in wraps if wrap.get("kind") != "passphrase"]
-    wraps.append(_passphrase_wrap(data_key, profile_id, passphrase, cost or phrases.Cost()))
-    _write(path, profile_id, wraps)
-
-
 def shred(home: Home, name: str) -> None:
     """Destroy every key of the profile called `name`: from then on its data is noise."""
     path = keys_path(home, name)
     with contextlib.suppress(ProfileDamagedError, FileNotFoundError):
-        profile_id, wraps = _read(path)
-        if any(wrap.get("kind") == "keyring" for wrap in wraps):
-            stored = SystemKeyring.find()
-            if stored is not None:
-                stored.delete(profile_id)
+        wraps = Wraps.read(path)
+        stored = SystemKeyring.find() if wraps.of_kind("keyring") else None
+        if stored is not None:
+            stored.delete(wraps.profile_id)
     for file in (path, key_file(home, name)):
-        with contextlib.suppress(FileNotFoundError):
-            size = file.stat().st_size
-            with file.open("r+b") as handle:  # in place; a copying file system may keep the old
-                handle.write(secrets.token_bytes(size))
-                handle.flush()
-                os.fsync(handle.fileno())
-            file.unlink()
-            sync_folder(file.parent)
+        shred_file(file)
+
+
+def shred_file(file: Path) -> None:
+    """Overwrite and delete a small file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        size = file.stat().st_size
+        with file.open("r+b") as handle:  # in place; a copying file system may keep the old
+            handle.write(secrets.token_bytes(size))
+            handle.flush()
+            os.fsync(handle.fileno())
+        file.unlink()
+        sync_folder(file.parent)
+
+
+def is_locked(home: Home, name: str) -> bool:
+    """Whether the profile called `name` was locked; one whose keys are gone is."""
+    try:
+        return Wraps.read(keys_path(home, name)).locked
+    except FileNotFoundError:
+        return True
 
 
 def keys_path(home: Home, name: str) -> Path:
     """Return where the wrapped keys of the profile called `name` are."""
-    return home.profile(name) / "keys.json"
+    return home.profile(name) / KEYS_NAME
 
 
 def key_file(home: Home, name: str) -> Path:
@@ -168,18 +254,30 @@ def _unwrap(wrap: dict[str, Any], key: bytes, profile_id: str) -> bytes | None:
         return None
 
 
-def _passphrase_wrap(
+def passphrase_wrap(
     data_key: bytes, profile_id: str, secret: str, cost: phrases.Cost
 ) -> dict[str, Any]:
+    """Wrap the data key by a passphrase."""
     salt = secrets.token_bytes(16)
     wrap = _wrap("passphrase", data_key, phrases.stretch(secret, salt, cost), profile_id)
     return {**wrap, "kdf": "argon2id", "salt": _text(salt), **cost.as_dict()}
+
+
+def recovery_wrap(data_key: bytes, profile_id: str, code: str) -> dict[str, Any]:
+    """Wrap the data key by a recovery code."""
+    return _wrap("recovery", data_key, recovery.key_of(code, profile_id), profile_id)
 
 
 def _with_passphrase(
     wraps: list[dict[str, Any]], secret: str, profile_id: str, path: Path, name: str
 ) -> bytes:
     for wrap in wraps:
+        if wrap["kind"] == "recovery":
+            if recovery.is_code(secret):
+                key = _unwrap(wrap, recovery.key_of(secret, profile_id), profile_id)
+                if key is not None:
+                    return key
+            continue
         cost = phrases.Cost(int(wrap["memory_kib"]), int(wrap["iterations"]), int(wrap["lanes"]))
         stretched = phrases.stretch(secret, _bytes(wrap["salt"]), cost.checked(path))
         if (key := _unwrap(wrap, stretched, profile_id)) is not None:
@@ -191,21 +289,36 @@ def _keyring_wrap(data_key: bytes, profile_id: str, warn: Warn) -> dict[str, Any
     stored = SystemKeyring.find()
     if stored is None:
         return None
-    key = secrets.token_bytes(32)
-    if not stored.set(profile_id, key):
+    wrap = wrap_in_keyring(stored, data_key, profile_id, warn)
+    if wrap is not None:
+        warn(
+            "The key of the profile is in the system keyring only: if that is lost, so is the "
+            "profile, unless you add a passphrase."
+        )
+    return wrap
+
+
+def wrap_in_keyring(
+    stored: SystemKeyring, data_key: bytes, profile_id: str, warn: Warn
+) -> dict[str, Any] | None:
+    """Wrap the data key by a key in the keyring; None if the keyring refuses.
+
+    A key that is there already is used again: replacing it first would leave a moment in which
+    neither the old wrap nor the new one can be opened.
+    """
+    key = stored.get(profile_id) or secrets.token_bytes(32)
+    if len(key) != 32 or not stored.set(profile_id, key):
         warn("The system keyring refused to keep the key of the profile, so it is not used.")
         return None
-    warn(
-        "The key of the profile is in the system keyring only: if that is lost, so is the "
-        "profile, unless you add a passphrase."
-    )
     return _wrap("keyring", data_key, key, profile_id)
 
 
-def _file_wrap(
+def file_wrap(
     data_key: bytes, profile_id: str, home: Home, name: str, warn: Warn
 ) -> dict[str, Any]:
-    path, key = key_file(home, name), secrets.token_bytes(32)
+    """Wrap the data key by a key in a file of the config folder."""
+    path = key_file(home, name)
+    key = _read_key_file(path) or secrets.token_bytes(32)
     write_atomic(path, _text(key).encode() + b"\n")
     warn(
         f"There is no system keyring and nobody to ask for a passphrase, so the key of the "
@@ -222,10 +335,10 @@ def _read_key_file(path: Path) -> bytes | None:
 
 
 def _what_is_missing(home: Home, name: str, by_kind: dict[str, list[dict[str, Any]]]) -> str:
-    if "passphrase" in by_kind:
+    if "passphrase" in by_kind or "recovery" in by_kind:
         return (
-            f"The profile '{name}' needs its passphrase; run this in a terminal or name a file "
-            f"that holds it in {phrases.PASSPHRASE_FILE}."
+            f"The profile '{name}' needs its passphrase or recovery code; run this in a "
+            f"terminal or name a file that holds it in {phrases.PASSPHRASE_FILE}."
         )
     if "keyring" in by_kind:
         return f"The key of the profile '{name}' is not in the system keyring, or it is locked."
@@ -236,24 +349,6 @@ def _what_is_missing(home: Home, name: str, by_kind: dict[str, list[dict[str, An
 
 
 # --- the file -----------------------------------------------------------------
-
-
-def _write(path: Path, profile_id: str, wraps: list[dict[str, Any]]) -> None:
-    content = {"format": FORMAT, "id": profile_id, "wraps": wraps}
-    write_atomic(path, json.dumps(content, indent=1).encode() + b"\n")
-
-
-def _read(path: Path) -> tuple[str, list[dict[str, Any]]]:
-    try:
-        content = json.loads(path.read_bytes())
-        wraps = content["wraps"]
-        if content["format"] > FORMAT:
-            raise ProfileDamagedError(f"{path} was written by a newer ondevice; upgrade ondevice.")
-        if not isinstance(wraps, list) or not all(isinstance(wrap, dict) for wrap in wraps):
-            raise _damaged(path)
-        return str(content["id"]), wraps
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> ProfileDamagedError:

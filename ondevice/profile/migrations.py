@@ -136,6 +136,27 @@ CREATE TABLE activation (
 ALTER TABLE feedback ADD COLUMN answered_by TEXT NOT NULL DEFAULT '{}';
 """
 
+_OWNERSHIP = """
+-- What stays the same when an import changes, such as a path: importing it again replaces it.
+ALTER TABLE source ADD COLUMN key TEXT;
+CREATE INDEX source_by_key ON source (key) WHERE key IS NOT NULL;
+-- What happened, in numbers and ids: never a text.
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL
+);
+-- Copies of the profile that were made. One holds every record with a smaller id than its own,
+-- unless that was forgotten before.
+CREATE TABLE copy (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    time REAL NOT NULL
+);
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -149,6 +170,7 @@ class Migration:
 MIGRATIONS: Sequence[Migration] = (
     Migration(1, "records, search, vectors, adapters", _INITIAL),
     Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
+    Migration(3, "keys of sources, events, copies", _OWNERSHIP),
 )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ondevice.errors import RecordNotFoundError
@@ -29,7 +30,7 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
            FROM memory_used u WHERE u.number = r.number) END
 FROM record r LEFT JOIN fact f USING (number) """
 
-_SOURCE = "SELECT id, kind, name, sha256, time, scope FROM source "
+_SOURCE = "SELECT id, kind, name, sha256, time, scope, key FROM source "
 _FEEDBACK = "SELECT id, turn_id, verdict, text, time, answered_by FROM feedback "
 _ADAPTER = """
 SELECT id, name, file_sha256, base_sha256, rank, alpha, scale, state,
@@ -106,6 +107,12 @@ class Part:
 
     def _adapters(self, where: str = "", values: Sequence[object] = ()) -> list[AdapterRow]:
         return [_adapter(row) for row in self._db.rows(_ADAPTER + where, values)]
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes of a block durable together, or none of them."""
+        with self._db.write():
+            yield
 
     # --- rules that every change keeps --------------------------------------------
 

@@ -22,6 +22,9 @@ ADAPTER_STATES: Final = ("active", "off", "stale", "candidate")
 SourceKind = Literal["import", "conversation", "manual"]
 SOURCE_KINDS: Final = ("import", "conversation", "manual")
 
+CopyKind = Literal["backup", "export", "readable"]
+COPY_KINDS: Final = ("backup", "export", "readable")
+
 Verdict = Literal["accept", "reject", "edit"]
 VERDICTS: Final = ("accept", "reject", "edit")
 
@@ -114,6 +117,7 @@ class Source:
     sha256: str | None
     time: float
     scope: str | None = None
+    key: str | None = None  # stays the same when the imported file changes
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,25 @@ AnyRecord = Fact | Passage | Turn | Feedback | Source | AdapterRow
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that happened to the profile: `about` holds numbers and ids, never a text."""
+
+    time: float
+    kind: str
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the profile that was made, and where it was written."""
+
+    id: str
+    kind: str  # one of COPY_KINDS
+    path: str
+    time: float
+
+
+@dataclass(frozen=True)
 class ForgetReport:
     """What was deleted, and which adapters went stale by it."""
 
@@ -170,6 +193,7 @@ class ForgetPreview:
     adapters_stale: tuple[str, ...]
     related_turns: tuple[Turn, ...]
     vectors: int = 0  # that go with the records
+    copies: tuple[Copy, ...] = ()  # made when at least one of the records was there
 
     def lines(self) -> list[str]:
         """Return the preview for a person to read, one line a record."""
@@ -183,6 +207,9 @@ class ForgetPreview:
         if self.related_turns:
             lines.append("These turns stay, though they may say the same; forget them by id too:")
             lines += [f"{turn.role:>9}  {turn.id}  {_shown(turn)}" for turn in self.related_turns]
+        if self.copies:
+            lines.append("These copies still hold it; delete them, or make them anew afterwards:")
+            lines += [f"{copy.kind:>9}  {copy.path}" for copy in self.copies]
         return lines
 
 

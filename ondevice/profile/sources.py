@@ -38,6 +38,7 @@ class Sources(Facts):
         sha256: str | None = None,
         scope: str | None = None,
         time: float | None = None,
+        key: str | None = None,
     ) -> Source:
         """Store a source.
 
@@ -47,6 +48,7 @@ class Sources(Facts):
             sha256: of the file, so that importing it again can be noticed.
             scope: the context that it belongs to.
             time: when it came; now if None.
+            key: what stays the same when the file changes, such as its path.
 
         Raises:
             ProfileError: the kind is unknown.
@@ -56,11 +58,12 @@ class Sources(Facts):
                 f"'{kind}' is no kind of source; they are: {', '.join(SOURCE_KINDS)}."
             )
         now = clock() if time is None else time
-        source = Source(new_id(), kind, storable(name), sha256, now, scope)
+        source = Source(new_id(), kind, storable(name), sha256, now, scope, key)
         with self._db.write() as run:
             run(
-                "INSERT INTO source (id, kind, name, sha256, time, scope) VALUES (?,?,?,?,?,?)",
-                (source.id, kind, source.name, sha256, now, scope),
+                "INSERT INTO source (id, kind, name, sha256, time, scope, key)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (source.id, kind, source.name, sha256, now, scope, key),
             )
         return source
 
@@ -73,6 +76,29 @@ class Sources(Facts):
         found = self._sources("WHERE sha256 = ? ORDER BY id LIMIT 1", (sha256,))
         return found[0] if found else None
 
+    def source_by_key(self, key: str) -> Source | None:
+        """Return the newest source with this key; one without SHA-256 was cut off."""
+        found = self._sources("WHERE key = ? ORDER BY id DESC LIMIT 1", (key,))
+        return found[0] if found else None
+
+    def count_records(self) -> int:
+        """Return the number of facts, passages and turns."""
+        return int(self._db.value("SELECT count(*) FROM record"))
+
+    def source_sizes(self) -> dict[str, int]:
+        """Return the number of records of each source that has some."""
+        rows = self._db.rows(
+            "SELECT source_id, count(*) FROM record WHERE source_id IS NOT NULL GROUP BY source_id"
+        )
+        return {str(source_id): int(count) for source_id, count in rows}
+
+    def members(self, source_id: str, limit: int | None = None) -> list[Record]:
+        """Return the records of a source in their order, or only the first `limit`."""
+        return self._records(
+            "WHERE r.source_id = ? ORDER BY r.position, r.id LIMIT ?",
+            (source_id, -1 if limit is None else limit),
+        )
+
     def complete_source(self, source_id: str, sha256: str) -> None:
         """Note that a source is stored as a whole: from now on its SHA-256 is known.
 
@@ -82,6 +108,8 @@ class Sources(Facts):
         with self._db.write() as run:
             self._need_source(source_id)
             run("UPDATE source SET sha256 = ? WHERE id = ?", (sha256, source_id))
+            sql = "SELECT count(*) FROM record WHERE source_id = ?"
+            self._note(run, "imported", source=source_id, records=run(sql, (source_id,))[0][0])
 
     # --- passages ---------------------------------------------------------------
 

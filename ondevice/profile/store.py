@@ -28,6 +28,7 @@ from ondevice.errors import (
 from ondevice.home import Home
 from ondevice.profile import keys
 from ondevice.profile.adapter_rows import AdapterRows
+from ondevice.profile.browse import Browsing
 from ondevice.profile.database import Database
 from ondevice.profile.forget import Forgetting
 from ondevice.profile.migrations import migrate
@@ -45,16 +46,19 @@ def _silent(_: str) -> None:
     """Drop a warning that nobody wants."""
 
 
-class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
+class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
     """An open, decrypted profile."""
 
-    def __init__(self, home: Home, name: str, data_key: bytes) -> None:
+    def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:
         """Open the database; use `create` or `open` instead, they know about keys."""
         self.name = name
-        self.folder = home.profile(name)
+        self.folder = folder or home.profile(name)
         self._home = home
         self._key: bytearray | None = bytearray(data_key)
-        self._db = Database(self.folder / DATABASE_NAME, self.derive_key("database"))
+        self._keys_seen = _stamp(self.folder / "keys.json")
+        self._db = Database(
+            self.folder / DATABASE_NAME, self.derive_key("database"), may_use=self._may_use
+        )
         try:
             migrate(self._db)
             # What an earlier run could not purge because somebody was reading. The last one to
@@ -89,7 +93,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
             ProfileLockedError: the passphrase cannot be had.
         """
         check_name(name)
-        with _exclusive(home, name):
+        with exclusive(home, name):
             if exists(home, name):
                 raise ProfileExistsError(
                     f"There is a profile called '{name}' already; choose another name, or use it."
@@ -124,7 +128,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
         if not exists(home, name):
             if not create:
                 raise ProfileNotFoundError(_not_found(name))
-            with _exclusive(home, name):
+            with exclusive(home, name):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn)
         database = home.profile(name) / DATABASE_NAME
@@ -153,6 +157,15 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
             wipe_profile(home, name)
             raise
 
+    @classmethod
+    def at(cls, folder: Path, name: str, data_key: bytes) -> Self:
+        """Open the database in a folder that is at no profile's place, for `transfer`."""
+        return cls(Home.below(folder), name, data_key, folder)
+
+    def copy_database(self, path: Path) -> None:
+        """Write a consistent copy of the encrypted database to the new file at `path`."""
+        self._db.copy_to(path)
+
     def derive_key(self, purpose: str) -> bytes:
         """Return the 256-bit key of this profile for one purpose, such as "adapters".
 
@@ -163,17 +176,44 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
             raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
         return keys.derive(bytes(self._key), purpose)
 
+    @property
+    def home(self) -> Home:
+        """Where the profile lives."""
+        return self._home
+
+    @property
+    def data_key(self) -> bytes:
+        """The key that everything else is derived from; for `key_changes` and `transfer` only.
+
+        Raises:
+            ProfileLockedError: the profile was locked.
+        """
+        if self._key is None:
+            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
+        return bytes(self._key)
+
+    def _may_use(self) -> None:
+        """Close at once if the profile was locked or wiped elsewhere."""
+        stamp = _stamp(self.folder / "keys.json")
+        if stamp == self._keys_seen:
+            return
+        if keys.is_locked(self._home, self.name):
+            self.lock()
+            raise ProfileLockedError(
+                f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
+                "opens it."
+            )
+        self._keys_seen = stamp
+
     def add_passphrase(self, passphrase: str) -> None:
         """Let a passphrase open the profile too, replacing an earlier one.
 
         Raises:
             ProfileLockedError: the profile was locked, or the passphrase is empty.
         """
-        if self._key is None:
-            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
-        if not passphrase:
-            raise ProfileLockedError("An empty passphrase protects nothing; choose another.")
-        keys.add_passphrase(self._home, self.name, bytes(self._key), passphrase)
+        from ondevice.profile import key_changes
+
+        key_changes.set_passphrase(self, passphrase)
 
     def check(self) -> None:
         """Check every page's authentication, the tables, the references and the index.
@@ -285,6 +325,15 @@ def wipe_profile(home: Home, name: str) -> None:
         _pointer(home).unlink()
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when the file is replaced; zeros if it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
+
+
 def _pointer(home: Home) -> Path:
     return home.config / "profile"
 
@@ -294,8 +343,8 @@ def _not_found(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _exclusive(home: Home, name: str) -> Iterator[None]:
-    """Keep other processes from making the same profile at the same time."""
+def exclusive(home: Home, name: str) -> Iterator[None]:
+    """Keep other processes from making the profile, or changing its keys, at the same time."""
     from filelock import FileLock
 
     with FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600):
