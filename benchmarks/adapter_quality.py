@@ -34,7 +34,7 @@ from ondevice.training.data import Document, plan_steps
 from ondevice.training.lora import AdapterParameters
 from ondevice.training.optimizer import learning_rate
 from ondevice.training.recipe import Recipe
-from ondevice.training.score import read_documents, score
+from ondevice.training.scoring import read_documents, score
 from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights
 

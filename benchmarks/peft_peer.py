@@ -29,8 +29,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from ondevice import _kernels
 from ondevice.base.gguf_header import read_header
+from ondevice.system_memory import resident_memory
 from ondevice.training.architecture import Architecture, read_architecture
-from ondevice.training.memory import resident_memory
 from ondevice.training.weights import Weights
 
 DTYPES = {"bf16": torch.bfloat16, "f32": torch.float32}

@@ -24,9 +24,9 @@ import numpy as np
 
 from ondevice import _kernels
 from ondevice.base.gguf_header import read_header
+from ondevice.system_memory import resident_memory
 from ondevice.training import decoder, lora
 from ondevice.training.data import Document
-from ondevice.training.memory import resident_memory
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights

@@ -23,7 +23,7 @@ POOL_ROWS = 64
 
 @dataclass(frozen=True)
 class Shape:
-    """The dimensions of a llama-family model, and the types of its matrices.
+    """The dimensions of a model, and the types of its matrices.
 
     `small` and `large` are the types of llama.cpp's mixture "Q4_K_M": the large one for the
     embedding and, in half of the blocks, for attn_v and ffn_down. Rows of `width` values may be
@@ -41,19 +41,39 @@ class Shape:
     rope_factors: bool
     narrow: tuple[str, str]
     wide: tuple[str, str] = ("Q4_K", "Q6_K")
+    family: str = "llama"
+    head_dim: int = 0  # 0: width / heads
+    window: int = 0  # of sliding attention; 0: none
+    head_norms: bool = False  # of queries and keys
+    post_norms: bool = False  # after attention and feed-forward
+
+    @property
+    def head(self) -> int:
+        """Numbers in a head."""
+        return self.head_dim or self.width // self.heads
+
+    @property
+    def norms(self) -> dict[str, int]:
+        """Return the normalizations of a block, and how many numbers each has."""
+        sizes = {"attn_norm": self.width, "ffn_norm": self.width}
+        if self.head_norms:
+            sizes |= {"attn_q_norm": self.head, "attn_k_norm": self.head}
+        if self.post_norms:
+            sizes |= {"post_attention_norm": self.width, "post_ffw_norm": self.width}
+        return sizes
 
     def matrices(self) -> Iterator[tuple[str, int, int, str]]:
         """Yield the name, outputs, inputs and type of every matrix."""
-        head = self.width // self.heads
+        head, queries = self.head, self.head * self.heads
         small, large = self.narrow
         yield "token_embd.weight", self.vocab, self.width, large
         for i in range(self.layers):
             block, eighth = f"blk.{i}.", self.layers // 8
             more = i < eighth or i >= 7 * self.layers // 8 or (i - eighth) % 3 == 2
-            yield block + "attn_q.weight", self.width, self.width, small
+            yield block + "attn_q.weight", queries, self.width, small
             yield block + "attn_k.weight", head * self.kv_heads, self.width, small
             yield block + "attn_v.weight", head * self.kv_heads, self.width, self.narrow[more]
-            yield block + "attn_output.weight", self.width, self.width, small
+            yield block + "attn_output.weight", self.width, queries, small
             yield block + "ffn_gate.weight", self.ff, self.width, small
             yield block + "ffn_up.weight", self.ff, self.width, small
             yield block + "ffn_down.weight", self.width, self.ff, self.wide[more]
@@ -62,7 +82,16 @@ class Shape:
 MADE = {
     "0.5B": Shape(24, 896, 14, 2, 4864, 151936, 32768, 1e6, False, ("Q5_0", "Q8_0")),  # Qwen2.5
     "1.2B": Shape(16, 2048, 32, 8, 8192, 128256, 131072, 5e5, True, ("Q4_K", "Q6_K")),  # Llama 3.2
-}
+    "gemma3-270M": Shape(
+        18, 640, 4, 1, 2048, 262144, 32768, 1e6, False, ("Q8_0", "Q8_0"), ("Q8_0", "Q8_0"),
+        "gemma3", head_dim=256, window=512, head_norms=True, post_norms=True,
+    ),
+    "qwen3-0.6B": Shape(
+        28, 1024, 16, 8, 3072, 151936, 40960, 1e6, False, ("Q4_K", "Q6_K"),
+        family="qwen3", head_dim=128, head_norms=True,
+    ),
+    "8B": Shape(32, 4096, 32, 8, 14336, 128256, 131072, 5e5, True, ("Q4_K", "Q6_K")),  # Llama 3.1
+}  # fmt: skip
 NAMES = ("135M", *MADE)
 
 
@@ -79,7 +108,7 @@ def model_of(name: str, folder: Path) -> Path:
 def write(shape: Shape, path: Path) -> None:
     """Write a model of this shape, without vocabulary."""
     random = np.random.default_rng(0)
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, shape.family)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
@@ -88,17 +117,21 @@ def write(shape: Shape, path: Path) -> None:
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(shape.rope_base)
-    writer.add_rope_dimension_count(shape.width // shape.heads)
+    writer.add_rope_dimension_count(shape.head)
+    writer.add_key_length(shape.head)
+    writer.add_value_length(shape.head)
+    if shape.window:
+        writer.add_sliding_window(shape.window)
     writer.add_vocab_size(shape.vocab)
     writer.add_tokenizer_model("no_vocab")
 
     vectors = {"output_norm.weight": np.ones(shape.width, np.float32)}
     if shape.rope_factors:
-        n_frequencies = shape.width // shape.heads // 2
+        n_frequencies = shape.head // 2
         vectors["rope_freqs.weight"] = np.linspace(1, 32, n_frequencies, dtype=np.float32)
     for i in range(shape.layers):
-        for norm in ("attn_norm", "ffn_norm"):
-            vectors[f"blk.{i}.{norm}.weight"] = np.ones(shape.width, np.float32)
+        for norm, n in shape.norms.items():
+            vectors[f"blk.{i}.{norm}.weight"] = np.ones(n, np.float32)
 
     pools: dict[tuple[str, int], np.ndarray] = {}
     for name, n, k, kind in shape.matrices():

@@ -25,8 +25,9 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.assistant_learning import LearnsFromProfile
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
+from ondevice.client_reply import ClientConversations, ClientReply, MemoryUse
 from ondevice.conversation import Conversation, Exchange
-from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
+from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, Engine
 from ondevice.errors import AdapterStaleError, OndeviceError
 from ondevice.home import Home
 from ondevice.profile.store import Profile
@@ -41,6 +42,7 @@ from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
+    from ondevice.profile.importers import ImportOptions
     from ondevice.profile.records import Fact, ForgetReport, Turn
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
@@ -92,10 +94,13 @@ class Assistant(LearnsFromProfile):
         self._prefix_ready = False
         self._prefix_facts: Sequence[Fact] = ()
         self._turn_lock = threading.RLock()
+        self._steps = []
         self._reader_wanted = reader
         self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
         self._generation = profile.generation() if profile is not None else 0
         self._data_version = profile.data_version() if profile is not None else 0
+        self._read_only = False
+        self.clients = ClientConversations()
 
     @classmethod
     def open(
@@ -184,6 +189,44 @@ class Assistant(LearnsFromProfile):
         """Like `chat`, but run to the end before returning."""
         return self.chat(text, options).finish()
 
+    def respond(
+        self,
+        messages: Sequence[Message],
+        options: ChatOptions | None = None,
+        *,
+        memory: MemoryUse = "on",
+        adapters: Sequence[tuple[str, float | None]] | None = None,
+    ) -> Reply:
+        """Answer the last of `messages`, a conversation that a client program keeps.
+
+        The assistant's own conversation is left as it is. Memories are recalled for the newest
+        user turn; the turn, the facts in it and the answer are saved if `memory` is "on".
+
+        Args:
+            messages: the whole conversation; the last one is the person's.
+            options: how to sample.
+            memory: "read-only" saves nothing, "off" recalls nothing either.
+            adapters: (name, scale) pairs for this answer; None uses the active ones.
+        """
+        options = options or ChatOptions.from_settings(self.settings.generation)
+        return ClientReply(self, messages, options, memory, adapters)
+
+    def complete(
+        self,
+        prompt: str,
+        options: ChatOptions,
+        *,
+        adapters: Sequence[tuple[str, float | None]] | None = None,
+    ) -> ChatStream:
+        """Go on with the text `prompt`, without memory; `adapters` as in `respond`."""
+        with self._turn_lock:
+            wanted = self._adapters_wanted
+            try:
+                self.use_adapters(wanted if adapters is None else adapters)
+                return self.engine.complete(prompt, options)
+            finally:
+                self._adapters_wanted = wanted
+
     def new_conversation(self) -> None:
         """Forget the transcript (not the profile): the next turn starts a conversation."""
         self.conversation = Conversation(system=self.conversation.system)
@@ -231,6 +274,7 @@ class Assistant(LearnsFromProfile):
         """
         profile, recaller = self._needs_profile()
         candidate = fact_rules.candidate_for(text)
+        before = {known.id for known in profile.facts(state="active")}
         fact = recaller.add_fact(
             dataclasses.replace(candidate, category=category or candidate.category),
             pinned=pinned,
@@ -239,7 +283,10 @@ class Assistant(LearnsFromProfile):
             source_id=source_id,
         )
         if profile.generation() != self._generation:
-            self._rebuild()
+            with self._turn_lock:  # an answer under way ends first
+                self._rebuild()
+        replaced = before - {known.id for known in profile.facts(state="active")}
+        self._can_take_back("remembering a fact", fact.id, sorted(replaced))
         return fact
 
     def propose(self, text: str) -> list[Fact]:
@@ -292,8 +339,14 @@ class Assistant(LearnsFromProfile):
         self,
         paths: Sequence[Path],
         progress: Callable[[int, int | None], None] | None = None,
+        options: ImportOptions | None = None,
     ) -> IngestReport:
-        """Import notes (text, Markdown, JSONL chats) so that they can be recalled.
+        """Import notes, chats, mail and exports of other assistants so that they can be recalled.
+
+        Args:
+            paths: files, zip archives and folders.
+            progress: called with (passages stored, total or None) after each batch.
+            options: who the person is in them.
 
         Raises:
             ImportSourceError: a file cannot be read; what was imported before it stays.
@@ -305,7 +358,7 @@ class Assistant(LearnsFromProfile):
         report = ingest(
             profile,
             self.embedder,
-            read(paths),
+            read(paths, options),
             progress=progress,
             scope=self.scope,
             settings=self.settings.recall,
@@ -396,10 +449,11 @@ class Assistant(LearnsFromProfile):
         if not self.temporary:
             profile, _ = self._needs_profile()
             self._drop_what_others_forgot()
-            if self._conversation_id is None:
+            if self._conversation_id is None and not self._read_only:
                 self._conversation_id = profile.new_conversation()
             self._make_prefix()
-            self._save_user_turn(text, receipt)
+            if not self._read_only:
+                self._save_user_turn(text, receipt)
             content = self._with_memories(text, receipt)
         room = self.engine.n_ctx - min(options.max_tokens, self.engine.n_ctx // 2)
         receipt.dropped_exchanges = self.conversation.make_room(
@@ -464,7 +518,7 @@ class Assistant(LearnsFromProfile):
         """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
         used = frozenset(m.id for m in receipt.used if m.place == "turn")
         self.conversation.exchanges.append(Exchange(content, answer, used))
-        if self.temporary or self._conversation_id is None:
+        if self.temporary or self._read_only or self._conversation_id is None:
             return
         profile, _ = self._needs_profile()
         turn = profile.add_turn(
@@ -518,7 +572,10 @@ class Assistant(LearnsFromProfile):
         self._apply_adapters()
         self.conversation = Conversation(system=self.conversation.system)
         self._prefix_ready = False
-        if self._conversation_id is not None:
+        kept = self.clients.forget()
+        if kept is not None:  # a client's conversation is its own; only the notes in it go
+            self.conversation.exchanges = list(kept)
+        elif self._conversation_id is not None:
             turns = profile.turns(self._conversation_id)
             self.conversation.exchanges = list(_exchanges(turns))
 

@@ -6,6 +6,7 @@
     │   ├── ModelNotFoundError       no such name or file
     │   ├── InvalidModelError        not a GGUF, damaged, or its header lies
     │   ├── ModelHashError           the file is not the one that was promised
+    │   ├── DownloadError            a model could not be pulled
     │   └── UnsafeTemplateError      the chat template tries more than formatting text
     ├── ProfileError
     │   ├── ProfileNotFoundError
@@ -53,6 +54,10 @@ class InvalidModelError(BaseModelError):
 
 class ModelHashError(BaseModelError):
     """The file's SHA-256 is not the one that was promised."""
+
+
+class DownloadError(BaseModelError):
+    """A model could not be pulled; what came of it is kept where that is safe."""
 
 
 class UnsafeTemplateError(BaseModelError):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, Usage
+from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, TokenLikelihood, Usage
 from ondevice.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Reply:
         return self._stream.timings
 
     @property
+    def likelihoods(self) -> Sequence[TokenLikelihood]:
+        """Of the tokens so far, if the options ask for `logprobs`."""
+        return self._stream.likelihoods if self._stream is not None else ()
+
+    @property
     def finish_reason(self) -> str:
         """`stop`, `length` or `cancelled`."""
         return (self._stream.finish_reason if self._stream else None) or "cancelled"
@@ -67,6 +72,7 @@ class Reply:
 
     def _run(self) -> Iterator[str]:
         me = self._assistant
+        me._apply_adapters()  # the last answer may have had others
         content = me._begin(self._question, self._options, self.receipt)
         self.adapters = [use.name for use in me.engine.active_adapters]
         self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)

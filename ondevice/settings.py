@@ -92,11 +92,23 @@ class Settings:
             SettingsError: the file is not TOML, or names an unknown setting or a wrong type.
         """
         try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls.from_toml(path.read_text(encoding="utf-8"), path)
         except FileNotFoundError:
             return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read: {error}; correct or delete it.") from error
+
+    @classmethod
+    def from_toml(cls, text: str, path: Path) -> Settings:
+        """Return the settings of the TOML `text`; `path` is named in errors.
+
+        Raises:
+            SettingsError: as for `load`.
+        """
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path} is not TOML: {error}; correct or delete it.") from error
         settings: Settings = _from_table(cls(), tables, path, "")
         return settings
 

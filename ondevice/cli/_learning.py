@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import size, talk
+from ondevice.cli._output import clock, shows_progress, size, talk
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,7 +37,7 @@ def display(as_json: bool) -> Iterator[Show]:
     """Yield a callback that shows events: JSON lines, a live bar, or a line a stage."""
     if as_json:
         yield _print_event
-    elif sys.stderr.isatty():
+    elif shows_progress():
         with _progress() as progress:
             yield _Bars(progress)
     else:
@@ -128,12 +127,6 @@ class _Bars:
         if training.memory_bytes is not None:
             parts.append(size(training.memory_bytes))
         return "  ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as people read it: `2:05`."""
-    minutes, left = divmod(round(seconds), 60)
-    return f"{minutes}:{left:02d}"
 
 
 def talk_of_preview(preview: Preview) -> None:

@@ -14,6 +14,8 @@ import click
 if TYPE_CHECKING:
     from ondevice.reply import Reply
 
+QUIET = "ondevice.quiet"  # key of click's `Context.meta`, which nested commands share
+
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
 )
@@ -21,7 +23,12 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 def print_json(value: object) -> None:
     """Print `value` as indented JSON; dataclasses become objects."""
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return what `print_json` prints."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
 
 
 def _plain(value: object) -> object:
@@ -58,8 +65,25 @@ def _one_line(cell: object) -> str:
 
 
 def talk(text: str, *, dim: bool = False) -> None:
-    """Print a sentence for the person on stderr."""
-    click.secho(text, err=True, dim=dim)
+    """Print a sentence for the person on stderr, unless `--quiet` was given."""
+    if not is_quiet():
+        click.secho(text, err=True, dim=dim)
+
+
+def warn(text: str) -> None:
+    """Print a sentence on stderr that nobody should miss, `--quiet` or not."""
+    click.secho(text, err=True)
+
+
+def is_quiet() -> bool:
+    """Whether `--quiet` was given to the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))
+
+
+def shows_progress() -> bool:
+    """Whether somebody looks at stderr and wants to see bars."""
+    return sys.stderr.isatty() and not is_quiet()
 
 
 def stream(reply: Reply) -> bool:
@@ -87,6 +111,12 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.2f} GB"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration as people read it: `2:05`."""
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes}:{left:02d}"
+
+
 def day(seconds: float | None) -> str:
     """Return a Unix time as a local date and time, to the minute."""
     if seconds is None:
@@ -103,6 +133,8 @@ def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
     """
     if yes:
         return
+    if is_quiet():
+        raise click.UsageError(f"With --quiet nobody is asked; add {option} to go ahead.")
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Nobody is there to answer; add {option} to go ahead.")
     click.confirm(question, abort=True, err=True)

@@ -28,7 +28,9 @@ def check_plot(path: Path) -> None:
             "ends in .svg."
         )
     if not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder {path.parent} to write the picture into.")
+        raise click.UsageError(
+            f"There is no folder {path.parent} to write the picture into; create it."
+        )
 
 
 def write_plot(path: Path, picture: Picture) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import talk
+from ondevice.cli._complete import complete_adapters, complete_models, complete_profiles
+from ondevice.cli._output import warn
 from ondevice.settings import GenerationSettings, ModelSettings, Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ Command = Callable[..., Any]
 GENERATION = GenerationSettings()
 
 profile_option = click.option(
-    "-p", "--profile", metavar="NAME", help="The profile [default: the one in use]."
+    "-p",
+    "--profile",
+    metavar="NAME",
+    shell_complete=complete_profiles,
+    help="The profile [default: the one in use].",
 )
 scope_option = click.option(
     "--context",
@@ -37,13 +42,20 @@ def model_options(command: Command) -> Command:
     for option in reversed(
         [
             profile_option,
-            click.option("-m", "--model", metavar="NAME|FILE", help="The base model."),
+            click.option(
+                "-m",
+                "--model",
+                metavar="NAME|FILE",
+                shell_complete=complete_models,
+                help="The base model.",
+            ),
             click.option("--system", metavar="TEXT", help="A system prompt of your own."),
             scope_option,
             click.option("--temporary", is_flag=True, help="Read and write no memory."),
             click.option(
                 "--adapter",
                 "adapters",
+                shell_complete=complete_adapters,
                 metavar="NAME[:SCALE]",
                 multiple=True,
                 help="Use this adapter instead of the active ones; repeatable.",
@@ -146,7 +158,7 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
         system=options["system"],
         reader=not options["no_reader"],
         ask_passphrase=passphrase_asker(),
-        warn=talk,
+        warn=warn,
     )
 
 
@@ -160,7 +172,7 @@ def open_profile(name: str | None) -> Profile:
 
     home = Home.default()
     store = Profile.open(
-        home, name, ask_passphrase=passphrase_asker(), create=name is None, warn=talk
+        home, name, ask_passphrase=passphrase_asker(), create=name is None, warn=warn
     )
     try:
         retention = Settings.load(home.config / "config.toml").retention

@@ -6,14 +6,13 @@ import contextlib
 import dataclasses
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import size, talk
+from ondevice.cli._output import shows_progress, size, talk
 from ondevice.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def display(as_json: bool) -> Iterator[Callable[[TrainingEvent], None]]:
     """Yield a callback that shows events: JSON lines, a live bar, or a line now and then."""
     if as_json:
         yield _print_event
-    elif sys.stderr.isatty():
+    elif shows_progress():
         with _progress() as progress:
             yield _Bar(progress)
     else:

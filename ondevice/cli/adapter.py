@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli._complete import complete_adapters, complete_models
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from ondevice.profile.records import AdapterRow
     from ondevice.profile.store import Profile
 
-model_option = click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+model_option = click.option(
+    "-m", "--model", metavar="NAME|FILE", shell_complete=complete_models, help="The base model."
+)
 
 
 @click.group("adapter")
@@ -171,11 +175,13 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
 
 
 @command.command("export")
-@click.argument("adapter", metavar="NAME|FILE")
+@click.argument("adapter", metavar="NAME|FILE", shell_complete=complete_adapters)
 @click.option("--peft", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a file for llama.cpp.")  # fmt: skip
+@click.option("--modelfile", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write an Ollama Modelfile beside --gguf.")  # fmt: skip
 @click.option("--base-name", metavar="NAME", help="The base's Hugging Face name, for --peft.")
 @profile_option
 @model_option
@@ -183,6 +189,7 @@ def export(
     adapter: str,
     peft: Path | None,
     gguf: Path | None,
+    modelfile: Path | None,
     base_name: str | None,
     profile: str | None,
     model: str | None,
@@ -200,6 +207,8 @@ def export(
 
     if peft is None and gguf is None:
         raise click.UsageError("Say where to: --peft FOLDER or --gguf FILE.")
+    if modelfile is not None and gguf is None:
+        raise click.UsageError("A Modelfile names the adapter's file: add --gguf FILE.")
     base = resolve(model or "default", Home.default())
     file = Path(adapter).expanduser()
     if file.suffix.lower() == ".gguf":
@@ -219,11 +228,17 @@ def export(
         if gguf.exists():
             raise click.UsageError(f"{gguf} is there already; give a new name.")
         write_atomic(gguf, content)
-        talk(f"Wrote {gguf}.")
+        talk(f"Wrote {gguf}. Run it with:")
+        command_line = ["llama-server", "-m", str(base.path), "--lora", str(gguf.resolve())]
+        click.echo(shlex.join(command_line))
+    if modelfile is not None and gguf is not None:
+        lines = [f"FROM {base.path}", f"ADAPTER {gguf.resolve()}", ""]
+        write_atomic(modelfile.expanduser(), "\n".join(lines).encode())
+        talk(f"Wrote {modelfile}; `ollama create NAME -f {modelfile}` makes a model of it.")
 
 
 @command.command("use")
-@click.argument("adapter", metavar="NAME[:SCALE]")
+@click.argument("adapter", metavar="NAME[:SCALE]", shell_complete=complete_adapters)
 @profile_option
 def use(adapter: str, profile: str | None) -> None:
     """Use an adapter from now on, in every chat; "reader" is the base model's own."""
@@ -240,7 +255,7 @@ def use(adapter: str, profile: str | None) -> None:
 
 
 @command.command("off")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_adapters)
 @profile_option
 def off(name: str | None, profile: str | None) -> None:
     """Stop using an adapter, or all of the profile; "reader" only by its name."""
@@ -252,7 +267,7 @@ def off(name: str | None, profile: str | None) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @profile_option
 @json_option
 def show(name: str, profile: str | None, as_json: bool) -> None:
@@ -312,8 +327,8 @@ def rollback(profile: str | None) -> None:
 
 
 @command.command("diff")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=complete_adapters)
+@click.argument("second", shell_complete=complete_adapters)
 @profile_option
 @json_option
 def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
@@ -342,7 +357,7 @@ def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
 
 
 @command.command("verify")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @profile_option
 @model_option
 def verify(name: str, profile: str | None, model: str | None) -> None:
@@ -369,7 +384,7 @@ def verify(name: str, profile: str | None, model: str | None) -> None:
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_adapters)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @profile_option
 def remove(name: str, yes: bool, profile: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import FrameType
@@ -12,7 +11,7 @@ from types import FrameType
 import click
 
 from ondevice.cli._learning import display, talk_of_report
-from ondevice.cli._output import print_table, talk
+from ondevice.cli._output import print_table, shows_progress, talk
 
 
 @click.command("demo")
@@ -45,7 +44,7 @@ def command(fast: bool, model: str | None) -> int:
         with display(False) as show:
             report = demo.learn(show)
         texts = report.training.get("texts")
-        if texts and sys.stderr.isatty():
+        if texts and shows_progress():
             talk(loss_text(texts["losses"], [tuple(p) for p in texts["held_out_losses"]]), dim=True)
 
         _heading("4. Does it help? Judged by what was kept back")

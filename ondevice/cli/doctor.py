@@ -75,10 +75,10 @@ def _processor() -> str:
 
 
 def _memory() -> str:
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total, free = page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
+    from ondevice.system_memory import available_memory, total_memory
+
+    total, free = total_memory(), available_memory()
+    if total is None or free is None:
         return "not told by this system"
     return f"{size(free)} free of {size(total)}"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import json_option, print_json, print_table, talk
+from ondevice.cli._complete import complete_models
+from ondevice.cli._output import json_option, print_json, print_table, shows_progress, talk, warn
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._session import (
     parse_adapter,
@@ -31,7 +31,9 @@ Progress = Callable[[float, float, str], None]
 
 @click.command("evaluate")
 @profile_option
-@click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+@click.option(
+    "-m", "--model", metavar="NAME|FILE", shell_complete=complete_models, help="The base model."
+)
 @scope_option
 @click.option(
     "--adapter",
@@ -72,7 +74,7 @@ def command(
         adapters=[],
         temporary=True,
         ask_passphrase=passphrase_asker(),
-        warn=talk,
+        warn=warn,
     ) as assistant:
         assert assistant.profile is not None
         assert assistant.recaller is not None
@@ -203,7 +205,7 @@ def _show(
 @contextlib.contextmanager
 def _display(what: str) -> Iterator[Progress]:
     """Yield a callback that shows how far it is: a bar on a terminal, else a line now and then."""
-    if not sys.stderr.isatty():
+    if not shows_progress():
         yield _Lines(what)
         return
     from rich.console import Console

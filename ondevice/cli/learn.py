@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice.cli._complete import complete_models
 from ondevice.cli._learning import (
     display,
     preview_json,
@@ -45,7 +46,9 @@ def parse_duration(text: str) -> float:
 
 @click.command("learn")
 @profile_option
-@click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+@click.option(
+    "-m", "--model", metavar="NAME|FILE", shell_complete=complete_models, help="The base model."
+)
 @scope_option
 @click.option("--method", type=click.Choice(METHODS), default="both", show_default=True,
               help="sft: texts and answers; dpo: verdicts.")  # fmt: skip

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ondevice.cli._output import confirm, json_option, print_json, print_table, talk
+from ondevice.cli._output import confirm, json_option, print_json, print_table, talk, warn
 from ondevice.cli._profile_copies import (
     backup_command,
     backups_command,
@@ -55,7 +55,7 @@ def create(name: str, passphrase: bool, use_it: bool) -> None:
                 "Nobody is there to type a passphrase; set ONDEVICE_PASSPHRASE_FILE instead."
             )
         secret = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
-    Profile.create(home, name, passphrase=secret, warn=talk).close()
+    Profile.create(home, name, passphrase=secret, warn=warn).close()
     if use_it:
         use_profile(home, name)
     talk(f"Created the profile '{name}'" + (" and using it." if use_it else "."))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli._complete import complete_models
 from ondevice.cli._output import json_option, print_json, print_table
 from ondevice.cli._training import adapter_file
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from ondevice.base.models import BaseModel
     from ondevice.home import Home
     from ondevice.training.data import Document
-    from ondevice.training.score import Score
+    from ondevice.training.scoring import Score
 
 
 @click.command("score")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
-              help="The base model.")  # fmt: skip
+              shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
               help="An adapter file; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="With the base model's reader, as in chats.")
@@ -50,7 +51,8 @@ def command(
     from ondevice.adapters.reader import needed_reader
     from ondevice.base.models import resolve
     from ondevice.home import Home
-    from ondevice.training.score import read_documents, score
+    from ondevice.settings import Settings
+    from ondevice.training.scoring import read_documents, score
 
     home = Home.default()
     model = resolve(base, home)
@@ -64,7 +66,8 @@ def command(
     if reader:
         files.insert(0, (needed_reader(model).read(), 1.0))
     if engine == "trainer":
-        result = score(model, documents, adapters=files)
+        n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
+        result = score(model, documents, adapters=files, n_ctx=n_ctx)
     else:
         result = _score_by_llama(model, documents, files, max_length, home)
     if as_json:
@@ -92,7 +95,7 @@ def _score_by_llama(
     from ondevice.engine.llama import LlamaEngine
     from ondevice.engine.protocol import AdapterUse
     from ondevice.settings import ModelSettings
-    from ondevice.training.score import score_with
+    from ondevice.training.scoring import score_with
 
     uses = []
     for source, scale in files:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from ondevice.cli._complete import complete_models
 from ondevice.cli._output import size, talk
 from ondevice.cli._training import display, parse_size
 
 
 @click.command("teach")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
-              help="The base model.")  # fmt: skip
+              shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path),
               help="The adapter file to write; its card goes beside it.")  # fmt: skip
 @click.option("--tokens", type=click.IntRange(min=1000), default=None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -12,22 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import size, talk
+from ondevice.cli._complete import complete_models
+from ondevice.cli._output import clock, shows_progress, size, talk
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
 
 if TYPE_CHECKING:
-    from ondevice.training.trainer import TrainingResult
+    from ondevice.training.trainer import Trainer, TrainingResult
 
 
 @click.command("train")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
-              help="The base model.")  # fmt: skip
+              shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Text, Markdown, JSONL chats or preferences; repeatable.")  # fmt: skip
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path),
+@click.option("--out", type=click.Path(path_type=Path),
               help="The adapter file to write.")  # fmt: skip
+@click.option("--dry-run", is_flag=True,
+              help="Only measure a few steps: how long it will take, how much memory.")  # fmt: skip
 @click.option("--on", "on", multiple=True, metavar="FILE[:SCALE]",
               help="A finished adapter that stays below the new one; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="Train on top of the base model's reader.")
@@ -46,7 +50,8 @@ def command(
     base: str,
     data: tuple[Path, ...],
     more: tuple[Path, ...],
-    out: Path,
+    out: Path | None,
+    dry_run: bool,
     on: tuple[str, ...],
     reader: bool,
     memory_budget: int | None,
@@ -65,30 +70,34 @@ def command(
     from ondevice.base.models import resolve
     from ondevice.home import Home
     from ondevice.settings import Settings
-    from ondevice.training import train
+    from ondevice.training import prepare, train
 
+    if out is None and not dry_run:
+        raise click.UsageError("Say where the adapter goes with --out FILE, or ask for --dry-run.")
     if plot is not None:
         check_plot(plot.expanduser())
     recipe = recipe_from(options)
     home = Home.default()
     model = resolve(base, home)
-    n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
     below: list[tuple[Path | bytes, float]] = [*map(adapter_file, on)]
     if reader:
         below.insert(0, (needed_reader(model).read(), 1.0))
+    sources = [path.expanduser() for path in (*data, *more)]
+    how: dict[str, Any] = {
+        "recipe": recipe,
+        "on": below,
+        "memory_budget": memory_budget,
+        "precision": "f32" if precision == "f32" else "auto",
+        "threads": threads,
+        "n_ctx": Settings.load(home.config / "config.toml").model.n_ctx,
+    }
+    if dry_run:
+        _tell_cost(prepare(model, sources, **how), as_json)
+        return 0
+    assert out is not None
     with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = train(
-            model,
-            [path.expanduser() for path in (*data, *more)],
-            out.expanduser(),
-            recipe=recipe,
-            on=below,
-            callback=callback,
-            should_stop=should_stop,
-            memory_budget=memory_budget,
-            precision="f32" if precision == "f32" else "auto",
-            threads=threads,
-            n_ctx=n_ctx,
+            model, sources, out.expanduser(), callback=callback, should_stop=should_stop, **how
         )
     if result.content is None:
         talk(f"Stopped after step {result.steps}; the same command goes on from there.")
@@ -102,11 +111,31 @@ def command(
     return 0
 
 
+def _tell_cost(trainer: Trainer, as_json: bool) -> None:
+    """Measure a few steps and print what the whole training costs."""
+    from ondevice.training import estimate_cost
+
+    if not as_json:
+        talk("Measuring the first steps…", dim=True)
+    cost = estimate_cost(trainer)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(cost)))
+        return
+    early = " (less if it stops early)" if trainer.recipe.patience else ""
+    twice = f", {cost.recompute} blocks computed twice" if cost.recompute else ""
+    click.echo(
+        f"{cost.n_documents[0]} to learn and {cost.n_documents[1]} held out, {cost.n_tokens} "
+        f"tokens, {cost.n_steps} steps, {cost.n_parameters:,} parameters.\n"
+        f"Expected: {clock(cost.seconds)} min{early}, {size(cost.memory_bytes)} of memory{twice};"
+        f" measured over {cost.measured_steps} steps. Nothing was written."
+    )
+
+
 def _report(result: TrainingResult, out: Path) -> None:
     """Say on stderr what came of it."""
     from ondevice.training.plot import loss_text
 
-    if sys.stderr.isatty():
+    if shows_progress():
         talk(loss_text(result.losses, result.held_out_losses), dim=True)
     assert result.content is not None
     what = "documents" if result.recipe.method == "sft" else "preferences"

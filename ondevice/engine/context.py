@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ondevice.base import native
+from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 
 PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
@@ -110,6 +111,16 @@ class InferenceContext:
         """Return a copy of the logits, shape (n_vocab,), after the last evaluated token."""
         pointer = self._lib.llama_get_logits_ith(self.pointer, -1)
         return np.ctypeslib.as_array(pointer, shape=(self.vocab.n_vocab,)).copy()
+
+    def likelihood(self, token: int, n_others: int) -> TokenLikelihood:
+        """Return how likely `token` was after the last evaluated one, and the likeliest others."""
+        logits = self.logits().astype(np.float64)
+        top = float(logits.max())
+        logits -= top + np.log(np.exp(logits - top).sum())
+        best = np.argpartition(logits, -n_others)[-n_others:] if n_others else np.empty(0, int)
+        ordered = best[np.argsort(-logits[best], kind="stable")]
+        others = tuple((self.vocab.piece(int(i)), float(logits[i])) for i in ordered)
+        return TokenLikelihood(self.vocab.piece(token), float(logits[token]), others)
 
     def all_logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         """Evaluate at most `PROMPT_CHUNK` tokens; return the logits after each of them.

@@ -13,7 +13,14 @@ from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.prompt import split_turns
-from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, TokenScores, Usage
+from ondevice.engine.protocol import (
+    AdapterUse,
+    ChatOptions,
+    ChatStream,
+    TokenLikelihood,
+    TokenScores,
+    Usage,
+)
 from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError, EngineError
 
 Script = Sequence[str] | Callable[[Sequence[Message]], str]
@@ -33,8 +40,9 @@ class FakeCalls:
 class FakeStream(ChatStream):
     """Streams a ready answer word by word."""
 
-    def __init__(self, answer: str, usage: Usage, limit: int) -> None:
+    def __init__(self, answer: str, usage: Usage, limit: int, n_others: int | None = None) -> None:
         """Stream `answer`, at most `limit` tokens (bytes) of it."""
+        self._n_others = n_others
         content = answer.encode("utf-8")
         self._length = "length" if len(content) > limit else "stop"
         words = content[:limit].decode("utf-8", "ignore").split(" ")
@@ -51,6 +59,10 @@ class FakeStream(ChatStream):
                 self._end()
             raise StopIteration
         self.text += piece
+        if self._n_others is not None:  # every token has the same score
+            content = piece.encode("utf-8")
+            others = ((content, -1.0),) * self._n_others
+            self.likelihoods = [*self.likelihoods, TokenLikelihood(content, -1.0, others)]
         return piece
 
     def cancel(self) -> None:
@@ -117,9 +129,15 @@ class FakeEngine:
         else:
             answer = self._script[min(self._answered, len(self._script) - 1)]
         self._answered += 1
-        stream = FakeStream(answer, Usage(self.count_prompt(kept)), options.max_tokens)
+        stream = FakeStream(
+            answer, Usage(self.count_prompt(kept)), options.max_tokens, options.logprobs
+        )
         stream.dropped_turns = dropped
         return stream
+
+    def complete(self, prompt: str, options: ChatOptions) -> FakeStream:
+        """Answer with the script's next text."""
+        return self.chat([Message("user", prompt)], options)
 
     def achat(self, messages: Sequence[Message], options: ChatOptions) -> AsyncChatStream:
         """Answer asynchronously with the script's next text."""

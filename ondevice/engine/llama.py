@@ -111,6 +111,28 @@ class LlamaEngine:
         self._stream, self._stream_thread = weakref.ref(stream), threading.get_ident()
         return stream
 
+    def complete(self, prompt: str, options: ChatOptions) -> LlamaStream:
+        """Go on with the text `prompt`; see `Engine.complete`."""
+        self._acquire()
+        try:
+            loaded, prompts = self._ensure_loaded()
+            self._use_cache_of("chat", tuple((u.sha256, u.scale) for u in self._uses))
+            vocab = loaded.vocab
+            tokens = vocab.encode(prompt, add_bos=vocab.adds_bos)
+            if not tokens:
+                tokens = [vocab.bos if vocab.bos >= 0 else vocab.eos]
+            if len(tokens) >= self._n_ctx:
+                raise ContextOverflowError(
+                    f"The text has {len(tokens)} tokens, but the model's context holds "
+                    f"{self._n_ctx}; shorten it or raise n_ctx."
+                )
+            stream = LlamaStream(loaded.context, prompts, tokens, options, self._release)
+        except BaseException:
+            self._release()
+            raise
+        self._stream, self._stream_thread = weakref.ref(stream), threading.get_ident()
+        return stream
+
     def achat(self, messages: Sequence[Message], options: ChatOptions) -> AsyncChatStream:
         """Answer the last message asynchronously; see `Engine.achat`."""
         return AsyncChatStream(lambda: self.chat(messages, options))

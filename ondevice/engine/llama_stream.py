@@ -9,7 +9,14 @@ from collections.abc import Callable
 
 from ondevice.engine.context import InferenceContext
 from ondevice.engine.prompt import PromptBuilder
-from ondevice.engine.protocol import ChatOptions, ChatStream, FinishReason, Timings, Usage
+from ondevice.engine.protocol import (
+    ChatOptions,
+    ChatStream,
+    FinishReason,
+    Timings,
+    TokenLikelihood,
+    Usage,
+)
 from ondevice.engine.sampler import Sampler
 from ondevice.engine.text_stream import TextStream
 
@@ -44,6 +51,9 @@ class LlamaStream(ChatStream):
         self._text = TextStream(options.stop)
         self._room = min(options.max_tokens, context.n_ctx - len(tokens))
         self._ended: FinishReason | None = None
+        self._n_others = options.logprobs
+        self._likelihoods: list[TokenLikelihood] = []
+        self.likelihoods = self._likelihoods
 
     def __next__(self) -> str:
         """Return the next piece of text."""
@@ -96,6 +106,8 @@ class LlamaStream(ChatStream):
                     self._ended = "stop"
             if self._ended is not None:
                 return self._text.finish()
+            if self._n_others is not None:
+                self._likelihoods.append(context.likelihood(token, self._n_others))
             sampled.append(token)
             if len(sampled) == 1:
                 self._first_token = time.perf_counter()

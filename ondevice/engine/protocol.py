@@ -22,7 +22,10 @@ _DEFAULTS = GenerationSettings()
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """How one answer is sampled; `stop` texts and a GBNF `grammar` bound what it may be."""
+    """How one answer is sampled; `stop` texts and a GBNF `grammar` bound what it may be.
+
+    With `logprobs` the stream notes each token's likelihood and the so many likeliest others.
+    """
 
     temperature: float = _DEFAULTS.temperature
     top_p: float = _DEFAULTS.top_p
@@ -33,6 +36,9 @@ class ChatOptions:
     seed: int | None = _DEFAULTS.seed
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logprobs: int | None = None
 
     @classmethod
     def from_settings(
@@ -95,6 +101,21 @@ class TokenScores:
 
 
 @dataclass(frozen=True)
+class TokenLikelihood:
+    """How likely the model found a token that was sampled, before any sampling setting.
+
+    Attributes:
+        content: the bytes that it stands for.
+        log_probability: natural logarithm.
+        others: the likeliest tokens with theirs, best first.
+    """
+
+    content: bytes
+    log_probability: float
+    others: tuple[tuple[bytes, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class AdapterUse:
     """An adapter to apply.
 
@@ -126,6 +147,7 @@ class ChatStream(abc.ABC):
     timings: Timings = Timings()
     finish_reason: FinishReason | None = None
     dropped_turns: int = 0
+    likelihoods: Sequence[TokenLikelihood] = ()  # grows with `text` if `logprobs` are asked for
 
     def __iter__(self) -> Iterator[str]:
         """Return the stream itself."""
@@ -165,6 +187,14 @@ class Engine(Protocol):
 
         Raises:
             ContextOverflowError: system message and newest turn do not fit the context.
+            EngineError: the grammar is not valid, or the model failed.
+        """
+
+    def complete(self, prompt: str, options: ChatOptions) -> ChatStream:
+        """Go on with the text `prompt`, without a chat template.
+
+        Raises:
+            ContextOverflowError: it does not fit the context.
             EngineError: the grammar is not valid, or the model failed.
         """
 

@@ -25,10 +25,11 @@ class Sampler:
         self._lib = lib = native.llama_cpp()
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         try:
-            if options.repeat_penalty != 1.0:
+            frequency, presence = options.frequency_penalty, options.presence_penalty
+            if options.repeat_penalty != 1.0 or frequency or presence:
                 self._add(
                     lib.llama_sampler_init_penalties(
-                        vocab.n_vocab, PENALTY_WINDOW, options.repeat_penalty, 0.0, 0.0
+                        vocab.n_vocab, PENALTY_WINDOW, options.repeat_penalty, frequency, presence
                     )
                 )
             if options.grammar is not None:

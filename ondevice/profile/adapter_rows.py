@@ -101,7 +101,10 @@ class AdapterRows(Journal):
         """
         found = self._adapters("WHERE name = ?1 OR id = ?1 ORDER BY id = ?1 DESC", (name,))
         if not found:
-            raise AdapterNotFoundError(f"There is no adapter called '{name}' in this profile.")
+            raise AdapterNotFoundError(
+                f"There is no adapter called '{name}' in this profile; "
+                "`ondevice adapter list` shows those there are."
+            )
         return found[0]
 
     def set_adapter_state(self, name: str, state: str, *, scale: float | None = None) -> AdapterRow:

@@ -105,7 +105,10 @@ def verify(content: Mapping[str, Any], public_key: bytes | None = None) -> None:
             "The certificate's signature does not fit: it was altered after it was made."
         ) from error
     if public_key is not None and own != public_key:
-        raise ProfileError("The certificate is whole, but it was not made by this profile.")
+        raise ProfileError(
+            "The certificate is whole, but it was not made by this profile; try "
+            "another one with --profile."
+        )
 
 
 def holds(content: Mapping[str, Any], openings: Sequence[Mapping[str, str]], text: str) -> bool:

@@ -26,6 +26,7 @@ from ondevice.profile import recovery
 from ondevice.profile.keyring_store import SystemKeyring
 
 FORMAT = 1
+KEYS_NAME = "keys.json"
 Ask = Callable[[], str]
 Warn = Callable[[str], None]
 
@@ -213,7 +214,7 @@ def is_locked(home: Home, name: str) -> bool:
 
 def keys_path(home: Home, name: str) -> Path:
     """Return where the wrapped keys of the profile called `name` are."""
-    return home.profile(name) / "keys.json"
+    return home.profile(name) / KEYS_NAME
 
 
 def key_file(home: Home, name: str) -> Path:

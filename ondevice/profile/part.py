@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ondevice.errors import RecordNotFoundError
@@ -106,6 +107,12 @@ class Part:
 
     def _adapters(self, where: str = "", values: Sequence[object] = ()) -> list[AdapterRow]:
         return [_adapter(row) for row in self._db.rows(_ADAPTER + where, values)]
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes of a block durable together, or none of them."""
+        with self._db.write():
+            yield
 
     # --- rules that every change keeps --------------------------------------------
 

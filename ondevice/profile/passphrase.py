@@ -59,10 +59,12 @@ def from_file() -> str | None:
         text = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileLockedError(
-            f"{PASSPHRASE_FILE} names {name}, which cannot be read as text."
+            f"{PASSPHRASE_FILE} names {name}, which cannot be read as text; check the path."
         ) from error
     if not text:
-        raise ProfileLockedError(f"{PASSPHRASE_FILE} names {name}, which is empty.")
+        raise ProfileLockedError(
+            f"{PASSPHRASE_FILE} names {name}, which is empty; write the passphrase into it."
+        )
     return text
 
 
@@ -76,5 +78,7 @@ def ask_new(ask: Callable[[], str]) -> str:
     if first != second:
         raise ProfileLockedError("The two passphrases differ, so no profile was made; try again.")
     if not first:
-        raise ProfileLockedError("An empty passphrase protects nothing, so no profile was made.")
+        raise ProfileLockedError(
+            "An empty passphrase protects nothing, so no profile was made; choose another."
+        )
     return first

@@ -28,6 +28,7 @@ from ondevice.errors import (
 from ondevice.home import Home
 from ondevice.profile import keys
 from ondevice.profile.adapter_rows import AdapterRows
+from ondevice.profile.browse import Browsing
 from ondevice.profile.database import Database
 from ondevice.profile.forget import Forgetting
 from ondevice.profile.migrations import migrate
@@ -45,7 +46,7 @@ def _silent(_: str) -> None:
     """Drop a warning that nobody wants."""
 
 
-class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
+class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
     """An open, decrypted profile."""
 
     def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:
@@ -94,7 +95,9 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines):
         check_name(name)
         with exclusive(home, name):
             if exists(home, name):
-                raise ProfileExistsError(f"There is a profile called '{name}' already.")
+                raise ProfileExistsError(
+                    f"There is a profile called '{name}' already; choose another name, or use it."
+                )
             return cls._make(home, name, passphrase, ask_passphrase, warn)
 
     @classmethod

@@ -94,7 +94,7 @@ def teach(
     """
     settings = settings or TeachSettings()
     if not out.parent.is_dir():
-        raise TrainingError(f"There is no folder {out.parent} to write the reader into.")
+        raise TrainingError(f"There is no folder {out.parent} to write the reader into; create it.")
     weights = Weights(base.header)
     kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
     requests = NEUTRAL["train"][: settings.n_requests]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ondevice.errors import ImportSourceError
+from ondevice.profile.importers.memories import MEMORY
+from ondevice.profile.records import ANY_SCOPE, NewPassage
+from ondevice.recall.facts import candidate_for
 from ondevice.settings import RecallSettings
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ondevice.profile.importers import ImportedDocument
-    from ondevice.profile.records import NewPassage
+    from ondevice.profile.records import Passage
     from ondevice.profile.store import Profile
     from ondevice.recall.embedder import Embedder
 
@@ -28,6 +35,7 @@ class IngestReport:
     documents: int  # imported now
     passages: int
     unchanged: int  # documents that were there already, by SHA-256
+    facts: int = 0  # statements of other assistants, which wait for approval
 
 
 def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[str]:
@@ -99,8 +107,9 @@ def ingest(
 ) -> IngestReport:
     """Store documents as passages with their vectors; a document known by its SHA-256 is skipped.
 
-    Each batch is one transaction. An import that was cut off is taken up again
-    by importing the same file: the half-stored source is replaced.
+    Each batch, which may hold parts of several documents, is one transaction. An import that was
+    cut off goes on where it stopped when the same file is imported again. A new version of a
+    document takes the place of the old one. Statements of other assistants become pending facts.
 
     Args:
         profile: where to.
@@ -111,57 +120,169 @@ def ingest(
         settings: for the size of a passage.
 
     Raises:
-        ImportSourceError: a file cannot be read; what was stored before it stays.
+        ImportSourceError: a file cannot be read; what was read before is stored.
     """
     limit = (settings or RecallSettings()).passage_tokens
-    known = {source.sha256 for source in profile.sources() if source.sha256}
-    imported = stored = unchanged = 0
-    for document in documents:
-        if document.sha256 in known:
-            unchanged += 1
-            continue
-        _drop_half_stored(profile, document.name)
-        source = profile.add_source("import", document.name, scope=scope)
-        for batch in _batches(_passages(document, embedder, limit, scope)):
-            vectors = embedder.embed([passage.text for passage in batch])
-            profile.add_passages(source.id, batch, vectors)
-            stored += len(batch)
-            if progress is not None:
-                progress(stored, None)
-        # Only now: an import that was cut off is not taken for a whole one.
-        profile.complete_source(source.id, document.sha256)
-        known.add(document.sha256)
-        imported += 1
-    return IngestReport(documents=imported, passages=stored, unchanged=unchanged)
+    writer = _Writer(profile, embedder, progress, scope)
+    try:
+        for document in documents:
+            if writer.begin(document):
+                for passage in _passages(document, embedder, limit, scope):
+                    writer.add(passage)
+                writer.end()
+    except ImportSourceError:
+        writer.flush()
+        raise
+    writer.flush()
+    return writer.report
 
 
-def _drop_half_stored(profile: Profile, name: str) -> None:
-    for source in profile.sources("import"):
-        if source.sha256 is None and source.name == name:
-            profile.forget_source(source.id)
+@dataclass
+class _Target:
+    """A document on its way into the store."""
+
+    document: ImportedDocument
+    source_id: str | None  # None until something of it is stored
+    replaces: str | None  # the source of an older version
+    stored: list[Passage]  # by an import that was cut off
+    ended: bool = False
+
+    def has(self, passage: NewPassage) -> bool:
+        """Whether an import that was cut off has stored the next passage; passes over it."""
+        if self.stored and self.stored[-1].text == passage.text:
+            self.stored.pop()
+            return True
+        return False
+
+
+class _Writer:
+    """Collects passages of many documents and stores them in batches."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        embedder: Embedder,
+        progress: Callable[[int, int | None], None] | None,
+        scope: str | None,
+    ) -> None:
+        self._profile, self._embedder, self._progress = profile, embedder, progress
+        self._scope = scope
+        self._known = {source.sha256 for source in profile.sources() if source.sha256}
+        self._half = {s.key or s.name: s for s in profile.sources("import") if s.sha256 is None}
+        self._known_facts = {fact.text for fact in profile.facts(scope=ANY_SCOPE)}
+        self._targets: list[_Target] = []
+        self._batch: list[tuple[_Target, NewPassage]] = []
+        self.report = IngestReport(0, 0, 0)
+
+    def begin(self, document: ImportedDocument) -> bool:
+        """Start a document; False if it is stored already."""
+        if document.sha256 in self._known:
+            self._count(unchanged=1)
+            return False
+        self._known.add(document.sha256)
+        half = self._half.pop(document.key or document.name, None)
+        stored = list(self._profile.passages(half.id)) if half is not None else []
+        older = self._profile.source_by_key(document.key) if document.key is not None else None
+        replaces = older.id if older is not None and older.sha256 is not None else None
+        source_id = half.id if half is not None else None
+        self._targets.append(_Target(document, source_id, replaces, stored[::-1]))
+        return True
+
+    def add(self, passage: NewPassage) -> None:
+        """Add a passage of the document that was begun last."""
+        target = self._targets[-1]
+        if target.has(passage):
+            return
+        if target.stored:  # the file is another one than that which was cut off
+            self._profile.forget([passage.id for passage in target.stored])
+            target.stored = []
+        self._batch.append((target, passage))
+        if len(self._batch) >= BATCH_PASSAGES:
+            self.flush()
+
+    def end(self) -> None:
+        """Note that the document begun last is complete."""
+        target = self._targets[-1]
+        if target.stored:
+            self._profile.forget([passage.id for passage in target.stored])
+            target.stored = []
+        target.ended = True
+
+    def flush(self) -> None:
+        """Store what was collected, in one transaction."""
+        vectors = self._embedder.embed([passage.text for _, passage in self._batch])
+        with self._profile.transaction():
+            first = 0
+            for target in self._targets:
+                passages = [passage for owner, passage in self._batch if owner is target]
+                if passages:
+                    last = first + len(passages)
+                    self._store(target, passages, vectors[first:last])
+                    first = last
+                if target.ended and target.source_id is not None:
+                    # Only now: an import that was cut off is not taken for a whole one.
+                    self._profile.complete_source(target.source_id, target.document.sha256)
+        self._count(passages=len(self._batch))
+        for target in self._targets:
+            if target.ended and target.source_id is not None:
+                self._count(documents=1)
+                if target.replaces is not None:
+                    self._profile.replace_source(target.replaces, target.source_id)
+        self._batch = []
+        self._targets = [target for target in self._targets if not target.ended]
+        if self._progress is not None:
+            self._progress(self.report.passages, None)
+
+    def _store(self, target: _Target, passages: Sequence[NewPassage], vectors: np.ndarray) -> None:
+        document = target.document
+        if target.source_id is None:
+            target.source_id = self._profile.add_source(
+                "import", document.name, scope=self._scope, key=document.key
+            ).id
+        statements = [n for n, passage in enumerate(passages) if passage.speaker == MEMORY]
+        for number in statements:
+            self._store_fact(target.source_id, passages[number], vectors[number])
+        if len(statements) < len(passages):
+            texts = [n for n in range(len(passages)) if n not in set(statements)]
+            self._profile.add_passages(
+                target.source_id, [passages[n] for n in texts], vectors[texts]
+            )
+
+    def _store_fact(self, source_id: str, statement: NewPassage, vector: np.ndarray) -> None:
+        """Store a statement of another assistant; it waits for approval."""
+        candidate = candidate_for(statement.text)
+        if candidate.text in self._known_facts:
+            return
+        self._known_facts.add(candidate.text)
+        self._profile.add_fact(
+            candidate.text,
+            category=candidate.category,
+            subject=candidate.subject,
+            state="pending",
+            source_id=source_id,
+            scope=self._scope,
+            vector=vector,
+            time=statement.time,
+        )
+        self._count(facts=1)
+
+    def _count(self, **more: int) -> None:
+        counts = {name: getattr(self.report, name) + number for name, number in more.items()}
+        self.report = dataclasses.replace(self.report, **counts)
 
 
 def _passages(
     document: ImportedDocument, embedder: Embedder, limit: int, scope: str | None
 ) -> Iterator[NewPassage]:
-    from ondevice.profile.records import NewPassage
-
     for chunk in document.chunks:
         # The headings above a passage say what it is about; it is found and read by them too.
         above = f"{chunk.context}\n" if chunk.context else ""
         room = max(limit // 2, limit - embedder.count_tokens(above)) if above else limit
         for text in cut(chunk.text, embedder.count_tokens, room):
             yield NewPassage(
-                text=above + text, time=chunk.time, speaker=chunk.speaker or chunk.role, scope=scope
+                text=above + text,
+                time=chunk.time,
+                speaker=chunk.voice,
+                scope=scope,
+                learn=chunk.is_own,  # what others wrote is context and no sample
             )
-
-
-def _batches(passages: Iterable[NewPassage]) -> Iterator[list[NewPassage]]:
-    batch: list[NewPassage] = []
-    for passage in passages:
-        batch.append(passage)
-        if len(batch) == BATCH_PASSAGES:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -7,31 +7,38 @@ from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 if TYPE_CHECKING:
+    from ondevice.training.cost import Cost, estimate_cost
     from ondevice.training.data import Example
     from ondevice.training.preference_data import Preference
     from ondevice.training.recipe import Recipe
-    from ondevice.training.score import Score, score
-    from ondevice.training.trainer import TrainingEvent, TrainingResult, train
+    from ondevice.training.scoring import Score, score
+    from ondevice.training.trainer import TrainingEvent, TrainingResult, prepare, train
 
 __all__ = [
+    "Cost",
     "Example",
     "Preference",
     "Recipe",
     "Score",
     "TrainingEvent",
     "TrainingResult",
+    "estimate_cost",
+    "prepare",
     "score",
     "train",
 ]
 
 _HOMES = {
+    "Cost": "ondevice.training.cost",
     "Example": "ondevice.training.data",
     "Preference": "ondevice.training.preference_data",
     "Recipe": "ondevice.training.recipe",
-    "Score": "ondevice.training.score",
+    "Score": "ondevice.training.scoring",
     "TrainingEvent": "ondevice.training.trainer",
     "TrainingResult": "ondevice.training.trainer",
-    "score": "ondevice.training.score",
+    "estimate_cost": "ondevice.training.cost",
+    "prepare": "ondevice.training.trainer",
+    "score": "ondevice.training.scoring",
     "train": "ondevice.training.trainer",
 }
 

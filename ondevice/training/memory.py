@@ -6,12 +6,10 @@ adapter's bytes do not depend on it.
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from ondevice.errors import TrainingError
+from ondevice.system_memory import available_memory
 from ondevice.training.architecture import Architecture
 
 FIXED_BYTES = 160 << 20  # interpreter, libraries, vocabulary, the kernels' panels
@@ -79,52 +77,3 @@ def plan_memory(
         f"{(available or 0) >> 20} MB are allowed; use a smaller model, a shorter --max-length "
         "or a lower --rank."
     )
-
-
-def available_memory() -> int | None:
-    """Return the bytes that can be used without swapping, or None where that cannot be told."""
-    if sys.platform == "win32":
-        return _windows_available()
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # not Linux
-    try:  # half of the physical memory is a careful guess
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (ValueError, OSError):
-        return None
-
-
-def resident_memory() -> int | None:
-    """Return this process's peak resident memory in bytes, or None where that cannot be told."""
-    if sys.platform == "win32":
-        return None
-    try:  # on Linux ru_maxrss would begin with the peak of the process that started this one
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, UnicodeDecodeError):
-        pass  # not Linux
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _windows_available() -> int | None:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in ("total", "available", "a", "b", "c", "d")),
-            ("extended", ctypes.c_ulonglong),
-        )
-
-    status = Status()
-    status.length = ctypes.sizeof(Status)
-    kernel32 = getattr(ctypes, "windll").kernel32  # noqa: B009 - only there on Windows
-    return int(status.available) if kernel32.GlobalMemoryStatusEx(ctypes.byref(status)) else None

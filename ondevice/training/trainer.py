@@ -25,6 +25,7 @@ from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import TrainingError
 from ondevice.settings import ModelSettings
+from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
 from ondevice.training.data import (
@@ -38,7 +39,7 @@ from ondevice.training.data import (
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
 from ondevice.training.losses import PACK_TOKENS, LikelihoodObjective
-from ondevice.training.memory import MemoryPlan, plan_memory, resident_memory
+from ondevice.training.memory import MemoryPlan, plan_memory
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
@@ -166,25 +167,22 @@ def train(
         ImportSourceError: a data file cannot be read.
         AdapterError: an adapter of `on` does not fit the base.
     """
-    recipe = recipe or Recipe()
     if out is not None and not out.parent.is_dir():
-        raise TrainingError(f"There is no folder {out.parent} to write the adapter into.")
-    weights = Weights(base.header, n_ctx)
-    below = [(read_adapter(source, base.header), scale) for source, scale in on]
-    items = read_items(base, data, recipe, weights)
-    _kernels.set_threads(threads)
+        raise TrainingError(
+            f"There is no folder {out.parent} to write the adapter into; create it."
+        )
     if checkpoint_path is None and out is not None:
         checkpoint_path = out.with_name(out.name + ".checkpoint")
-    trainer = Trainer(
-        weights,
-        items,
-        recipe,
-        base_sha256=base.sha256,
-        below=below,
-        reader_sha256=reader_sha256_among(base, [source for source, _ in on]),
+    trainer = prepare(
+        base,
+        data,
+        recipe=recipe,
+        on=on,
         memory_budget=memory_budget,
         precision=precision,
+        threads=threads,
         checkpoint_path=checkpoint_path,
+        n_ctx=n_ctx,
     )
     result = trainer.run(callback, should_stop)
     if result.content is not None:
@@ -198,6 +196,43 @@ def train(
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
     return result
+
+
+def prepare(
+    base: BaseModel,
+    data: Sequence[Path | Example | Preference],
+    *,
+    recipe: Recipe | None = None,
+    on: Sequence[tuple[Path | bytes, float]] = (),
+    memory_budget: int | None = None,
+    precision: Precision = "auto",
+    threads: int = 0,
+    checkpoint_path: Path | None = None,
+    n_ctx: int = ModelSettings.n_ctx,
+) -> Trainer:
+    """Check everything and return the training that `train`, which explains all this, would run.
+
+    Raises:
+        TrainingError: as `train`, before any work is done.
+        ImportSourceError: a data file cannot be read.
+        AdapterError: an adapter of `on` does not fit the base.
+    """
+    recipe = recipe or Recipe()
+    weights = Weights(base.header, n_ctx)
+    below = [(read_adapter(source, base.header), scale) for source, scale in on]
+    items = read_items(base, data, recipe, weights)
+    _kernels.set_threads(threads)
+    return Trainer(
+        weights,
+        items,
+        recipe,
+        base_sha256=base.sha256,
+        below=below,
+        reader_sha256=reader_sha256_among(base, [source for source, _ in on]),
+        memory_budget=memory_budget,
+        precision=precision,
+        checkpoint_path=checkpoint_path,
+    )
 
 
 def read_items(
@@ -362,6 +397,24 @@ class Trainer:
         return self._result(content)
 
     @property
+    def tokens_of_steps(self) -> list[int]:
+        """Return how many tokens each planned step computes."""
+        return [sum(self._training[index].length for index in step) for step in self._steps]
+
+    @property
+    def n_evaluations(self) -> int:
+        """Return how often the held-out data is measured, unless patience ends it early."""
+        if not self._held_out:
+            return 0
+        n_steps = len(self._steps)
+        every = self._steps_between_evaluations
+        return 1 + n_steps // every + (n_steps % every > 0)
+
+    @property
+    def _steps_between_evaluations(self) -> int:
+        return max(1, len(self._steps) // self.recipe.evaluations)
+
+    @property
     def _finished(self) -> bool:
         return self.progress.done or self.progress.step >= len(self._steps)
 
@@ -416,8 +469,8 @@ class Trainer:
     def _evaluation_is_due(self) -> bool:
         if not self._held_out:
             return False
-        every = max(1, len(self._steps) // self.recipe.evaluations)
-        return self.progress.step % every == 0 or self.progress.step == len(self._steps)
+        due = self.progress.step % self._steps_between_evaluations == 0
+        return due or self.progress.step == len(self._steps)
 
     def _evaluate(self, tell: Callback) -> None:
         """Measure the held-out loss; keep the adapter if it is the best one yet."""

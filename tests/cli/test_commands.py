@@ -6,21 +6,6 @@ import sys
 
 import pytest
 
-from ondevice.cli import run
-
-
-@pytest.fixture
-def ondevice(home, capfd):
-    """Run a command; return (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        capfd.readouterr()
-        code = run(list(arguments))
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
 
 def test_memory_life_cycle(ondevice):
     code, out, err = ondevice("memory", "add", "My dog is called Biscuit.")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ondevice.errors import ImportSourceError
+from ondevice.examples.selection import select
 from ondevice.home import Home
 from ondevice.profile.importers import ImportedChunk, ImportedDocument
 from ondevice.profile.store import Profile
@@ -97,9 +98,72 @@ def test_an_import_that_was_cut_off_is_taken_up_again(
 
     with pytest.raises(ImportSourceError):
         ingest(profile, embedder, [ImportedDocument("a.txt", "hash of a.txt", breaking())])
-    report = ingest(profile, embedder, [document("a.txt", "First half.", "Second half.")])
-    assert (report.documents, report.passages) == (1, 2)
-    assert [p.text for p in profile.passages()] == ["First half.", "Second half."]
+    stored = [p.id for p in profile.passages()]
+    report = ingest(profile, embedder, [document("a.txt", "First half.", "Second half.", "End.")])
+    assert (report.documents, report.passages) == (1, 1)  # the rest only
+    assert [p.text for p in profile.passages()] == ["First half.", "Second half.", "End."]
+    assert [p.id for p in profile.passages()][:2] == stored
+    assert ingest(profile, embedder, [document("a.txt", "First half.")]).unchanged == 1
+
+
+def test_a_file_that_changed_since_it_was_cut_off_is_not_mixed_up(
+    profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ondevice.recall.passages.BATCH_PASSAGES", 2)
+
+    def breaking() -> Iterator[ImportedChunk]:
+        yield from map(ImportedChunk, ("One.", "Two.", "Three.", "Four."))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(profile, embedder, [ImportedDocument("a.txt", "old hash", breaking())])
+    assert len(list(profile.passages())) == 4
+    ingest(profile, embedder, [document("a.txt", "One.", "Another.", "Three.")])
+    assert [p.text for p in profile.passages()] == ["One.", "Another.", "Three."]
+    assert len(profile.sources("import")) == 1
+
+
+def test_batches_hold_parts_of_many_documents(
+    profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    embed = embedder.embed
+    monkeypatch.setattr(embedder, "embed", lambda texts: runs.append(len(texts)) or embed(texts))
+    report = ingest(profile, embedder, [document(f"{n}", f"Note {n}.") for n in range(40)])
+    assert (report.documents, runs) == (40, [40])
+    assert {s.name for s in profile.sources()} == {str(n) for n in range(40)}
+
+
+def test_a_newer_version_replaces_the_older_one(profile: Profile, embedder: Embedder) -> None:
+    def version(sha256: str, *texts: str) -> ImportedDocument:
+        return ImportedDocument("chat", sha256, map(ImportedChunk, texts), key="chat:1")
+
+    ingest(profile, embedder, [version("v1", "Stays.", "Goes.")])
+    before = {p.text: p.id for p in profile.passages()}
+    ingest(profile, embedder, [version("v2", "Stays.", "Comes.")])
+    after = {p.text: p.id for p in profile.passages()}
+    assert list(after) == ["Stays.", "Comes."]
+    assert after["Stays."] == before["Stays."]  # adapters that learned it stay fresh
+    assert len(profile.sources("import")) == 1
+    assert [m.text for m in Recall(profile, embedder).search("goes")] != ["Goes."]
+
+
+def test_others_words_are_context_and_statements_wait_for_approval(
+    profile: Profile, embedder: Embedder
+) -> None:
+    chunks = [
+        ImportedChunk("I water the roses on Sundays.", "user"),
+        ImportedChunk("You should prune them too.", speaker="Ben"),
+        ImportedChunk("User's dog is called Biscuit.", "memory"),
+    ]
+    for hash_ in ("one", "two"):
+        report = ingest(profile, embedder, [ImportedDocument("chat", hash_, chunks)])
+    own, other = list(profile.passages())[:2]
+    assert (own.speaker, own.learn, other.speaker, other.learn) == ("user", True, "Ben", False)
+    assert [text.record.id for text in select(list(profile.passages())).texts] == [own.id]
+    (fact,) = profile.facts()
+    assert (fact.state, report.facts) == ("pending", 0)
+    assert "Biscuit" in fact.text
 
 
 def test_passages_have_their_scope_and_size(profile: Profile, embedder: Embedder) -> None:

@@ -21,7 +21,7 @@ from ondevice.engine.protocol import AdapterUse
 from ondevice.home import Home
 from ondevice.training.data import pack
 from ondevice.training.decoder import Decoder
-from ondevice.training.score import read_documents, score, score_with
+from ondevice.training.scoring import read_documents, score, score_with
 from ondevice.training.weights import Weights
 
 PROSE = Path(__file__).parents[2] / "SECURITY.md"
@@ -180,3 +180,19 @@ def test_errors_come_before_any_work(
     with pytest.raises(OndeviceError, match=words):
         CliRunner().invoke(cli, ["train", *filled], catch_exceptions=False, standalone_mode=False)
     assert list(folder.iterdir()) == []
+
+
+def test_a_dry_run_tells_the_cost_and_writes_nothing(tmp_path: Path, shared_home: Home) -> None:
+    data = tmp_path / "sentences.md"
+    data.write_text("\n\n".join(SENTENCES), encoding="utf-8")
+    arguments = ["train", "--data", str(data), "--dry-run", "--json", "--first-layer", "28"]
+    arguments += ["--max-steps", "3", "--tokens-per-step", "64"]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    cost = json.loads(result.stdout)
+    assert cost["n_steps"] == cost["measured_steps"] == 3
+    assert cost["seconds"] > 0
+    assert cost["memory_bytes"] > 100e6  # the model alone is 98 MB
+    assert [path.name for path in tmp_path.iterdir()] == ["sentences.md"]
+    said = CliRunner().invoke(cli, [*arguments[:3], "--json"], standalone_mode=False)
+    assert "--dry-run" in str(said.exception)  # where should the adapter go?

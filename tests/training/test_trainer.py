@@ -21,6 +21,7 @@ from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.errors import TrainingError
+from ondevice.training.cost import estimate_cost
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, frozen_pairs
@@ -299,3 +300,21 @@ def test_unsupported_models_are_refused_by_name(
     with pytest.raises(TrainingError, match=words) as raised:
         Weights(header)
     assert "\n" not in str(raised.value) and "odd.gguf" in str(raised.value)
+
+
+def test_an_estimate_knows_the_whole_training(header: GgufHeader, tmp_path: Path) -> None:
+    events: list[TrainingEvent] = []
+    whole = trainer(header)
+    result = whole.run(events.append)
+    cost = estimate_cost(trainer(header), seconds=0.0)
+    assert cost.measured_steps == 3 < cost.n_steps == result.steps
+    assert cost.n_documents == result.n_documents
+    assert cost.n_tokens == result.n_tokens
+    assert cost.n_parameters == whole.parameters.size
+    assert sum(whole.tokens_of_steps) == RECIPE.epochs * result.n_tokens
+    assert whole.n_evaluations == len([e for e in events if e.kind == "evaluation"])
+    assert cost.seconds > 0
+    assert cost.memory_bytes > 1 << 20
+    with pytest.raises(ValueError, match="checkpoint"):
+        estimate_cost(trainer(header, checkpoint_path=tmp_path / "c"))
+    assert not list(tmp_path.iterdir())

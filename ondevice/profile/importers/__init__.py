@@ -1,77 +1,248 @@
 """Files of other programs, read piece by piece.
 
-`read` walks the given paths and yields one document a file.  A document's
-chunks are read from the file as they are asked for, so that a file of any
-size needs little memory.
+`read` walks the given paths, recognises the formats by their content, and
+yields documents.  A document's chunks are read from the file as they are asked
+for, so that a file of any size needs little memory.  `preview` tells what
+`read` would yield, and what is left out and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers import jsonl, markdown, text
-from ondevice.profile.importers.document import ImportedChunk, ImportedDocument, hash_of
+from ondevice.profile.importers import (
+    archive,
+    chatgpt,
+    claude,
+    jsonl,
+    mail,
+    markdown,
+    memories,
+    telegram,
+    text,
+    whatsapp,
+)
+from ondevice.profile.importers.document import (
+    ImportedChunk,
+    ImportedDocument,
+    Importer,
+    ImportFile,
+    ImportOptions,
+    on_disk,
+)
 
-__all__ = ["ImportedChunk", "ImportedDocument", "read"]
+__all__ = [
+    "IMPORTERS",
+    "ImportOptions",
+    "ImportedChunk",
+    "ImportedDocument",
+    "Importer",
+    "Preview",
+    "detect",
+    "preview",
+    "read",
+]
 
-Reader = Callable[[Path], Iterator[ImportedChunk]]
+# The first one that recognises a file reads it.
+IMPORTERS: tuple[Importer, ...] = (
+    chatgpt.IMPORTER,
+    claude.IMPORTER,
+    telegram.IMPORTER,
+    whatsapp.IMPORTER,
+    mail.IMPORTER,
+    memories.IMPORTER,
+    jsonl.IMPORTER,
+    markdown.IMPORTER,
+    text.IMPORTER,
+)
+_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".jsonl", ".ndjson", ".json", ".mbox", ".mbx")
 
-READERS: dict[str, Reader] = {
-    ".md": markdown.chunks,
-    ".markdown": markdown.chunks,
-    ".txt": text.chunks,
-    ".text": text.chunks,
-    ".jsonl": jsonl.chunks,
-    ".ndjson": jsonl.chunks,
-}
+
+@dataclass
+class Preview:
+    """What an import would take from one file.
+
+    Attributes:
+        file: its name.
+        format: what it was recognised as.
+        documents: notes, chats, conversations or mailboxes.
+        own: pieces of the person's own words.
+        others: name -> pieces of theirs, kept as context only.
+        facts: statements that will wait for approval.
+        left_out: reason -> number of messages.
+        first: time of the oldest piece, in seconds since 1970.
+        last: time of the newest one.
+    """
+
+    file: str
+    format: str
+    documents: int = 0
+    own: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+    facts: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    first: float | None = None
+    last: float | None = None
 
 
-def read(paths: Iterable[Path]) -> Iterator[ImportedDocument]:
+def read(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[ImportedDocument]:
     """Yield the documents at `paths`, in a fixed order.
 
-    A file given by name is read whatever its suffix (as text, if it is unknown). In folders,
-    searched to the bottom, only files with a known suffix are read; hidden files and folders,
-    such as `.obsidian`, are skipped.
+    A file given by name is read whatever its suffix (as text, if it is unknown). In folders and
+    zip archives, searched to the bottom, only files of known formats are read; hidden files and
+    folders, such as `.obsidian`, are skipped.
 
     Raises:
-        ImportSourceError: a path is missing, a folder has nothing to import, or a file is empty
-            or no text. Errors inside a file come while its chunks are iterated.
+        ImportSourceError: a path is missing, a folder has nothing to import, or a file is empty,
+            damaged or no text. Errors inside a file come while its chunks are iterated.
     """
+    options = options or ImportOptions()
+    for _, documents in _files(paths, options):
+        yield from documents
+
+
+def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[Preview]:
+    """Yield, file by file, what `read` would take from `paths`; nothing is stored.
+
+    Raises:
+        ImportSourceError: as `read`, but not where it is only not known who the person is.
+    """
+    said = options or ImportOptions()
+    options = ImportOptions(said.me, said.day_first, said.answers, must_know_me=False)
+    for shown, documents in _files(paths, options):
+        before = options.left_out.copy()
+        for document in documents:
+            shown.documents += 1
+            for chunk in document.chunks:
+                _count(shown, chunk)
+        shown.left_out = dict(options.left_out - before)
+        yield shown
+
+
+def _count(shown: Preview, chunk: ImportedChunk) -> None:
+    if chunk.role == memories.MEMORY:
+        shown.facts += 1
+    elif chunk.is_own:
+        shown.own += 1
+    else:
+        shown.others[chunk.voice or ""] += 1
+    if chunk.time is not None:
+        shown.first = chunk.time if shown.first is None else min(shown.first, chunk.time)
+        shown.last = chunk.time if shown.last is None else max(shown.last, chunk.time)
+
+
+def detect(path: Path) -> Importer | None:
+    """Return the importer for a file, None if no format is recognised.
+
+    Raises:
+        ImportSourceError: it cannot be read.
+    """
+    return _importer(on_disk(path))
+
+
+def _importer(file: ImportFile) -> Importer | None:
+    head = file.head()
+    return next((importer for importer in IMPORTERS if importer.recognises(file, head)), None)
+
+
+def _files(
+    paths: Iterable[Path], options: ImportOptions
+) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
+    """Yield each file with what is in it, not read yet."""
     for path in [Path(path) for path in paths]:
         if path.is_dir():
-            files = list(_files_below(path))
-            if not files:
-                known = ", ".join(sorted(READERS))
-                raise ImportSourceError(f"The folder {path} has no file to import ({known}).")
-            for file in files:
-                if file.stat().st_size:  # an empty note in a folder is no mistake
-                    yield _document(file, file.relative_to(path).as_posix())
+            if mail.is_maildir(path):
+                yield Preview(str(path), "Maildir"), mail.maildir(path, path.name, options)
+                continue
+            files, maildirs = list(_files_below(path)), list(_maildirs_below(path))
+            if files or not maildirs:
+                yield from _several(files, f"The folder {path}", options)
+            for folder in maildirs:
+                name = folder.relative_to(path).as_posix()
+                yield Preview(name, "Maildir"), mail.maildir(folder, name, options)
+        elif path.is_file() and path.suffix.lower() == ".zip":
+            yield from _several(archive.members(path, path.name), str(path), options)
         elif path.is_file():
-            yield _document(path, path.name)
+            file = on_disk(path)
+            importer = _importer(file) or _unknown(file)
+            yield Preview(file.name, importer.title), importer.documents(file, options)
         elif path.exists():
             raise ImportSourceError(f"{path} is neither a file nor a folder, so it is no import.")
         else:
             raise ImportSourceError(f"There is no file or folder {path}.")
 
 
-def _document(path: Path, name: str) -> ImportedDocument:
-    reader = READERS.get(path.suffix.lower(), text.chunks)
-    return ImportedDocument(name, hash_of(path), reader(path))
+def _unknown(file: ImportFile) -> Importer:
+    """Return the importer of text for a file that no format claims, unless it is JSON."""
+    if file.suffix == ".json" and file.head().strip():
+        raise ImportSourceError(
+            f"{file} is JSON, but no export of ChatGPT, Claude or Telegram; convert it to JSONL "
+            'with one {"role", "content"} a line.'
+        )
+    return text.IMPORTER
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _several(
+    files: Sequence[ImportFile], place: str, options: ImportOptions
+) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
+    """Yield the files of a folder or archive whose format is known.
+
+    Where an export lies, what lies beside and below it are its attachments.
+    """
+    known: list[tuple[ImportFile, Importer]] = []
+    for file in files:
+        if file.suffix in _SUFFIXES and (importer := _importer(file)) is not None:
+            known.append((file, importer))
+        elif file.suffix in _SUFFIXES:
+            options.left_out["files of unknown format"] += 1
+    exports = {
+        PurePosixPath(file.name).parent
+        for file, importer in known
+        if (importer.is_export and importer not in (mail.IMPORTER, whatsapp.IMPORTER))
+        or (importer is whatsapp.IMPORTER and file.path.suffix.lower() == ".zip")
+    }
+    if not known and not files:
+        raise ImportSourceError(f"{place} has no file to import ({', '.join(_SUFFIXES)}).")
+    for file, importer in known:
+        if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
+            options.left_out["attached files"] += 1
+            continue
+        yield Preview(file.name, importer.title), importer.documents(file, options)
+    if not known:
+        raise ImportSourceError(f"{place} has no file in a format that can be imported.")
+
+
+def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
+    top = top or folder
+    for entry in _entries(folder):
+        if entry.is_dir():
+            if not mail.is_maildir(entry):
+                yield from _files_below(entry, top)
+        elif entry.is_file() and entry.suffix.lower() in _SUFFIXES and entry.stat().st_size:
+            yield on_disk(entry, entry.relative_to(top).as_posix())  # an empty note is no mistake
+
+
+def _maildirs_below(folder: Path) -> Iterator[Path]:
+    for entry in _entries(folder, hidden=mail.is_maildir(folder)):
+        if entry.is_dir():
+            if mail.is_maildir(entry):
+                yield entry
+            yield from _maildirs_below(entry)
+
+
+def _entries(folder: Path, *, hidden: bool = False) -> list[Path]:
+    """Return what is in a folder, without hidden things and links that may lead out or round."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise ImportSourceError(f"The folder {folder} cannot be read.") from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_symlink() and entry.is_dir():
-            continue  # it may lead out of the folder, or round in a circle
-        if entry.is_dir():
-            yield from _files_below(entry)
-        elif entry.is_file() and entry.suffix.lower() in READERS:
-            yield entry
+    return [
+        entry
+        for entry in entries
+        if (hidden or not entry.name.startswith("."))
+        and not (entry.is_symlink() and entry.is_dir())
+    ]

@@ -1,55 +1,230 @@
-"""What importers yield, and how they read text without trusting it."""
+"""What importers yield, and how they read files without trusting them."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, BinaryIO, Final
 
-from ondevice._files import sha256_of
 from ondevice.errors import ImportSourceError
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
+BURST_SECONDS = 300
+MAX_BURST = 2000  # characters
+HEAD_BYTES = 64 * 1024  # read to recognise a format
+
+OWN: Final = "user"  # the role of the person's own words
 
 
 @dataclass(frozen=True)
 class ImportedChunk:
-    """A stretch of a note, or one message of a conversation."""
+    """A stretch of a note, or one message of a conversation.
+
+    The person's own words have the role "user", or, in notes, neither role nor speaker. Those of
+    others have a speaker or the role "assistant"; they are context and never learned from.
+    """
 
     text: str
-    role: str | None = None  # "user", "assistant" or "system", in conversations
+    role: str | None = None  # "user", "assistant", "system" or, of statements, "memory"
     time: float | None = None  # seconds since 1970
     speaker: str | None = None
     context: str | None = None  # the headings above it, such as "Garden › Roses"
     metadata: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def voice(self) -> str | None:
+        """Who speaks, as records say it: "user" is the person, None is whoever owns the note."""
+        return self.speaker or self.role
+
+    @property
+    def is_own(self) -> bool:
+        """Whether these are the person's own words."""
+        return self.voice in (None, OWN)
+
 
 @dataclass(frozen=True)
 class ImportedDocument:
-    """One file; its chunks can be iterated once."""
+    """One note, chat, mailbox or conversation; its chunks can be iterated once.
+
+    Attributes:
+        name: what the person calls it.
+        sha256: of the file or the content: another one is another version.
+        chunks: read from the file as they are asked for.
+        key: the same for every version of it; None if versions cannot be told to belong together.
+    """
 
     name: str
     sha256: str
     chunks: Iterable[ImportedChunk]
+    key: str | None = None
 
 
-def hash_of(path: Path) -> str:
-    """Return the SHA-256 of the file, in hexadecimal digits.
+@dataclass
+class ImportOptions:
+    """What the person says about their files, and what the importers left out of them.
 
-    Raises:
-        ImportSourceError: it cannot be read or is empty.
+    Attributes:
+        me: names, addresses or numbers under which the person writes.
+        day_first: the order of day and month in chats that do not tell; None: not said.
+        answers: take the answers of assistants too, as context.
+        must_know_me: refuse chats in which it is not known who the person is.
+        left_out: reason -> number of messages.
     """
-    try:
-        if path.stat().st_size == 0:
-            raise ImportSourceError(f"{path} is empty.")
-        return sha256_of(path)
-    except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+    me: tuple[str, ...] = ()
+    day_first: bool | None = None
+    answers: bool = False
+    must_know_me: bool = True
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def is_me(self, *names: str | None) -> bool:
+        """Whether one of `names` is the person's, whatever the case."""
+        mine = {name.casefold() for name in self.me}
+        return any(name is not None and name.strip().casefold() in mine for name in names)
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+@dataclass(frozen=True)
+class ImportFile:
+    """A file to import: on disk, or inside an archive that is never unpacked to disk.
+
+    Attributes:
+        path: where it is; of an archive, the archive's path.
+        name: how it is called in listings, such as "garden/roses.md".
+        opener: opens it for reading bytes.
+        identity: the same for every version of the file.
+    """
+
+    path: Path
+    name: str
+    opener: Callable[[], BinaryIO]
+    identity: str
+
+    def __str__(self) -> str:
+        """Return how error messages call it."""
+        return (
+            str(self.path) if self.path.name == Path(self.name).name else f"{self.path}:{self.name}"
+        )
+
+    @property
+    def stem(self) -> str:
+        """The last part of the name without its suffix."""
+        return Path(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """The suffix in lower case, with its dot."""
+        return Path(self.name).suffix.lower()
+
+    def open(self) -> BinaryIO:
+        """Open the file.
+
+        Raises:
+            ImportSourceError: it cannot be read.
+        """
+        try:
+            return self.opener()
+        except OSError as error:
+            raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+
+    def head(self) -> bytes:
+        """Return the first bytes.
+
+        Raises:
+            ImportSourceError: it cannot be read.
+        """
+        with self.open() as file:
+            return file.read(HEAD_BYTES)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the content, in hexadecimal digits.
+
+        Raises:
+            ImportSourceError: it cannot be read or is empty.
+        """
+        digest = hashlib.sha256()
+        empty = True
+        with self.open() as file:
+            try:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+                    empty = False
+            except OSError as error:
+                raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+        if empty:
+            raise ImportSourceError(f"{self} is empty.")
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Importer:
+    """One format.
+
+    Attributes:
+        name: in one word, such as "chatgpt".
+        title: what people call it.
+        recognises: whether a file, of which the first bytes are given, has this format.
+        documents: yields what is in it; raises `ImportSourceError`.
+        is_export: written by a program; what lies beside it, such as attachments, is no note.
+    """
+
+    name: str
+    title: str
+    recognises: Callable[[ImportFile, bytes], bool]
+    documents: Callable[[ImportFile, ImportOptions], Iterator[ImportedDocument]]
+    is_export: bool = False
+
+
+def on_disk(path: Path, name: str | None = None) -> ImportFile:
+    """Return the file at `path`."""
+    return ImportFile(path, name or path.name, lambda: path.open("rb"), f"file:{path.resolve()}")
+
+
+def hash_of_text(*parts: object) -> str:
+    """Return the SHA-256 of `parts`, in hexadecimal digits."""
+    return hashlib.sha256("\0".join(map(repr, parts)).encode("utf-8", "replace")).hexdigest()
+
+
+def speaker_name(name: Any) -> str:
+    """Return the name of somebody else, which is never the word that stands for the person."""
+    text = " ".join(str(name).split()) if isinstance(name, str) else ""
+    if text.casefold() in (OWN, "assistant", "system", "memory"):
+        return f"“{text}”"
+    return text or "somebody"
+
+
+def join_bursts(messages: Iterable[ImportedChunk]) -> Iterator[ImportedChunk]:
+    """Put together what one person sent in a row, as people write in messengers."""
+    held: list[ImportedChunk] = []
+    length = 0
+    for message in messages:
+        last = held[-1] if held else None
+        together = (
+            last is not None
+            and message.voice == last.voice
+            and length + len(message.text) <= MAX_BURST
+            and message.time is not None
+            and last.time is not None
+            and 0 <= message.time - last.time <= BURST_SECONDS
+        )
+        if held and not together:
+            yield _joined(held)
+            held, length = [], 0
+        held.append(message)
+        length += len(message.text) + 1
+    if held:
+        yield _joined(held)
+
+
+def _joined(messages: list[ImportedChunk]) -> ImportedChunk:
+    return replace(messages[0], text="\n".join(message.text for message in messages))
+
+
+def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text, without its end, of each line.
 
     Raises:
@@ -57,21 +232,21 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with path.open("rb") as file:
+        with source.open() as file:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if len(raw) > MAX_LINE_BYTES:
-                    raise ImportSourceError(f"{path}, line {number}: the line is too long.")
+                    raise ImportSourceError(f"{source}, line {number}: the line is too long.")
                 if b"\0" in raw:
                     raise ImportSourceError(
-                        f"{path}, line {number}: this is not text but a binary file."
+                        f"{source}, line {number}: this is not text but a binary file."
                     )
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise ImportSourceError(
-            f"{path}, line {number}: this is not UTF-8 text; convert the file first."
+            f"{source}, line {number}: this is not UTF-8 text; convert the file first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error

@@ -6,16 +6,28 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers.document import ImportedChunk, lines_of
+from ondevice.profile.importers.document import (
+    ImportedChunk,
+    ImportedDocument,
+    Importer,
+    ImportFile,
+    ImportOptions,
+    lines_of,
+    speaker_name,
+)
 
 ROLES = ("user", "assistant", "system")
 
 
-def chunks(path: Path) -> Iterator[ImportedChunk]:
+def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
+    """Yield a conversation."""
+    yield ImportedDocument(file.name, file.sha256(), chunks(file, options), file.identity)
+
+
+def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
     """Yield the messages of a JSON Lines file.
 
     `role` is one of "user", "assistant", "system", or any name, which is then the speaker;
@@ -43,6 +55,10 @@ def chunks(path: Path) -> Iterator[ImportedChunk]:
         if not isinstance(speaker, str):
             speaker = None if role in ROLES else role
         said = True
+        if options.is_me(speaker):
+            role, speaker = "user", None
+        elif speaker is not None:
+            speaker = speaker_name(speaker)
         if content.strip():
             yield ImportedChunk(content, role if role in ROLES else None, moment, speaker)
     if not said:
@@ -64,3 +80,8 @@ def _time(value: Any, place: str) -> float | None:
     raise ImportSourceError(
         f"{place}: 'time' must be seconds since 1970 or a date such as 2024-05-01T18:30:00Z."
     )
+
+
+IMPORTER = Importer(
+    "jsonl", "JSON Lines", lambda file, _: file.suffix in (".jsonl", ".ndjson"), documents
+)

@@ -1,32 +1,51 @@
 """Markdown notes: the text under each heading.
 
 Front matter (a block between `---` lines at the start) is metadata and not
-text.  A heading is not a chunk of its own: it is the context of what follows.
+text; its `date` or `created` is the note's time.  A heading is not a chunk of
+its own: it is the context of what follows.  Of Obsidian's links the words that
+a reader sees are kept; embedded files and comments are not text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers.document import ImportedChunk, lines_of
+from ondevice.profile.importers.document import (
+    ImportedChunk,
+    ImportedDocument,
+    Importer,
+    ImportFile,
+    ImportOptions,
+    lines_of,
+)
 from ondevice.profile.importers.text import Stretch
 
 _HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)(?:\s+#+)?\s*$")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _FIELD = re.compile(r"([\w-]+)\s*:\s*(.*)")
+_EMBED = re.compile(r"!\[\[[^\]\n]*\]\]")
+_WIKILINK = re.compile(r"\[\[([^\]|#\n]*)(?:#\^?([^\]|\n]*))?(?:\|([^\]\n]*))?\]\]")
+_COMMENT = re.compile(r"%%.*?%%", re.DOTALL)
+_BLOCK_ID = re.compile(r"(?m)[ \t]+\^[\w-]+$")
 _SEPARATOR = " › "
 
 
-def chunks(path: Path) -> Iterator[ImportedChunk]:
+def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
+    """Yield a note."""
+    yield ImportedDocument(file.name, file.sha256(), chunks(file), file.identity)
+
+
+def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
     """Yield the sections of a Markdown file, each with the headings above it as context.
 
     Raises:
         ImportSourceError: the file cannot be read, is not UTF-8 text, or says nothing.
     """
     metadata, lines = _front_matter(lines_of(path))
+    time = _time(metadata)
     headings: list[tuple[int, str]] = []
     section, said = Stretch(), False
     fence: str | None = None
@@ -46,19 +65,37 @@ def chunks(path: Path) -> Iterator[ImportedChunk]:
             section.add(line)
         gap = not line.strip() and fence is None
         ends = heading is not None or section.is_full(at_gap=gap)
-        if ends and (text := section.take()):
+        if ends and (text := readable(section.take())):
             said = True
-            yield ImportedChunk(text, context=context(), metadata=metadata)
+            yield ImportedChunk(text, time=time, context=context(), metadata=metadata)
         if heading is not None:
             headings = [pair for pair in headings if pair[0] < len(heading[1])]
-            headings.append((len(heading[1]), heading[2].strip()))
-    if text := section.take():
-        yield ImportedChunk(text, context=context(), metadata=metadata)
+            headings.append((len(heading[1]), readable(heading[2])))
+    if text := readable(section.take()):
+        yield ImportedChunk(text, time=time, context=context(), metadata=metadata)
     elif not said:
         # A note that is only headings still says something.
         if not headings:
             raise ImportSourceError(f"{path} holds no text.")
-        yield ImportedChunk(_SEPARATOR.join(title for _, title in headings), metadata=metadata)
+        yield ImportedChunk(
+            _SEPARATOR.join(title for _, title in headings), time=time, metadata=metadata
+        )
+
+
+def readable(text: str) -> str:
+    """Return Markdown with Obsidian's own marks as a reader sees them."""
+    text = _COMMENT.sub("", _EMBED.sub("", text))
+    text = _WIKILINK.sub(lambda link: (link[3] or link[1] or link[2] or "").strip(), text)
+    return _BLOCK_ID.sub("", text).strip("\n")
+
+
+def _time(metadata: dict[str, str]) -> float | None:
+    for name in ("date", "created"):
+        try:
+            return datetime.fromisoformat(metadata[name]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            continue
+    return None
 
 
 def _front_matter(
@@ -86,3 +123,8 @@ def _chain(held: list[str], numbered: Iterator[tuple[int, str]]) -> Iterator[str
     yield from held
     for _, line in numbered:
         yield line
+
+
+IMPORTER = Importer(
+    "markdown", "Markdown", lambda file, _: file.suffix in (".md", ".markdown"), documents
+)

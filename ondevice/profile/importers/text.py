@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers.document import ImportedChunk, lines_of
+from ondevice.profile.importers.document import (
+    ImportedChunk,
+    ImportedDocument,
+    Importer,
+    ImportFile,
+    ImportOptions,
+    lines_of,
+)
 
 # Characters. A stretch ends at the first empty line after so many, or anywhere after twice as many.
 MAX_STRETCH = 20_000
 
 
-def chunks(path: Path) -> Iterator[ImportedChunk]:
+def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
+    """Yield a text file."""
+    yield ImportedDocument(file.name, file.sha256(), chunks(file), file.identity)
+
+
+def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
     """Yield a text file in stretches of whole paragraphs.
 
     Raises:
@@ -52,3 +63,6 @@ class Stretch:
         text = "\n".join(self._lines).strip("\n")
         self._lines, self._length = [], 0
         return text
+
+
+IMPORTER = Importer("text", "text", lambda file, _: file.suffix in (".txt", ".text"), documents)

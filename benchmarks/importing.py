@@ -1,0 +1,183 @@
+"""How fast is a large export read, and does embedding run at the speed of the bare session?
+
+Generates a ChatGPT export of 200 MB in a temporary folder, reads it as
+`ondevice import` does before embedding, and measures the rate and the peak of
+memory in a process of its own, beside `json.load`. Then embeds its first
+messages through `ingest` and through the bare ONNX session on the same texts,
+alternately. At last an import is stopped half-way and taken up again.
+Prints a table and writes `results/importing.json`.
+
+    python benchmarks/importing.py [--megabytes N] [--messages N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ondevice.home import Home
+from ondevice.profile.importers import ImportedDocument, read
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.passages import ingest
+
+ROUNDS = 3
+SYLLABLES = ["ka", "lo", "mi", "ren", "sta", "vor", "ü", "ñe", "th", "gar", "den", "ro", "se", "bi"]
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--messages", type=int, default=1500)
+    options = parser.parse_args()
+    results: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "conversations.json"
+        write_export(path, options.megabytes * 1_000_000)
+        for name, work in (("import", _read), ("json.load", _load)):
+            seconds, peak = _in_own_process(work, path)
+            results[f"{name}: reading, MB/s"] = path.stat().st_size / 1e6 / seconds
+            results[f"{name}: peak memory, MB"] = peak
+        results |= _embedding(path, Path(folder), options.messages)
+        results |= _interrupted(path, Path(folder), options.messages)
+    for name, value in results.items():
+        print(f"{name:<60}{value:>10.2f}")
+    target = Path(__file__).parent / "results" / "importing.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def write_export(path: Path, size: int) -> None:
+    """Write an export of about `size` bytes: conversations of 20 messages of many lengths."""
+    chance = random.Random(7)
+    words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(5000)]
+
+    def text(length: int) -> str:
+        return " ".join(chance.choices(words, k=length)).capitalize() + "."
+
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        while written < size:
+            tree: dict[str, Any] = {"root": {"id": "root", "message": None, "parent": None}}
+            parent = "root"
+            for number in range(20):
+                own = number % 2 == 0
+                tree[f"n{number}"] = {
+                    "id": f"n{number}",
+                    "parent": parent,
+                    "children": [],
+                    "message": {
+                        "author": {"role": "user" if own else "assistant", "metadata": {}},
+                        "create_time": 1.7e9 + written + number,
+                        "content": {
+                            "content_type": "text",
+                            "parts": [text(chance.randint(4, 60) if own else 150)],
+                        },
+                        "status": "finished_successfully",
+                        "weight": 1.0,
+                        "metadata": {"model_slug": "x", "timestamp_": "absolute"},
+                        "recipient": "all",
+                    },
+                }
+                parent = f"n{number}"
+            conversation = {
+                "title": text(4),
+                "mapping": tree,
+                "current_node": parent,
+                "conversation_id": f"c{written}",
+            }
+            written += file.write(("," if written else "[") + json.dumps(conversation))
+        file.write("]")
+
+
+def _read(path: Path) -> None:
+    sum(len(chunk.text) for document in read([path]) for chunk in document.chunks)
+
+
+def _load(path: Path) -> None:
+    with path.open(encoding="utf-8") as file:
+        json.load(file)
+
+
+def _in_own_process(work: Callable[[Path], None], path: Path) -> tuple[float, float]:
+    """Return seconds and the peak of memory in MB of `work` in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_timed, (work, path))
+
+
+def _timed(work: Callable[[Path], None], path: Path) -> tuple[float, float]:
+    start = time.perf_counter()
+    work(path)
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _first(path: Path, messages: int) -> Iterator[ImportedDocument]:
+    """Yield conversations until they hold so many messages."""
+    for document in read([path]):
+        yield document
+        messages -= len(list(document.chunks))
+        if messages <= 0:
+            return
+
+
+def _embedding(path: Path, folder: Path, messages: int) -> dict[str, float]:
+    """Compare `ingest`, all included, with the embedder alone on the same texts."""
+    texts = [chunk.text for document in _first(path, messages) for chunk in document.chunks]
+    embedder = Embedder()
+    embedder.embed(texts[:64])
+    ratios, rates = [], []
+    for number in range(ROUNDS):
+        start = time.perf_counter()
+        embedder.embed(texts)
+        bare = time.perf_counter() - start
+        with Profile.create(
+            Home.below(folder / f"home{number}"), passphrase="a benchmark's own"
+        ) as p:
+            start = time.perf_counter()
+            ingest(p, embedder, _first(path, messages))
+            ours = time.perf_counter() - start
+        ratios.append(bare / ours)
+        rates.append(len(texts) / ours)
+    return {
+        "import: messages embedded and stored a second": statistics.median(rates),
+        "import: share of the bare session's speed (median)": statistics.median(ratios),
+    }
+
+
+def _interrupted(path: Path, folder: Path, messages: int) -> dict[str, float]:
+    """Stop an import half-way as Ctrl-C does, and count what the second run still stores."""
+    done = 0
+
+    def stop(stored: int, _: int | None) -> None:
+        nonlocal done
+        done = stored
+        if stored >= messages // 2:
+            raise KeyboardInterrupt
+
+    with Profile.create(Home.below(folder / "stopped"), passphrase="a benchmark's own") as profile:
+        with contextlib.suppress(KeyboardInterrupt):
+            ingest(profile, Embedder(), _first(path, messages), progress=stop)
+        report = ingest(profile, Embedder(), _first(path, messages))
+        total = len(list(profile.passages()))
+    return {
+        "stopped after, passages": done,
+        "stored by the second run": report.passages,
+        "in the profile": total,
+    }
+
+
+if __name__ == "__main__":
+    main()

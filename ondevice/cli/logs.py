@@ -1,0 +1,27 @@
+"""`ondevice logs`: what is logged."""
+
+from __future__ import annotations
+
+import click
+
+from ondevice.cli._output import warn
+
+
+@click.group("logs")
+def command() -> None:
+    """Say what is logged, and where."""
+
+
+@command.command("path")
+def path() -> None:
+    """Say where logs are: there is no log file.
+
+    A log could hold what you said. What was learned and forgotten stands in the profile itself,
+    encrypted and without text.
+    """
+    warn(
+        "ondevice writes no log file. Errors go to standard error (ONDEVICE_DEBUG=1 adds where in "
+        "the program); what was learned: `ondevice adapter list`; what was forgotten: "
+        "`ondevice memory certificate`; a nightly run on Linux: "
+        "journalctl --user -u 'ondevice-learn-*'."
+    )

@@ -1,0 +1,24 @@
+"""`ondevice mcp`: the memory as tools for other assistants."""
+
+from __future__ import annotations
+
+import click
+
+from ondevice.cli._session import open_profile, profile_option, scope_option
+
+
+@click.command("mcp")
+@profile_option
+@scope_option
+def command(profile: str | None, scope: str | None) -> None:
+    """Serve the memory to other assistants (Model Context Protocol, stdio).
+
+    The tools are search_memory, list_memories, add_memory (which waits for your
+    approval) and forget_memory. A client starts this command itself; what it finds
+    goes to that client, and to wherever that client sends it.
+    """
+    from ondevice.integrations.mcp_server import serve
+    from ondevice.recall.embedder import Embedder
+
+    with open_profile(profile) as store:
+        serve(store, Embedder(), scope)

@@ -1,0 +1,145 @@
+"""`ondevice serve`: the OpenAI-compatible API and the web page, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ondevice.cli._output import talk
+from ondevice.cli._session import model_options, open_assistant
+
+if TYPE_CHECKING:
+    from ondevice.assistant import Assistant
+
+DEFAULT_PORT = 8484
+
+
+@click.command("serve")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="0 takes a free one.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the token is that clients must send; made if missing. [default: server-token in "
+    "the config folder]",
+)
+@click.option("--no-token", is_flag=True, help="Let every program of this machine in.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--allow-network", is_flag=True, help="Needed for an address that other machines reach."
+)
+@click.option(
+    "--allow-host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Another name under which clients reach this server; repeatable.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Let scripts of this web origin in, with the token; repeatable.",
+)
+@model_options
+def command(
+    port: int,
+    token_file: Path | None,
+    no_token: bool,
+    host: str,
+    allow_network: bool,
+    names: tuple[str, ...],
+    origins: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Serve the OpenAI-compatible API and the web page on this machine.
+
+    The address is printed on standard output when the server is ready. Programs send
+    the token of the token file; a browser gets in by the link on standard error, once.
+    """
+    if options["continue_last"]:
+        raise click.UsageError("--continue is for chats; the server keeps no conversation.")
+    loopback = _is_loopback(host)
+    if not loopback and not allow_network:
+        raise click.UsageError(
+            f"{host} can be reached by other machines, without encryption; "
+            "add --allow-network if you mean it."
+        )
+    if no_token and (not loopback or token_file is not None):
+        raise click.UsageError("--no-token is for loopback only, and without --token-file.")
+    for origin in origins:
+        if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+            raise click.UsageError(f"'{origin}' is no origin such as http://localhost:3000.")
+    try:
+        from ondevice.server.access import load_token
+        from ondevice.server.app import LOOPBACK, create_app
+        from ondevice.server.limits import Limits
+        from ondevice.server.run import listen, serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "pydantic", "anyio"):
+            raise
+        raise click.ClickException(
+            f"The server needs {error.name}; install it: pip install 'ondevice[serve]'."
+        ) from error
+    from ondevice.home import Home
+
+    path = token_file or Home.default().config / "server-token"
+    token = None if no_token else load_token(path)
+    hosts = [*(LOOPBACK if loopback else (_bracketed(host),)), *names]
+    limits = Limits()
+    with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
+        bound = listener.getsockname()[1]
+        app = create_app(
+            me,
+            token=token,
+            port=bound,
+            hosts=hosts,
+            origins=origins,
+            limits=limits,
+            open_profile=_open_profile,
+        )
+        address = f"http://{_bracketed(host)}:{bound}"
+
+        def ready() -> None:
+            click.echo(address)
+            if token is None:
+                talk("Every program of this machine may come in: there is no token.")
+            else:
+                key = app.state.ondevice.access.new_link_key()
+                talk(f"Open it in a browser, once, within ten minutes: {address}/enter?key={key}")
+                talk(f"Programs use {address}/v1 with the token in {path}.")
+
+        serve(app, listener, limits, ready)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _open_profile(name: str, served: Assistant) -> Assistant:
+    """Open an assistant for another profile, on the served one's engine."""
+    from ondevice.assistant import Assistant
+    from ondevice.home import Home
+    from ondevice.profile.store import Profile
+
+    profile = Profile.open(Home.default(), name, create=False, warn=talk)
+    return Assistant(served.engine, profile, served.embedder, served.settings, system=served.system)

@@ -1,0 +1,1 @@
+"""ondevice inside other people's tools; each is imported only by the tool that uses it."""

@@ -1,0 +1,151 @@
+"""The memory as tools of the Model Context Protocol, over standard input and output.
+
+No model is loaded: search, list, add and forget need the profile and the
+embedder only.  What another program adds waits for the person's approval.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ondevice.errors import OndeviceError, RecordNotFoundError
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from ondevice.profile.store import Profile
+    from ondevice.recall.embedder import Embedder
+
+INSTRUCTIONS = (
+    "The user's private memory on their own machine. Search it before answering about the user. "
+    "Add only what the user asked to remember; it waits for their approval. Forget only what the "
+    "user asked to forget: it cannot be undone."
+)
+MOST = 50  # memories returned at once
+
+
+def serve(profile: Profile, embedder: Embedder, scope: str | None = None) -> None:
+    """Answer a client on standard input and output until it closes them."""
+    make_server(profile, embedder, scope).run("stdio")
+
+
+def make_server(profile: Profile, embedder: Embedder, scope: str | None = None) -> MCPServer:
+    """Return a server with the four tools.
+
+    Args:
+        profile: an open profile.
+        embedder: for searching, and for what is added.
+        scope: only memories of this context, and those of none, are seen.
+
+    Raises:
+        OndeviceError: the package `mcp` is not installed.
+    """
+    try:
+        from mcp.server import MCPServer
+        from mcp.types import ToolAnnotations
+    except ImportError as error:
+        raise OndeviceError(
+            "The package `mcp` is not installed: `pip install 'ondevice[mcp]'`."
+        ) from error
+
+    from ondevice import __version__
+
+    memory = _Memory(profile, embedder, scope)
+    server = MCPServer("ondevice", instructions=INSTRUCTIONS, version=__version__)
+    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    adds = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+    forgets = ToolAnnotations(destructive_hint=True, open_world_hint=False)
+    server.tool(annotations=reads)(memory.search_memory)
+    server.tool(annotations=reads)(memory.list_memories)
+    server.tool(annotations=adds)(memory.add_memory)
+    server.tool(annotations=forgets)(memory.forget_memory)
+    return server
+
+
+class _Memory:
+    """The tools; their docstrings are what a client's model reads."""
+
+    def __init__(self, profile: Profile, embedder: Embedder, scope: str | None) -> None:
+        from ondevice.recall.search import Recall
+        from ondevice.settings import RecallSettings
+
+        self._profile = profile
+        self._scope = scope
+        self._recall = Recall(profile, embedder, RecallSettings())
+        self._generation = profile.generation()
+
+    def search_memory(self, query: str, limit: int = 5) -> list[dict[str, Any]]:
+        """Find what the user said, wrote or imported that fits a question, best first.
+
+        Args:
+            query: the question or some words.
+            limit: how many memories at most, up to 50.
+        """
+        generation = self._profile.generation()
+        if generation != self._generation:  # something was forgotten or changed elsewhere
+            self._recall.invalidate()
+            self._generation = generation
+        found = self._recall.search(query, k=max(1, min(limit, MOST)), scope=self._scope)
+        return [
+            {
+                "id": memory.id,
+                "text": memory.text,
+                "score": round(memory.score, 4),
+                "source": memory.source,
+                "time": memory.time,
+            }
+            for memory in found
+        ]
+
+    def list_memories(self, state: str = "active", limit: int = MOST) -> list[dict[str, Any]]:
+        """List the facts that are remembered about the user, newest first.
+
+        Args:
+            state: "active" ones are used, "pending" ones wait for the user's approval.
+            limit: how many at most, up to 50.
+        """
+        if state not in ("active", "pending"):
+            raise OndeviceError("state must be 'active' or 'pending'.")
+        facts = sorted(
+            self._profile.facts(state=state, scope=self._scope), key=lambda f: f.time, reverse=True
+        )
+        return [
+            {"id": fact.id, "text": fact.text, "category": fact.category, "time": fact.time}
+            for fact in facts[: max(1, min(limit, MOST))]
+        ]
+
+    def add_memory(self, text: str) -> dict[str, Any]:
+        """Propose a fact about the user; it is not used before the user has approved it.
+
+        Args:
+            text: one short statement, such as "The user's dog is called Biscuit."
+        """
+        from ondevice.recall.facts import candidate_for
+
+        if not text.strip() or len(text) > 1000:
+            raise OndeviceError("A memory is one statement of at most 1000 characters.")
+        candidate = candidate_for(text)
+        for fact in self._profile.facts(scope=self._scope):
+            if fact.text == candidate.text and fact.state != "superseded":
+                return {"id": fact.id, "text": fact.text, "state": fact.state}
+        fact = self._recall.add_fact(candidate, scope=self._scope, state="pending")
+        return {"id": fact.id, "text": fact.text, "state": fact.state}
+
+    def forget_memory(self, id: str) -> dict[str, Any]:
+        """Delete one memory for good, with everything that was learned from it.
+
+        Args:
+            id: the whole id of a memory, as search_memory and list_memories return it.
+        """
+        from ondevice.adapters import forgetting
+        from ondevice.profile.ids import LENGTH
+
+        if len(id) != LENGTH or not self._profile.has(id):
+            raise RecordNotFoundError("There is no memory with that id; search for it first.")
+        shown = forgetting.preview(self._profile, (id,))
+        report = forgetting.forget(self._profile, shown).report
+        self._recall.invalidate()
+        return {
+            "forgotten": list(report.records),
+            "adapters_stale": list(report.adapters_stale),
+        }

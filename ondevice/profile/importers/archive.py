@@ -1,0 +1,114 @@
+"""Zip archives, read in place: nothing is ever unpacked to disk.
+
+So a member called `../../.bashrc` writes nowhere, and a zip bomb fills nothing:
+members are read as streams, up to a size and a ratio that text does not reach.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from ondevice.errors import ImportSourceError
+from ondevice.profile.importers.document import ImportFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
+_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError)
+
+MAX_MEMBERS = 200_000
+MAX_BYTES = 8 << 30  # of one member
+MAX_RATIO = 200  # text is compressed to a tenth; a bomb to a thousandth
+SUSPICIOUS_BYTES = 16 << 20  # smaller members harm nobody
+
+
+def members(path: Path, label: str) -> list[ImportFile]:
+    """Return the files in a zip archive, in the order of their names.
+
+    Raises:
+        ImportSourceError: it is no zip archive, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        raise ImportSourceError(
+            f"{path} is no zip archive, or is cut off: download it again."
+        ) from error
+    except OSError as error:
+        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(infos) > MAX_MEMBERS:
+        raise ImportSourceError(f"{path} holds more than {MAX_MEMBERS} files; that is no export.")
+    return [
+        ImportFile(path, _name(info), _opener(path, info), f"file:{path.resolve()}:{info.filename}")
+        for info in sorted(infos, key=lambda info: info.filename)
+        if not info.is_dir() and not _is_hidden(info.filename) and info.file_size
+    ]
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    parts = [part for part in PurePosixPath(info.filename.replace("\\", "/")).parts if part != ".."]
+    return "/".join(parts).lstrip("/") or "file"
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in name.split("/"))
+
+
+def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    def open_member() -> BinaryIO:
+        return cast("BinaryIO", io.BufferedReader(_Member(path, info), 1 << 16))
+
+    return open_member
+
+
+class _Member(io.RawIOBase):
+    """One member of an archive as a stream that refuses to become a bomb."""
+
+    def __init__(self, path: Path, info: zipfile.ZipInfo) -> None:
+        super().__init__()
+        self._path, self._info, self._n_read = path, info, 0
+        if info.flag_bits & 1:
+            raise ImportSourceError(f"{path} is locked with a password: unpack it first.")
+        try:
+            self._archive = zipfile.ZipFile(path)
+            self._stream = self._archive.open(info)
+        except _BROKEN as error:
+            raise self._damaged() from error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
+        try:
+            block = self._stream.read(len(view))
+        except _BROKEN as error:
+            raise self._damaged() from error
+        self._n_read += len(block)
+        packed = max(1, self._info.compress_size)
+        bomb = self._n_read > SUSPICIOUS_BYTES and self._n_read > MAX_RATIO * packed
+        if bomb or self._n_read > MAX_BYTES:
+            raise ImportSourceError(
+                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than text "
+                "does; it looks like a zip bomb."
+            )
+        view[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self, "_stream"):
+            self._stream.close()
+            self._archive.close()
+        super().close()
+
+    def _damaged(self) -> ImportSourceError:
+        return ImportSourceError(
+            f"{self._path}: the file {_name(self._info)} in it is damaged; what came before is "
+            "kept: download the archive again."
+        )

@@ -1,0 +1,1 @@
+"""HTTP on loopback: the OpenAI-compatible API, the management API and the web page."""

@@ -1,0 +1,120 @@
+"""Requests into plain values, and plain values into responses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ondevice.errors import OndeviceError
+from ondevice.server.errors import ApiError, error_response
+from ondevice.server.manage.page import Page
+
+MAX_JSON = 4 << 20  # bytes: 20,000 ids are half a megabyte
+
+Value = TypeVar("Value")
+_REQUIRED: Any = object()
+
+
+class BadRequestError(ApiError):
+    """A request does not say what it should."""
+
+    def __init__(self, message: str) -> None:
+        """Refuse with `message`, one sentence."""
+        super().__init__(400, message, code="bad_request")
+
+
+class Values(dict[str, Any]):
+    """The fields of a request: of its path, its query and its JSON body."""
+
+    def take(self, name: str, kind: type[Value], default: Any = _REQUIRED) -> Value:
+        """Return the field `name`.
+
+        Raises:
+            BadRequestError: it is missing or of another type.
+        """
+        value = self.get(name)
+        if value is None:
+            if default is _REQUIRED:
+                raise BadRequestError(f"The field '{name}' is missing.")
+            return default  # type: ignore[no-any-return]
+        if kind is int and isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value[:12])  # in a query everything is text
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise BadRequestError(f"The field '{name}' must be of type {kind.__name__}.")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts.
+
+        Raises:
+            BadRequestError: it is missing or something else.
+        """
+        value = self.take(name, list)
+        if not all(isinstance(one, str) for one in value):
+            raise BadRequestError(f"The field '{name}' must be a list of texts.")
+        return value
+
+
+Handler = Callable[[Values], Any]
+
+
+def route(page: Page, method: str, path: str, handler: Handler) -> Route:
+    """Return a route that calls `handler` in a thread and answers with JSON, or with its events."""
+
+    async def endpoint(request: Request) -> Response:
+        page.loop = asyncio.get_running_loop()
+        try:
+            values = await values_of(request)
+            result = await run_in_threadpool(handler, values)
+        except OndeviceError as error:
+            return error_response(error)
+        return result if isinstance(result, Response) else JSONResponse(result)
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def values_of(request: Request) -> Values:
+    """Return the fields of a request.
+
+    Raises:
+        BadRequestError: the body is too large, or no JSON object.
+    """
+    values = Values({**request.query_params, **request.path_params})
+    if request.method in ("GET", "HEAD"):
+        return values
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadRequestError("Send the body as application/json.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON:
+            raise BadRequestError("The request is too large.")
+    try:
+        fields = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError("The body is no JSON.") from error
+    if not isinstance(fields, dict):
+        raise BadRequestError("The body must be a JSON object.")
+    return Values({**fields, **values})
+
+
+def events(made: Iterable[dict[str, Any] | None]) -> StreamingResponse:
+    """Return events as a stream of server-sent events; None becomes a comment."""
+
+    def lines() -> Iterator[str]:
+        for event in made:
+            text = json.dumps(event, ensure_ascii=False)
+            yield ": still here\n\n" if event is None else f"data: {text}\n\n"
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)

@@ -1,0 +1,112 @@
+"""Work that takes longer than a request: one job of a kind, and everybody can follow it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ondevice.errors import LearningError, OndeviceError
+
+HEARTBEAT_SECONDS = 10.0  # without an event for so long, a comment shows that we are alive
+
+Event = dict[str, Any]
+Work = Callable[["Job"], Event]
+
+
+class Job:
+    """Something that runs in a thread of its own, and the events that it told."""
+
+    def __init__(self, work: Work) -> None:
+        """Start `work`; what it returns is the job's last event."""
+        self.events: list[Event] = []
+        self.finished = False
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody who follows."""
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Ask the work to stop soon."""
+        self._stop.set()
+
+    def should_stop(self) -> bool:
+        """Whether the work was asked to stop."""
+        return self._stop.is_set()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the work to end."""
+        self._thread.join(seconds)
+
+    def follow(self, after: int = 0) -> Iterator[Event | None]:
+        """Yield the events from number `after` on, as they come; None while nothing happens."""
+        while True:
+            with self._changed:
+                if after >= len(self.events) and not self.finished:
+                    self._changed.wait(HEARTBEAT_SECONDS)
+                new = self.events[after:]
+                over = self.finished
+            if not new and not over:
+                yield None
+            yield from new
+            after += len(new)
+            if over and after >= len(self.events):
+                return
+
+    def _run(self, work: Work) -> None:
+        try:
+            last = work(self)
+        except OndeviceError as error:
+            last = {"stage": "failed", "message": str(error)}
+        except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
+            # The text of an unknown error may hold personal text; its kind does not.
+            logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)
+            last = {"stage": "failed", "message": "That failed; see the server's log."}
+        with self._changed:
+            self.events.append(last)
+            self.finished = True
+            self._changed.notify_all()
+
+
+class Jobs:
+    """The newest job of each kind."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._lock = threading.Lock()
+        self._newest: dict[str, Job] = {}
+
+    def start(self, kind: str, work: Work) -> Job:
+        """Start a job.
+
+        Raises:
+            LearningError: one of its kind is still running.
+        """
+        with self._lock:
+            if self.running(kind):
+                raise LearningError(f"Another {kind} is still under way; wait for it, or stop it.")
+            job = self._newest[kind] = Job(work)
+            return job
+
+    def get(self, kind: str) -> Job | None:
+        """Return the newest job of a kind, running or not."""
+        return self._newest.get(kind)
+
+    def running(self, kind: str) -> bool:
+        """Whether a job of that kind is under way."""
+        job = self._newest.get(kind)
+        return job is not None and not job.finished
+
+    def stop_all(self, seconds: float = 5.0) -> None:
+        """Ask every job to stop and wait a little."""
+        for job in self._newest.values():
+            job.stop()
+        for job in self._newest.values():
+            job.join(seconds)

@@ -1,0 +1,91 @@
+"""What the page's requests share: the assistant, its turn at the model, and running jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from ondevice.assistant import Assistant
+from ondevice.errors import LearningError, ProfileLockedError
+from ondevice.profile.store import Profile
+from ondevice.recall.search import Recall
+from ondevice.server.manage.jobs import Jobs
+from ondevice.server.state import ServerState
+
+
+class Page:
+    """The state of the page on the side of the server."""
+
+    def __init__(self, state: ServerState) -> None:
+        """Show the assistant of `state`; whoever opened it closes it."""
+        self.jobs = Jobs()
+        self.wiped = False
+        self.loop: asyncio.AbstractEventLoop | None = None  # of the server; known at a request
+        self._state = state
+
+    @property
+    def me(self) -> Assistant:
+        """The assistant."""
+        return self._state.assistant
+
+    @property
+    def profile(self) -> Profile:
+        """The open profile.
+
+        Raises:
+            ProfileLockedError: it was wiped, or the assistant has none.
+        """
+        if self.wiped or self.me.profile is None:
+            raise ProfileLockedError("There is no open profile; start ondevice serve again.")
+        return self.me.profile
+
+    @property
+    def recall(self) -> Recall:
+        """Search over the open profile, which also stores facts with their vectors.
+
+        Raises:
+            ProfileLockedError: it was wiped, or the assistant has none.
+        """
+        _ = self.profile
+        assert self.me.recaller is not None  # it comes with the profile
+        return self.me.recaller
+
+    @contextlib.contextmanager
+    def model(self) -> Iterator[None]:
+        """Hold the model for a block of a worker thread, in the line that everybody waits in.
+
+        Raises:
+            ApiError: the line or the wait was too long.
+        """
+        assert self.loop is not None, "only inside requests"
+        turn = self._state.queue.turn()
+        asyncio.run_coroutine_threadsafe(_enter(turn), self.loop).result()
+        try:
+            yield
+        finally:
+            if not self.loop.is_closed():
+                asyncio.run_coroutine_threadsafe(_leave(turn), self.loop)
+
+    def refuse_while_learning(self) -> None:
+        """Refuse what needs the model while an adapter is trained.
+
+        Raises:
+            LearningError: it is.
+        """
+        if self.jobs.running("learn"):
+            raise LearningError(
+                "Learning is under way and needs the memory of the model; stop it, or wait for it."
+            )
+
+    def close(self) -> None:
+        """Stop what is running: a training keeps its checkpoint."""
+        self.jobs.stop_all()
+
+
+async def _enter(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+    await turn.__aenter__()
+
+
+async def _leave(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+    await turn.__aexit__(None, None, None)

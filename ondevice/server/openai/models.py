@@ -1,0 +1,71 @@
+"""`/v1/models`: the base model, the base with each adapter, and the embedder."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.assistant import Assistant
+from ondevice.server.errors import ApiError
+from ondevice.server.openai.requests import Personalization
+from ondevice.server.state import state_of
+
+EMBEDDER = "all-MiniLM-L6-v2"
+
+
+def model_ids(assistant: Assistant) -> list[str]:
+    """Return the base's name, and `base+adapter` for each adapter that is not stale."""
+    base = assistant.engine.model.name
+    if assistant.profile is None:
+        return [base]
+    rows = AdapterRegistry(assistant.profile).list()
+    return [base, *(f"{base}+{row.name}" for row in rows if row.state != "stale")]
+
+
+def adapters_of(
+    assistant: Assistant, model: str, wanted: Personalization
+) -> list[tuple[str, float | None]] | None:
+    """Return the adapters that a request asks for; None means the active ones.
+
+    Raises:
+        ApiError: 404, it names another model, or 400, it names adapters twice.
+    """
+    base, *names = model.split("+")
+    if base not in (assistant.engine.model.name, "default"):
+        raise ApiError(
+            404,
+            f"This server has no model of that name; it serves '{assistant.engine.model.name}'.",
+            code="model_not_found",
+            param="model",
+        )
+    if wanted.adapters is not None and names:
+        raise ApiError(
+            400,
+            "Adapters stand in the model's name and in 'ondevice' too; choose one place.",
+            code="invalid_value",
+            param="ondevice.adapters",
+        )
+    if wanted.adapters is not None:
+        return [(choice.name, choice.scale) for choice in wanted.adapters]
+    return [(name, None) for name in names] or None
+
+
+async def list_models(request: Request) -> Response:
+    """List what can be named as a model."""
+    ids = await run_in_threadpool(model_ids, state_of(request).assistant)
+    return JSONResponse({"object": "list", "data": [_described(i) for i in [*ids, EMBEDDER]]})
+
+
+async def show_model(request: Request) -> Response:
+    """Describe one model."""
+    wanted = request.path_params["model"]
+    ids = await run_in_threadpool(model_ids, state_of(request).assistant)
+    if wanted not in [*ids, EMBEDDER]:
+        raise ApiError(404, "There is no model of that name.", code="model_not_found")
+    return JSONResponse(_described(wanted))
+
+
+def _described(model: str) -> dict[str, object]:
+    return {"id": model, "object": "model", "created": 0, "owned_by": "ondevice"}

@@ -1,0 +1,131 @@
+"""Listening: uvicorn with bounds on slow connections, ready line on stdout, clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ondevice.errors import SettingsError
+from ondevice.server.limits import Limits
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 takes a free one.
+
+    Raises:
+        SettingsError: the address or the port cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Cannot listen on {host}, port {port} ({error.strerror}); choose another with --port."
+        ) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def protocol_with(limits: Limits) -> type[H11Protocol]:
+    """Return uvicorn's protocol with a bound on the time until the headers are complete."""
+
+    class PatientProtocol(H11Protocol):
+        """Drops connections that do not send a whole header in time."""
+
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            """Start the clock, or refuse: there are too many connections."""
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                transport.abort()
+                return
+            self._deadline = self.loop.call_later(limits.header_seconds, self._too_slow)
+
+        def handle_events(self) -> None:
+            """Stop the clock when a request has begun, start it when the next one is awaited."""
+            super().handle_events()
+            if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+                if self._deadline is None:  # a next header has begun to come
+                    self._deadline = self.loop.call_later(limits.header_seconds, self._too_slow)
+            elif self._deadline is not None and self.cycle is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            """Stop the clock."""
+            if self._deadline is not None:
+                self._deadline.cancel()
+            super().connection_lost(exc)
+
+        def _too_slow(self) -> None:
+            self._deadline = None
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    return PatientProtocol
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that says when it is ready, and leaves no answer running when it stops."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        """Call `ready` when connections are accepted."""
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(
+    app: Starlette, listener: socket.socket, limits: Limits, ready: Callable[[], None]
+) -> None:
+    """Serve `app` until SIGTERM or SIGINT; answers under way have a few seconds to end."""
+    # h11 tells of malformed requests, which are not worth a line; nothing personal is logged.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(limits),
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(limits.stop_seconds),
+        lifespan="on",
+    )
+    server = Server(config, ready)
+    # When it has stopped, uvicorn raises the signal again, which would end the process before the
+    # profile is closed.
+    former = {
+        number: signal.signal(number, _already_stopped)
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        asyncio.run(server.serve([listener]))
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _already_stopped(_number: int, _frame: object) -> None:
+    """Do nothing: the server has stopped for this signal."""

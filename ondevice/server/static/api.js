@@ -1,0 +1,72 @@
+// The management API: JSON in and out, and server-sent events over fetch.
+
+async function problem(response) {
+  let message = `The server answered ${response.status}.`;
+  try {
+    message = (await response.json()).error.message || message;
+  } catch { /* not ours: the status says enough */ }
+  return new Error(message);
+}
+
+async function request(method, path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { method, credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("ondevice does not answer; is `ondevice serve` still running?");
+  }
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+function body(fields) {
+  return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) };
+}
+
+/** GET JSON; fields become the query. */
+export async function get(path, fields = {}, signal = undefined) {
+  const query = new URLSearchParams(Object.entries(fields).filter(([, value]) => value !== "" && value !== null));
+  const response = await request("GET", query.size ? `${path}?${query}` : path, { signal });
+  return response.json();
+}
+
+/** POST JSON and return JSON. */
+export async function post(path, fields = {}) {
+  return (await request("POST", path, body(fields))).json();
+}
+
+/** PATCH JSON and return JSON. */
+export async function patch(path, fields) {
+  return (await request("PATCH", path, body(fields))).json();
+}
+
+/** Send a file as it is. */
+export async function upload(path, name, file) {
+  const options = { headers: { "Content-Type": "application/octet-stream" }, body: file };
+  return (await request("POST", `${path}?${new URLSearchParams({ name })}`, options)).json();
+}
+
+/** Yield the events that the server sends in answer to a POST, or to a GET without fields. */
+export async function* stream(path, fields = null, signal = undefined) {
+  const response = fields === null
+    ? await request("GET", path, { signal })
+    : await request("POST", path, { ...body(fields), signal });
+  if (!(response.headers.get("content-type") || "").startsWith("text/event-stream")) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      held += value;
+      const parts = held.split("\n\n");
+      held = parts.pop();
+      for (const part of parts) {
+        if (part.startsWith("data: ")) yield JSON.parse(part.slice(6));
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}

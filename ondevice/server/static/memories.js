@@ -1,0 +1,143 @@
+// "What I know about you": search, filter, add, correct, pin, approve, and forget.
+
+import { get, patch, post } from "./api.js";
+import { askText } from "./dialog.js";
+import { attempt, button, counted, day, el, heading, toast } from "./dom.js";
+import { forgetWithPreview } from "./forget.js";
+import { virtualList } from "./list.js";
+
+const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
+const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
+
+/** Make the view. */
+export function create() {
+  const chosen = new Set(); // ids that are ticked
+  const leaving = new Set(); // ids that wait to be forgotten; nothing was deleted yet
+  const search = el("input", { type: "search", placeholder: "Search", "aria-label": "Search memories", id: "search" });
+  const kind = select("Kind", Object.entries(KINDS));
+  const category = select("Category", [["", "All categories"], ...CATEGORIES.map((one) => [one, one])]);
+  const state = select("State", [["", "All states"], ["active", "in use"], ["pending", "to approve"], ["superseded", "replaced"]]);
+  const source = select("Source", [["", "All sources"]]);
+  const count = el("p", { class: "quiet small", role: "status", id: "count" });
+  const bar = el("div", { class: "row bar", hidden: true });
+  const list = virtualList({
+    rowHeight: matchMedia("(max-width: 44rem)").matches ? 92 : 66, label: "Memories", render: row,
+    fetchPage: (offset, limit, signal) => get("/api/memories", { ...filter(), offset, limit }, signal),
+  });
+  const text = el("input", { type: "text", placeholder: "Tell me something about you", "aria-label": "Something to remember", class: "grow" });
+  const add = el("form", { class: "row add", onsubmit: (event) => { event.preventDefault(); attempt(remember); } },
+    text, el("button", { type: "submit", class: "main" }, "Remember"));
+  const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
+    el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, list.node);
+
+  let typing = 0;
+  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 40); });
+  for (const one of [kind, category, state, source]) one.addEventListener("change", () => reload());
+
+  function select(label, choices) {
+    return el("select", { "aria-label": label }, choices.map(([value, shown]) => el("option", { value }, shown)));
+  }
+
+  function filter() {
+    return { query: search.value, kind: kind.value, category: category.value, state: state.value, source: source.value };
+  }
+
+  async function reload(keep = false) {
+    await attempt(async () => {
+      const total = await list.reload(keep);
+      if (total === null) return;
+      count.textContent = total ? counted(total, "memory", "memories")
+        : search.value ? "Nothing fits." : "Nothing is remembered here yet.";
+      node.dataset.ready = search.value;
+    });
+  }
+
+  async function readSources() {
+    const { sources } = await get("/api/sources");
+    const held = source.value;
+    source.replaceChildren(el("option", { value: "" }, "All sources"), ...sources.filter((one) => one.records).slice(0, 500).map((one) =>
+      el("option", { value: one.id }, `${one.name.slice(0, 40)} · ${day(one.time)} · ${one.records}`)));
+    source.value = held;
+  }
+
+  async function remember() {
+    if (!text.value.trim()) return;
+    const fact = await post("/api/memories", { text: text.value });
+    text.value = "";
+    toast(`Remembered: ${fact.text}`);
+    await reload();
+  }
+
+  function row(record) {
+    const fact = record.kind === "fact";
+    const tick = el("input", { type: "checkbox", checked: chosen.has(record.id), "aria-label": `Choose: ${record.text.slice(0, 80)}`,
+      onchange: () => { chosen[tick.checked ? "add" : "delete"](record.id); showBar(); } });
+    const tags = [
+      record.state === "pending" && el("span", { class: "tag warn" }, "to approve"),
+      record.state === "superseded" && el("span", { class: "tag" }, "replaced"),
+      record.pinned && el("span", { class: "tag good" }, "pinned"),
+      el("span", { class: "tag" }, fact ? record.category : record.kind === "turn" ? (record.role === "user" ? "you said" : "answer") : "imported"),
+      el("span", { class: "quiet small" }, day(record.time))];
+    const actions = [
+      record.state === "pending" && action("Approve", record, () => post("/api/memories/approve", { ids: [record.id] })),
+      fact && action(record.pinned ? "Unpin" : "Pin", record, () => patch(`/api/memories/${record.id}`, { pinned: !record.pinned })),
+      fact && action("Edit", record, async () => {
+        const better = await askText("Correct this memory", record.text);
+        if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
+      }),
+      action("Forget", record, () => forgetWithPreview([record.id]))];
+    return el("div", { class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
+      el("div", { class: "grow" }, el("p", { class: "text", title: record.text.slice(0, 1000) }, record.text), el("div", { class: "tags" }, tags)),
+      el("div", { class: "actions" }, actions));
+  }
+
+  function action(label, record, run) {
+    return button(label, () => attempt(async () => { await run(); await reload(true); }),
+      { class: "plain", "aria-label": `${label}: ${record.text.slice(0, 60)}` });
+  }
+
+  function showBar() {
+    bar.hidden = !chosen.size;
+    bar.replaceChildren(
+      el("span", { class: "grow" }, `${counted(chosen.size, "memory", "memories")} chosen`),
+      button("Choose all that fit", () => attempt(chooseAll), { class: "plain" }),
+      button("Clear", () => { chosen.clear(); showBar(); list.redraw(); }, { class: "plain" }),
+      button("Approve", () => attempt(approveChosen)),
+      button("Forget", leave, { class: "danger" }));
+  }
+
+  async function chooseAll() {
+    for (const id of (await get("/api/memories/ids", filter())).ids) chosen.add(id);
+    showBar();
+    list.redraw();
+  }
+
+  async function approveChosen() {
+    const { ids } = await get("/api/memories/ids", { state: "pending" });
+    const pending = ids.filter((id) => chosen.has(id));
+    if (pending.length) await post("/api/memories/approve", { ids: pending });
+    toast(`Approved: ${counted(pending.length, "memory", "memories")}.`);
+    chosen.clear();
+    showBar();
+    await reload(true);
+  }
+
+  /** Cross the chosen ones out; they go only after the preview was confirmed. */
+  function leave() {
+    for (const id of chosen) leaving.add(id);
+    chosen.clear();
+    bar.hidden = false;
+    list.redraw();
+    const undo = button("Undo", () => { leaving.clear(); showBar(); list.redraw(); });
+    const go = button("See what goes…", () => attempt(async () => {
+      if (!await forgetWithPreview([...leaving])) return;
+      leaving.clear();
+      showBar();
+      await Promise.all([reload(true), readSources()]);
+    }), { class: "danger" });
+    bar.replaceChildren(el("span", { class: "grow" }, `${counted(leaving.size, "memory", "memories")} crossed out; nothing is forgotten yet`), undo, go);
+    undo.focus();
+  }
+
+  return { node, enter: () => { reload(true); attempt(readSources); } };
+}

@@ -1,0 +1,45 @@
+"""Holds every JSON output of every command test against the command's schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import click
+import jsonschema
+import pytest
+
+from ondevice.cli import _output, run
+from ondevice.cli.schemas import schemas
+from ondevice.home import Home
+
+
+@pytest.fixture(autouse=True)
+def checked_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Validate what `print_json` prints; gives the names of the commands that printed."""
+    known, printed = schemas(), set[str]()
+    original = _output.json_text
+
+    def checked(value: object) -> str:
+        text = original(value)
+        command = click.get_current_context().command_path.removeprefix("ondevice ")
+        assert command in known, f"{command} --json has no schema in ondevice/cli/schemas.py"
+        jsonschema.validate(json.loads(text), known[command])
+        printed.add(command)
+        return text
+
+    monkeypatch.setattr(_output, "json_text", checked)
+    yield printed
+
+
+@pytest.fixture
+def ondevice(home: Home, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command; return (exit code, stdout, stderr)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run(list(arguments))
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call

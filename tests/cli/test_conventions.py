@@ -1,0 +1,181 @@
+"""What holds for every command: -h, --quiet, NO_COLOR, exit codes, completion, settings."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import click
+import pytest
+
+from ondevice.cli import COMMANDS, _output, cli, run
+from ondevice.cli.reference import leaves
+from ondevice.settings import Settings
+
+PROGRAM = "import sys; from ondevice.cli import run; sys.exit(run(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("name", [name for name, _ in leaves()])
+def test_every_command_takes_h_and_quiet(name, capsys):
+    assert run([*name.split(), "-h"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: ondevice {name}")
+    assert "-h, --help" in shown and "-q, --quiet" in shown
+
+
+@pytest.mark.parametrize("arguments", [("memory", "list", "-q"), ("-q", "memory", "list")])
+def test_quiet(ondevice, arguments):
+    assert ondevice("memory", "list")[2] != ""
+    assert ondevice(*arguments) == (0, "", "")
+
+
+def test_quiet_silences_no_warning_and_asks_nobody(ondevice):
+    code, _, err = ondevice("--quiet", "memory", "add", "I live in Rome.")
+    assert code == 0 and "whoever can read that file" in err and "Remembered" not in err
+    code, _, err = ondevice("profile", "wipe", "default", "-q")
+    assert code == 2 and "--yes" in err
+    assert ondevice("nonsense", "-q")[2] != ""
+
+
+def test_no_color(ondevice, monkeypatch):
+    import click._compat as compat
+
+    monkeypatch.setattr(compat, "isatty", lambda stream: True)
+    monkeypatch.setattr(_output.click, "secho", click.secho)
+    coloured = "\x1b["
+    assert coloured in ondevice("memory", "list")[2] + _dimmed(ondevice)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert coloured not in ondevice("memory", "list")[2] + _dimmed(ondevice)
+
+
+def _dimmed(ondevice):
+    @click.command("painted")
+    def painted():
+        click.secho("red", fg="red")
+
+    original = cli.get_command
+    try:
+        cli.get_command = lambda ctx, name: painted if name == "painted" else original(ctx, name)
+        return ondevice("painted")[1]
+    finally:
+        del cli.get_command
+
+
+def test_settings(ondevice, home):
+    file = home.config / "config.toml"
+    assert ondevice("config", "path")[1].strip() == str(file)
+    home.config.mkdir(parents=True)
+    file.write_text("# mine\n[generation]\ntop_k = 7  # few\n\n[model]\nn_ctx = 512\n")
+    assert ondevice("config", "set", "generation.top_k", "9")[0] == 0
+    assert ondevice("config", "set", "generation.temperature", "1")[0] == 0
+    assert ondevice("config", "set", "generation.seed", "4")[0] == 0
+    assert ondevice("config", "set", "learning.paraphrases", "off")[0] == 0
+    assert ondevice("config", "set", "model.name", 'a "b" \\ ü')[0] == 0
+    text = file.read_text()
+    assert "# mine" in text and "top_k = 9  # few" in text and "n_ctx = 512" in text
+    settings = Settings.load(file)
+    assert (settings.generation.top_k, settings.generation.temperature) == (9, 1.0)
+    assert settings.model.name == 'a "b" \\ ü' and settings.learning.paraphrases is False
+    assert ondevice("config", "show", "generation.seed")[1] == "4\n"
+    assert ondevice("config", "set", "generation.seed", "none")[0] == 0
+    assert ondevice("config", "show", "generation.seed")[1] == "none\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("no.such", "1"), ("generation", "1"), ("generation.top_k", "1.5"),
+     ("generation.top_p", "nan"),
+     ("learning.paraphrases", "perhaps")],
+)  # fmt: skip
+def test_wrong_settings_change_nothing(ondevice, home, name, value):
+    code, _, err = ondevice("config", "set", name, value)
+    assert code == 1 and name in err and not (home.config / "config.toml").exists()
+
+
+def test_a_file_that_cannot_be_edited_safely_stays_as_it_is(ondevice, home):
+    home.config.mkdir(parents=True)
+    file = home.config / "config.toml"
+    file.write_text("generation = { top_k = 7 }\n")
+    code, _, err = ondevice("config", "set", "generation.top_k", "9")
+    assert code == 1 and "editor" in err
+    assert file.read_text() == "generation = { top_k = 7 }\n"
+    file.write_text("[generation\n")
+    code, _, err = ondevice("config", "set", "generation.top_k", "9")
+    assert code == 1 and "not TOML" in err
+
+
+def test_logs_are_denied_honestly(ondevice):
+    code, out, err = ondevice("logs", "path")
+    assert code == 0 and out == "" and "no log file" in err
+
+
+def _completed(home, shell, words, at=None):
+    joined = "\n".join(words) if shell == "powershell" else " ".join(words)
+    environment = {
+        **os.environ,
+        "ONDEVICE_HOME": str(home.data.parent),
+        "_ONDEVICE_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": joined,
+        "COMP_CWORD": str(len(words) - 1) if shell != "fish" else words[-1],
+    }
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion(ondevice, home, shell):
+    code, script, _ = ondevice("completion", shell)
+    assert code == 0 and "_ONDEVICE_COMPLETE" in script and "ondevice" in script
+    found = _completed(home, shell, ["ondevice", "mem"])
+    assert "memory" in found and "model" not in found
+    assert "qwen3-0.6b" in _completed(home, shell, ["ondevice", "model", "pull", "qw"])
+
+
+def test_completion_of_what_is_yours(ondevice, home, make_adapter):
+    ondevice("profile", "create", "anna", "--use")
+    file, _ = make_adapter(1)
+    ondevice("adapter", "add", str(file), "--trust", "--name", "letters")
+    assert _completed(home, "bash", ["ondevice", "chat", "--profile", "a"]) == "plain,anna\n"
+    assert _completed(home, "bash", ["ondevice", "adapter", "show", "l"]) == "plain,letters\n"
+    assert "plain,default" in _completed(home, "bash", ["ondevice", "chat", "-m", "def"])
+    assert "file," in _completed(home, "bash", ["ondevice", "chat", "-m", "./x"])
+    (home.config / "keys" / "anna.key").unlink()  # locked: nothing personal is said
+    assert _completed(home, "bash", ["ondevice", "adapter", "show", "l"]).strip() == ""
+
+
+def test_the_first_completion_imports_no_command(home):
+    program = (
+        "import sys; from click.testing import CliRunner; from ondevice.cli import cli;"
+        "import click; items = cli.shell_complete(click.Context(cli), 'm');"
+        "bad = [m for m in sys.modules if m.startswith('ondevice.cli.m')]; assert not bad, bad;"
+        "print([item.value for item in items])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "['memory', 'model', 'mcp']\n", done.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_for_real(ondevice, home, tmp_path):
+    program = tmp_path / "ondevice"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c \'{PROGRAM}\' "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "script").write_text(ondevice("completion", "bash")[1])
+    session = (
+        f"source {tmp_path}/script; COMP_WORDS=({program} adapter r); COMP_CWORD=2;"
+        f'_ondevice_completion {program}; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "-c", session], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"remove", "rollback"}
+
+
+def test_exit_codes():
+    for arguments, code in ((["-h"], 0), (["-V"], 0), (["model", "check", "/no.gguf"], 1),
+                            (["no"], 2), ([], 2), (["completion", "tcsh"], 2)):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == code, (arguments, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert "completion" in COMMANDS

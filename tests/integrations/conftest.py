@@ -1,0 +1,9 @@
+import pytest
+
+from ondevice.profile.store import Profile
+
+
+@pytest.fixture
+def profile(home):
+    with Profile.open(home, create=True) as opened:
+        yield opened

@@ -1,0 +1,54 @@
+"""`llm -m ondevice`, with the real `llm`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import llm
+import pytest
+
+from ondevice.cli import run
+from ondevice.profile.store import Profile
+
+
+def test_llm_answers_from_the_profile(home, tmp_path):
+    run(["memory", "add", "My dog is called Biscuit."])
+    environment = {**os.environ, "LLM_USER_PATH": str(tmp_path / "llm")}
+
+    def ask(*arguments):
+        command = [sys.executable, "-m", "llm", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    options = ("-o", "max_tokens", "12", "-o", "temperature", "0", "--no-log")
+    answer = ask("-m", "ondevice", *options, "What is my dog called?")
+    assert answer.returncode == 0, answer.stderr
+    assert "Biscuit" in answer.stdout
+    with Profile.open(home) as profile:
+        turns = [turn.role for turn in profile.turns()]
+    assert turns == ["user", "assistant"]
+
+
+def test_a_conversation_goes_on(home):
+    model = llm.get_model("ondevice")
+    try:
+        chat = model.conversation()
+        options = {"max_tokens": 4, "temperature": 0, "temporary": True}
+        first = chat.prompt("Name a colour.", **options).text()
+        second = chat.prompt("And another one.", system="Be brief.", **options)
+        second.text()
+        assert second.usage().input > 0
+        sent = model._opened[1].conversation.exchanges
+        assert [exchange.user for exchange in sent] == ["Name a colour.", "And another one."]
+        assert sent[0].answer == first
+    finally:
+        if model._opened is not None:
+            model._opened[1].close()
+
+
+def test_errors_are_one_sentence(home):
+    with pytest.raises(llm.ModelError, match=r"no-such\.gguf"):
+        llm.get_model("ondevice").prompt("Hi", base="/no-such.gguf").text()
+    with pytest.raises(ValueError, match="temperature"):
+        llm.get_model("ondevice").prompt("Hi", temperature=9)
