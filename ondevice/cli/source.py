@@ -71,16 +71,20 @@ def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @profile_option
 @json_option
-@click.pass_context
-def forget(
-    ctx: click.Context, source_id: str, yes: bool, profile: str | None, as_json: bool
-) -> Any:
+def forget(source_id: str, yes: bool, profile: str | None, as_json: bool) -> Any:
     """Forget a source and everything that came from it, for good."""
-    return ctx.invoke(
-        forget_command,
+    assert forget_command.callback is not None
+    return forget_command.callback(
         record_ids=(),
         source=source_id,
+        matching=None,
+        since=None,
         yes=yes,
+        keep_turns=False,
+        keep_stale=False,
+        retrain=False,
+        certificate_path=None,
+        openings=None,
         profile=profile,
         as_json=as_json,
     )
