@@ -48,7 +48,7 @@ def test_a_conversation_goes_on(home):
 
 
 def test_errors_are_one_sentence(home):
-    with pytest.raises(llm.ModelError, match="no-such.gguf"):
+    with pytest.raises(llm.ModelError, match=r"no-such\.gguf"):
         llm.get_model("ondevice").prompt("Hi", base="/no-such.gguf").text()
     with pytest.raises(ValueError, match="temperature"):
         llm.get_model("ondevice").prompt("Hi", temperature=9)
