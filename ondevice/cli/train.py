@@ -126,8 +126,8 @@ def _tell_cost(trainer: Trainer, as_json: bool) -> None:
     click.echo(
         f"{cost.n_documents[0]} to learn and {cost.n_documents[1]} held out, {cost.n_tokens} "
         f"tokens, {cost.n_steps} steps, {cost.n_parameters:,} parameters.\n"
-        f"Expected: {clock(cost.seconds)} minutes{early}, {size(cost.memory_bytes)} of memory{twice}; "
-        f"measured over {cost.measured_steps} steps. Nothing was written."
+        f"Expected: {clock(cost.seconds)} min{early}, {size(cost.memory_bytes)} of memory{twice};"
+        f" measured over {cost.measured_steps} steps. Nothing was written."
     )
 
 

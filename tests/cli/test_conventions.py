@@ -153,7 +153,7 @@ def test_the_first_completion_imports_no_command(home):
         "print([item.value for item in items])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "['memory', 'model']\n", done.stderr
+    assert done.stdout == "['memory', 'model', 'mcp']\n", done.stderr
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
