@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
-from ondevice.cli._output import QUIET
 from ondevice.errors import OndeviceError
 
 if TYPE_CHECKING:
@@ -102,6 +101,7 @@ def _add_quiet(command: click.Command) -> None:
         quiet_option(command)
 
 
+QUIET = "ondevice.quiet"  # key of click's `Context.meta`, which nested commands share
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

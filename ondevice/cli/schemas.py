@@ -221,6 +221,7 @@ def _evaluation() -> Schema:
 
 def _streams() -> dict[str, Schema]:
     """Return the schemas of one line of the commands that print a line for each event."""
+    from ondevice.training.cost import Cost
     from ondevice.training.trainer import TrainingEvent
 
     training = of(TrainingEvent)
@@ -255,4 +256,5 @@ def _streams() -> dict[str, Schema]:
         },
     }
     learn = {"anyOf": [stage, preview], "description": "A line an event; a preview (--dry-run)."}
-    return {"train": event, "teach": {"anyOf": [event, answers]}, "learn": learn}
+    train = {"anyOf": [event, of(Cost)], "description": "A line an event; the cost (--dry-run)."}
+    return {"train": train, "teach": {"anyOf": [event, answers]}, "learn": learn}

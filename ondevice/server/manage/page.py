@@ -78,6 +78,12 @@ class Page:
                 "Learning is under way and needs the memory of the model; stop it, or wait for it."
             )
 
+    def forget_the_chat(self) -> None:
+        """Leave nothing of the person in the model and in the transcript."""
+        self.me.engine.set_adapters([])
+        self.me.engine.reset_cache()
+        self.me.new_conversation()
+
     def close(self) -> None:
         """Stop what is running: a training keeps its checkpoint."""
         self.jobs.stop_all()

@@ -1,22 +1,27 @@
-"""Privacy through the page: how the profile is protected, what it takes, and its end."""
+"""Privacy through the page: how the profile is protected, copies of it, locking it, its end."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 from starlette.routing import BaseRoute
 
+from ondevice.profile import key_changes, transfer
 from ondevice.profile.browse import Filter
-from ondevice.profile.keys import KEYS_NAME
-from ondevice.profile.store import Profile
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 
 
 def privacy_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes about encryption, settings and wiping."""
+    """Return the routes about encryption, copies, settings, locking and wiping."""
 
     def state(values: Values) -> dict[str, Any]:
         profile = page.profile
@@ -25,7 +30,7 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             "profile": profile.name,
             "folder": str(profile.folder),
             "bytes": sum(path.stat().st_size for path in files),
-            "keys": key_kinds(profile),
+            "keys": key_changes.ways_in(profile.home, profile.name),
             "facts": profile.count(Filter(kinds=("fact",))),
             "passages": profile.count(Filter(kinds=("passage",))),
             "turns": profile.count(Filter(kinds=("turn",))),
@@ -36,29 +41,68 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
     def settings(values: Values) -> dict[str, Any]:
         return {"settings": dataclasses.asdict(page.me.settings)}
 
+    def export(values: Values) -> FileResponse:
+        passphrase = values.take("passphrase", str)
+        if not passphrase:
+            raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
+        profile = page.profile
+        return _archive(
+            profile.name, "export", lambda path: transfer.export_profile(profile, path, passphrase)
+        )
+
+    def backup(values: Values) -> FileResponse:
+        profile = page.profile
+        return _archive(profile.name, "backup", lambda path: transfer.backup_profile(profile, path))
+
+    def lock(values: Values) -> dict[str, Any]:
+        page.refuse_while_learning()
+        profile = page.profile
+        key_changes.lock(profile.home, profile.name)
+        with page.model():
+            page.forget_the_chat()
+            profile.lock()
+        return {"locked": profile.name}
+
     def wipe(values: Values) -> dict[str, Any]:
         page.refuse_while_learning()
         profile = page.profile
         if values.take("confirm", str) != profile.name:
             raise BadRequestError("Type the name of the profile to confirm.")
-        page.jobs.stop_all()
+        page.close()
         with page.model():
             page.wiped = True
-            page.me.engine.set_adapters([])
-            page.me.engine.reset_cache()
-            page.me.new_conversation()
-            page.me.temporary = True
+            page.forget_the_chat()
             profile.wipe()
         return {"wiped": profile.name}
 
     return [
         route(page, "GET", "/privacy", state),
         route(page, "GET", "/settings", settings),
+        route(page, "POST", "/privacy/export", export),
+        route(page, "POST", "/privacy/backup", backup),
+        route(page, "POST", "/privacy/lock", lock),
         route(page, "POST", "/privacy/wipe", wipe),
     ]
 
 
-def key_kinds(profile: Profile) -> list[str]:
-    """Return what opens a profile: "keyring", "passphrase" or "file"."""
-    stored = json.loads((profile.folder / KEYS_NAME).read_text(encoding="utf-8"))
-    return [str(wrap.get("kind")) for wrap in stored.get("wraps", [])]
+def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileResponse:
+    """Return an encrypted copy as a download; the file here is deleted afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ondevice-"))
+    day = time.strftime("%Y-%m-%d")
+    path = folder / f"{profile}-{day}.ondevice-{kind}"
+
+    def clear() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    try:
+        write(path)
+    except BaseException:
+        clear()
+        raise
+    return FileResponse(
+        path,
+        filename=path.name,
+        media_type="application/octet-stream",
+        headers={"Cache-Control": "no-store"},
+        background=BackgroundTask(clear),
+    )

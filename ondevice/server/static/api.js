@@ -47,6 +47,19 @@ export async function upload(path, name, file) {
   return (await request("POST", `${path}?${new URLSearchParams({ name })}`, options)).json();
 }
 
+/** POST, and hand what comes back to the browser as a download. */
+export async function download(path, fields = {}) {
+  const response = await request("POST", path, body(fields));
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? "ondevice";
+  const address = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  return name;
+}
+
 /** Yield the events that the server sends in answer to a POST, or to a GET without fields. */
 export async function* stream(path, fields = null, signal = undefined) {
   const response = fields === null

@@ -64,7 +64,7 @@ export function create() {
   }
 
   async function showSources() {
-    const found = (await get("/api/sources")).sources.filter((one) => one.from === "import");
+    const found = (await get("/api/sources")).sources.filter((one) => one.from === "import" && one.records);
     if (!found.length) { sources.replaceChildren(); return; }
     sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("table", {},
       el("thead", {}, el("tr", {}, ["Name", "Passages", "When", ""].map((one) => el("th", {}, one)))),

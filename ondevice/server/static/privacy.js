@@ -1,10 +1,10 @@
 // Privacy: how the profile is protected, what leaves the machine (nothing), and its end.
 
-import { get, post } from "./api.js";
+import { download, get, post } from "./api.js";
 import { ask } from "./dialog.js";
-import { attempt, button, counted, el, heading, size } from "./dom.js";
+import { attempt, button, counted, el, heading, size, toast } from "./dom.js";
 
-const KEYS = { keyring: "your system's keyring", passphrase: "your passphrase", file: "a key file that only you can read" };
+const KEYS = { recovery: "a recovery code", keyring: "your system's keyring", passphrase: "your passphrase", file: "a key file that only you can read" };
 
 /** Make the view. */
 export function create() {
@@ -23,9 +23,31 @@ export function create() {
           return el("div", {}, el("strong", {}, number), el("span", {}, words.join(" ")));
         })),
         el("p", { class: "quiet small" }, `${size(state.bytes)} in `, el("code", {}, state.folder))),
+      el("div", { class: "card" }, el("h2", {}, "Copies"),
+        el("p", {}, "An export is one encrypted file that a passphrase of its own opens on any machine. A backup opens with what opens this profile. What you forget later is still in them."),
+        el("div", { class: "row" }, button("Export…", () => attempt(exportIt)), button("Back up", () => attempt(async () => { toast(`Saved ${await download("/api/privacy/backup")}.`); })))),
+      el("div", { class: "card" }, el("h2", {}, "Lock"),
+        el("p", {}, "Closes the profile in every program and destroys its keys in the keyring and in key files: only your passphrase opens it again."),
+        button("Lock now", () => attempt(lock))),
       el("div", { class: "card" }, el("h2", {}, "Wipe"),
         el("p", {}, "Destroys the keys and then every file of this profile: memories, conversations, adapters. It cannot be undone."),
         button("Wipe this profile…", () => attempt(() => wipe(state.profile)), { class: "danger" })));
+  }
+
+  async function exportIt() {
+    const first = el("input", { type: "password", "aria-label": "Passphrase", autocomplete: "new-password", placeholder: "Passphrase" });
+    const second = el("input", { type: "password", "aria-label": "Passphrase again", autocomplete: "new-password", placeholder: "Once more" });
+    const given = await ask("A passphrase for the export", el("form", { class: "stack", onsubmit: (event) => event.preventDefault() }, el("p", {}, "Whoever has the file and the passphrase can read everything. Nobody can open it without."), first, second), [
+      { label: "Cancel", value: () => null }, { label: "Export", value: () => [first.value, second.value], kind: "main" }]);
+    if (given === null) return;
+    if (given[0] !== given[1]) throw new Error("The two passphrases differ; nothing was exported.");
+    toast(`Saved ${await download("/api/privacy/export", { passphrase: given[0] })}.`);
+  }
+
+  async function lock() {
+    const { locked } = await post("/api/privacy/lock");
+    document.getElementById("main").replaceChildren(el("div", { class: "view" }, heading("Locked"),
+      el("p", { class: "lead" }, `The profile “${locked}” is closed. To open it again: `, el("code", {}, `ondevice profile unlock ${locked}`), ", then ondevice serve.")));
   }
 
   async function wipe(name) {

@@ -121,7 +121,7 @@ class Browser:
         return [
             entry["message"]
             for entry in self.driver.get_log("browser")
-            if "status of 4" not in entry["message"]
+            if "status of 4" not in entry["message"] and "[DOM]" not in entry["message"]
         ]
 
     def settle(self, seconds=0.2):

@@ -7,6 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.base.models import resolve
 from ondevice.profile.records import NewPassage
 
 ATTACKS = [
@@ -158,8 +159,6 @@ def test_pending_memories_are_approved(browser, me):
 
 
 def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_adapter, home):
-    from ondevice.base.models import resolve
-
     facts = [me.profile.add_fact(f"The user owns canoe number {n}.") for n in range(5)]
     path, _ = make_adapter(1)
     registry = AdapterRegistry(me.profile)
@@ -206,9 +205,7 @@ def test_files_are_imported_and_their_source_is_forgotten(browser, me, tmp_path)
 def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
     fact = me.profile.add_fact("The user owns a canoe.")
     path, _ = make_adapter(1)
-    me.engine._model = __import__("ondevice.base.models", fromlist=["resolve"]).resolve(
-        "default", home
-    )
+    me.engine._model = resolve("default", home)
     registry = AdapterRegistry(me.profile)
     registry.add(path, me.engine.model, name="mine", records=[fact.id])
     browser.enter("adapters")
@@ -231,7 +228,7 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
     folder = me.profile.folder
     browser.enter("privacy")
     browser.says("What leaves this machine: nothing")
-    browser.says("Its key is kept by your passphrase")
+    browser.says("Its key is kept by a key file")
     browser.click("Wipe this profile…")
     browser.write("#wipe-name", "something")
     browser.click("Wipe", "dialog")
@@ -242,6 +239,33 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
     browser.click("Wipe", "dialog")
     browser.says("It is gone")
     assert not folder.exists()
+
+
+def test_an_export_is_downloaded_and_locking_closes_the_profile(browser, me, tmp_path):
+    from ondevice.profile import key_changes, transfer
+    from ondevice.profile.passphrase import Cost
+
+    key_changes.set_passphrase(me.profile, "only for tests", cost=Cost(8, 1, 1))
+    me.profile.add_fact("The user owns a canoe.")
+    home = me.profile.home
+    browser.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    browser.enter("privacy")
+    browser.says("Its key is kept by your passphrase")
+    browser.click("Export…")
+    browser.write("dialog input[aria-label=Passphrase]", "another one")
+    browser.write("dialog input[aria-label='Passphrase again']", "another one")
+    browser.click("Export", "dialog")
+    browser.wait(lambda: list(tmp_path.glob("*.ondevice-export")))
+    (file,) = tmp_path.glob("*.ondevice-export")
+    assert b"canoe" not in file.read_bytes()
+    transfer.import_profile(home, file, name="copy", ask_passphrase=lambda: "another one")
+    browser.click("Lock now")
+    browser.says("is closed", ".lead")
+    browser.go("chat")
+    browser.write("#message", "Hello?\n")
+    browser.says("locked", ".under")
 
 
 def test_a_long_list_holds_only_what_is_seen(browser, me):
