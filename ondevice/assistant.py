@@ -94,6 +94,7 @@ class Assistant(LearnsFromProfile):
         self._prefix_ready = False
         self._prefix_facts: Sequence[Fact] = ()
         self._turn_lock = threading.RLock()
+        self._steps = []
         self._reader_wanted = reader
         self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
         self._generation = profile.generation() if profile is not None else 0
@@ -273,6 +274,7 @@ class Assistant(LearnsFromProfile):
         """
         profile, recaller = self._needs_profile()
         candidate = fact_rules.candidate_for(text)
+        before = {known.id for known in profile.facts(state="active")}
         fact = recaller.add_fact(
             dataclasses.replace(candidate, category=category or candidate.category),
             pinned=pinned,
@@ -283,6 +285,8 @@ class Assistant(LearnsFromProfile):
         if profile.generation() != self._generation:
             with self._turn_lock:  # an answer under way ends first
                 self._rebuild()
+        replaced = before - {known.id for known in profile.facts(state="active")}
+        self._can_take_back("remembering a fact", fact.id, sorted(replaced))
         return fact
 
     def propose(self, text: str) -> list[Fact]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ondevice.assistant_review import Reviews
 from ondevice.engine.protocol import Engine
 from ondevice.errors import OndeviceError
 from ondevice.recall.persona import PERSONA_VERSION
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ondevice.recall.search import Recall
 
 
-class LearnsFromProfile:
+class LearnsFromProfile(Reviews):
     """Judging answers and learning; `Assistant` has the rest."""
 
     engine: Engine
@@ -59,7 +60,9 @@ class LearnsFromProfile:
             "adapters": [[use.sha256, use.scale] for use in self.engine.active_adapters],
             "persona_version": PERSONA_VERSION,
         }
-        return profile.add_feedback(turn_id, verdict, text, answered_by=answered_by)
+        given = profile.add_feedback(turn_id, verdict, text, answered_by=answered_by)
+        self._can_take_back("the verdict", given.id)
+        return given
 
     def learn(
         self,

@@ -71,6 +71,7 @@ class LearningSettings:
     paraphrases: bool = True  # let the base model ask each fact's question in other words
     new_share: float = 0.5  # of an incremental run; the rest are examples learned before
     from_scratch_every: int = 5  # runs; those between go on from the active adapter
+    neutral_growth: float = 0.01  # of neutral text's perplexity; an adapter beyond it stays off
     keep_candidates: int = 3  # adapters that were not activated and are kept, the newest
 
 

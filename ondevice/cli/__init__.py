@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
-from ondevice.cli._output import QUIET
 from ondevice.errors import OndeviceError
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ COMMANDS = {
     "ask": ("ask", "Ask one question and print the answer."),
     "memory": ("memory", "See, add, correct and forget what is remembered."),
     "import": ("importing", "Import notes, chats, mail and what other assistants know."),
-    "profile": ("profile", "Create, choose and wipe profiles."),
+    "source": ("source", "See and forget imports and conversations."),
+    "profile": ("profile", "Create, choose, export, back up, lock and wipe profiles."),
     "adapter": ("adapter", "Manage the adapters of a profile."),
     "model": ("model", "List, pull, check and remove base models."),
     "learn": ("learn", "Learn from the profile: train an adapter, and use it only if it helps."),
@@ -101,6 +101,7 @@ def _add_quiet(command: click.Command) -> None:
         quiet_option(command)
 
 
+QUIET = "ondevice.quiet"  # key of click's `Context.meta`, which nested commands share
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

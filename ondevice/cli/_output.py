@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice.cli import QUIET
+
 if TYPE_CHECKING:
     from ondevice.reply import Reply
-
-QUIET = "ondevice.quiet"  # key of click's `Context.meta`, which nested commands share
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."

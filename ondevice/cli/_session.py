@@ -163,13 +163,27 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
 
 
 def open_profile(name: str | None) -> Profile:
-    """Open the profile called `name`, or the one in use, which is made at its first use."""
+    """Open the profile called `name`, or the one in use, which is made at its first use.
+
+    What was kept as long as it may be is forgotten first.
+    """
     from ondevice.home import Home
     from ondevice.profile.store import Profile
 
-    return Profile.open(
-        Home.default(), name, ask_passphrase=passphrase_asker(), create=name is None, warn=warn
+    home = Home.default()
+    store = Profile.open(
+        home, name, ask_passphrase=passphrase_asker(), create=name is None, warn=warn
     )
+    try:
+        retention = Settings.load(home.config / "config.toml").retention
+        if store.due(store.retention(retention)):
+            from ondevice.adapters import forgetting
+
+            forgetting.expire(store, retention)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def passphrase_asker() -> Callable[[], str] | None:

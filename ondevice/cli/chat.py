@@ -21,6 +21,10 @@ HELP = """\
 /remember TEXT       store something about you
 /forget ID|WORDS     forget a memory for good
 /memories [WORDS]    what is remembered, or what fits the words
+/pending             proposed facts that wait for your decision
+/approve N…|all      use them
+/reject N…|all       delete them
+/undo                take back the last /remember, saved fact, /approve, /reject or verdict
 /why                 what the last answer was given
 /good, /bad          judge the last answer; `ondevice learn` learns from it
 /edit [TEXT|editor]  say what the last answer should have been
@@ -149,6 +153,10 @@ class ChatLoop:
             "remember": self._remember,
             "forget": self._forget,
             "memories": self._memories,
+            "pending": self._pending,
+            "approve": self._approve,
+            "reject": self._reject,
+            "undo": self._undo,
             "why": self._why,
             "good": self._good,
             "bad": self._bad,
@@ -210,6 +218,39 @@ class ChatLoop:
             talk(f"{number:3}  {' '.join(text.split())[:200]}")
         if not rows:
             talk("Nothing is remembered yet." if not words else "Nothing fits.")
+
+    def _pending(self, _: str) -> None:
+        facts = self.me.pending()
+        self.listed = [fact.id for fact in facts]
+        for number, fact in enumerate(facts, 1):
+            talk(f"{number:3}  {' '.join(fact.text.split())[:200]}")
+        talk("/approve or /reject: numbers, or all." if facts else "Nothing waits.")
+
+    def _chosen(self, words: str) -> list[str] | None:
+        """Return the ids of the pending facts that are meant; None if that is not clear."""
+        pending = [fact.id for fact in self.me.pending()]
+        if words.strip() == "all":
+            return pending
+        numbers = [int(word) for word in words.split() if word.isdigit()]
+        chosen = [self.listed[n - 1] for n in numbers if 0 < n <= len(self.listed)]
+        whole = bool(chosen) and len(chosen) == len(words.split()) and set(chosen) <= set(pending)
+        if not whole:
+            talk("Say which: numbers of /pending, or all.")
+        return chosen if whole else None
+
+    def _approve(self, words: str) -> None:
+        ids = self._chosen(words)
+        if ids is not None:
+            talk(f"Approved: {len(self.me.approve(*ids))} facts. /undo takes it back.")
+
+    def _reject(self, words: str) -> None:
+        ids = self._chosen(words)
+        if ids is not None:
+            talk(f"Rejected: {len(self.me.reject(*ids))} facts. /undo takes it back.")
+
+    def _undo(self, _: str) -> None:
+        done = self.me.undo()
+        talk(f"Taken back: {done}." if done else "There is nothing to take back.")
 
     def _why(self, _: str) -> None:
         if self.last is None:

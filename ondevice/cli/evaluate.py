@@ -91,7 +91,7 @@ def command(
                 below=below,
                 scope=scope,
                 trained_on=row.records if row is not None else (),
-                settings=settings,
+                settings=settings.within(assistant.settings.learning.neutral_growth),
                 progress=progress,
             )
         audits = _audits(assistant, row, scale, scope, fast) if with_audits else None

@@ -83,6 +83,9 @@ def command(
             print_json(report)
             return
         talk(_sentence(report))
+        if options.left_out:
+            reasons = [f"{count} {reason}" for reason, count in options.left_out.items()]
+            talk(f"Left out: {', '.join(reasons)}.", dim=True)
         if report.facts:
             talk("See the facts with `ondevice memory list --state pending`, approve them there.")
 

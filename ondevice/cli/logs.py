@@ -16,12 +16,12 @@ def command() -> None:
 def path() -> None:
     """Say where logs are: there is no log file.
 
-    A log could hold what you said. What was learned and forgotten stands in the profile itself,
-    encrypted and without text.
+    A log could hold what you said. What was imported, learned and forgotten stands in the profile
+    itself, encrypted and without text: `ondevice profile log`.
     """
     warn(
         "ondevice writes no log file. Errors go to standard error (ONDEVICE_DEBUG=1 adds where in "
-        "the program); what was learned: `ondevice adapter list`; what was forgotten: "
-        "`ondevice memory certificate`; a nightly run on Linux: "
+        "the program); what was imported, learned and forgotten: `ondevice profile log`; a nightly "
+        "run on Linux: "
         "journalctl --user -u 'ondevice-learn-*'."
     )

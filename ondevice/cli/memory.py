@@ -86,9 +86,13 @@ def add(
 @click.option(
     "--state", type=click.Choice(["active", "pending", "superseded"]), help="[default: all]"
 )
+@click.option("--pending", is_flag=True, help="Those that wait for your decision.")
 @json_option
-def list_(profile: str | None, scope: str | None, state: str | None, as_json: bool) -> None:
+def list_(
+    profile: str | None, scope: str | None, state: str | None, pending: bool, as_json: bool
+) -> None:
     """List the facts of all contexts, or those that are used in one, newest last."""
+    state = "pending" if pending else state
     with open_profile(profile) as store:
         facts = store.facts(state=state, scope=scope or ANY_SCOPE)
         if as_json:
@@ -202,16 +206,72 @@ def edit(
             talk(f"Now: {fact.text}")
 
 
+def _review_options(command: Any) -> Any:
+    """Add the arguments of `approve` and `reject`."""
+    for option in reversed(
+        [
+            click.argument("record_ids", metavar="[ID]...", nargs=-1),
+            click.option("--all", "everything", is_flag=True, help="All pending facts."),
+            click.option("--matching", metavar="WORDS", help="Only those that hold these words."),
+            profile_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _to_review(
+    store: Profile, record_ids: tuple[str, ...], everything: bool, matching: str | None
+) -> list[Fact]:
+    """Return the pending facts that are meant.
+
+    Raises:
+        click.UsageError: none was named.
+        RecordNotFoundError: an id is not a pending fact's; nothing was changed.
+    """
+    from ondevice.errors import RecordNotFoundError
+
+    pending = store.facts(state="pending")
+    if record_ids:
+        whole = [store.get(record_id).id for record_id in record_ids]
+        known = {fact.id: fact for fact in pending}
+        if not set(whole) <= set(known):
+            raise RecordNotFoundError(
+                "One of these ids is not a pending fact's; see `ondevice memory list --pending`."
+            )
+        return [known[record_id] for record_id in whole]
+    if not everything and matching is None:
+        raise click.UsageError("Say which: an ID, --matching WORDS, or --all.")
+    fitting = set(store.matching(words=matching)) if matching is not None else None
+    return [fact for fact in pending if fitting is None or fact.id in fitting]
+
+
 @command.command("approve")
-@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
-@profile_option
-def approve(record_ids: tuple[str, ...], profile: str | None) -> None:
+@_review_options
+def approve(
+    record_ids: tuple[str, ...], everything: bool, matching: str | None, profile: str | None
+) -> None:
     """Approve pending facts: from now on they are used."""
     with open_profile(profile) as store:
         recall = _recall(store)
-        for record_id in record_ids:
-            fact = recall.approve(record_id)
-            talk(f"Approved: {fact.text}")
+        facts = _to_review(store, record_ids, everything, matching)
+        for fact in facts:
+            talk(f"Approved: {recall.approve(fact.id).text}")
+        if not facts:
+            talk("No pending fact fits.")
+
+
+@command.command("reject")
+@_review_options
+def reject(
+    record_ids: tuple[str, ...], everything: bool, matching: str | None, profile: str | None
+) -> None:
+    """Reject pending facts: they are deleted."""
+    with open_profile(profile) as store:
+        facts = _to_review(store, record_ids, everything, matching)
+        if facts:
+            store.forget([fact.id for fact in facts])
+        talk(f"Rejected: {len(facts)} facts." if facts else "No pending fact fits.")
 
 
 @command.command("propose")

@@ -7,11 +7,35 @@ import sys
 import click
 
 from ondevice.cli._output import confirm, json_option, print_json, print_table, talk, warn
+from ondevice.cli._profile_copies import (
+    backup_command,
+    backups_command,
+    export_command,
+    import_command,
+    restore_command,
+)
+from ondevice.cli._profile_keys import lock_command, passphrase_command, unlock_command
+from ondevice.cli._profile_rules import log_command, retention_command
 
 
 @click.group("profile")
 def command() -> None:
-    """Create, choose and wipe profiles."""
+    """Create, choose, export, back up, lock and wipe profiles."""
+
+
+for _part in (
+    export_command,
+    import_command,
+    backup_command,
+    restore_command,
+    backups_command,
+    passphrase_command,
+    lock_command,
+    unlock_command,
+    retention_command,
+    log_command,
+):
+    command.add_command(_part)
 
 
 @command.command("create")
@@ -42,6 +66,7 @@ def create(name: str, passphrase: bool, use_it: bool) -> None:
 def list_(as_json: bool) -> None:
     """List the profiles; the one in use has a star."""
     from ondevice.home import Home
+    from ondevice.profile.keys import is_locked
     from ondevice.profile.store import list_profiles, profile_in_use
 
     home = Home.default()
@@ -49,14 +74,27 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": name, "in_use": name == used, "path": str(home.profile(name))}
+                {
+                    "name": name,
+                    "in_use": name == used,
+                    "locked": is_locked(home, name),
+                    "path": str(home.profile(name)),
+                }
                 for name in names
             ]
         )
         return
     print_table(
-        ["", "name", "path"],
-        [("*" if name == used else "", name, home.profile(name)) for name in names],
+        ["", "name", "", "path"],
+        [
+            (
+                "*" if name == used else "",
+                name,
+                "locked" if is_locked(home, name) else "",
+                home.profile(name),
+            )
+            for name in names
+        ],
         "There is no profile yet; the first chat creates one.",
     )
 

@@ -30,10 +30,16 @@ def schemas() -> dict[str, Schema]:
     from ondevice.base.models import ListedModel
     from ondevice.base.origin import Origin
     from ondevice.cli.doctor import Finding
-    from ondevice.profile.records import AdapterRow, Fact
+    from ondevice.profile.records import AdapterRow, Copy, Event, Fact, Source
+    from ondevice.profile.transfer import Transfer
     from ondevice.recall.passages import IngestReport
+    from ondevice.settings import RetentionSettings
 
     fact, adapter = of(Fact), of(AdapterRow)
+    source = extended(of(Source), records=WHOLE)
+    forgotten = record(
+        records=IDS, purged=TRUTH, adapters_stale=IDS, shredded=IDS, certificate=maybe(TEXT)
+    )
     found = {"id": TEXT, "text": TEXT, "score": NUMBER}
     return {
         "ask": _answer(),
@@ -50,14 +56,26 @@ def schemas() -> dict[str, Schema]:
             ],
             "description": "The memories of an answer; with --query, what it would recall.",
         },
-        "memory forget": record(
-            records=IDS, purged=TRUTH, adapters_stale=IDS, shredded=IDS, certificate=maybe(TEXT)
-        ),
+        "memory forget": forgotten,
         "memory certificate": record(
             valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
         ),
         "import": of(IngestReport),
-        "profile list": listing(record(name=TEXT, in_use=TRUTH, path=TEXT)),
+        "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
+        "profile export": {
+            "anyOf": [of(Transfer), record(folder=TEXT, files=IDS)],
+            "description": "Of the encrypted file; with --readable, the files in clear.",
+        },
+        "profile import": of(Transfer),
+        "profile backup": of(Transfer),
+        "profile restore": of(Transfer),
+        "profile backups": listing(extended(of(Copy), there=TRUTH)),
+        "profile passphrase": record(profile=TEXT, opened_by=IDS, recovery_code=maybe(TEXT)),
+        "profile retention": of(RetentionSettings),
+        "profile log": listing(of(Event)),
+        "source list": listing(source),
+        "source show": extended(source, members=listing(MAP)),
+        "source forget": forgotten,
         "adapter list": listing(adapter),
         "adapter show": adapter,
         "adapter diff": of(Comparison),
@@ -203,6 +221,7 @@ def _evaluation() -> Schema:
 
 def _streams() -> dict[str, Schema]:
     """Return the schemas of one line of the commands that print a line for each event."""
+    from ondevice.training.cost import Cost
     from ondevice.training.trainer import TrainingEvent
 
     training = of(TrainingEvent)
@@ -237,4 +256,5 @@ def _streams() -> dict[str, Schema]:
         },
     }
     learn = {"anyOf": [stage, preview], "description": "A line an event; a preview (--dry-run)."}
-    return {"train": event, "teach": {"anyOf": [event, answers]}, "learn": learn}
+    train = {"anyOf": [event, of(Cost)], "description": "A line an event; the cost (--dry-run)."}
+    return {"train": train, "teach": {"anyOf": [event, answers]}, "learn": learn}

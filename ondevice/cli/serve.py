@@ -84,7 +84,7 @@ def command(
         from ondevice.server.access import load_token
         from ondevice.server.app import LOOPBACK, create_app
         from ondevice.server.limits import Limits
-        from ondevice.server.run import listen, serve
+        from ondevice.server.run import listen, serve, server_for
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "pydantic", "anyio"):
             raise
@@ -119,7 +119,7 @@ def command(
                 talk(f"Open it in a browser, once, within ten minutes: {address}/enter?key={key}")
                 talk(f"Programs use {address}/v1 with the token in {path}.")
 
-        serve(app, listener, limits, ready)
+        serve(server_for(app, limits, ready), listener)
 
 
 def _is_loopback(host: str) -> bool:

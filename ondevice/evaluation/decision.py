@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.table import ArmName, Metric, Table
+from ondevice.settings import LearningSettings
 
 STANDING: ArmName = "prompt"
 WITH_ADAPTER: frozenset[ArmName] = frozenset({"adapter", "hybrid"})
@@ -33,7 +34,7 @@ class GateSettings:
 
     fewest: int = 10  # independent items of a measure, else it decides nothing
     fact_margin: float = 0.05  # token F1 may be lower by this much if that may be chance
-    neutral_growth: float = 0.01  # of the perplexity of neutral text, at the most
+    neutral_growth: float = LearningSettings.neutral_growth  # of neutral text's perplexity
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,11 @@ class EvaluationSettings:
     def fast(cls) -> EvaluationSettings:
         """Return the settings of a quick look with fewer items."""
         return cls(items=ItemSettings.fast())
+
+    def within(self, neutral_growth: float) -> EvaluationSettings:
+        """Return these settings with another bound for the perplexity of neutral text."""
+        gate = dataclasses.replace(self.gate, neutral_growth=neutral_growth)
+        return dataclasses.replace(self, gate=gate)
 
 
 @dataclass(frozen=True)

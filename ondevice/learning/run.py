@@ -334,6 +334,7 @@ class Learner:
         def progress(done: float, total: float, what: str) -> None:
             self._tell(LearnEvent("evaluation", done, total, what))
 
+        settings = EvaluationSettings.fast() if self._options.quick else EvaluationSettings()
         return evaluate(
             self._engine,
             self._profile,
@@ -343,7 +344,7 @@ class Learner:
             below=self._uses_below(),
             scope=self._scope,
             trained_on=row.records,
-            settings=EvaluationSettings.fast() if self._options.quick else None,
+            settings=settings.within(self._settings.learning.neutral_growth),
             progress=progress,
         )
 

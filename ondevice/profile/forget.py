@@ -170,18 +170,38 @@ class Forgetting(Sources):
             self._note(run, "replaced", source=new_id, same=len(twins), gone=len(targets.records))
         return ForgetReport(tuple(targets.all), stale, self.finish_purge())
 
+    def due(self, retention: RetentionSettings, now: float | None = None) -> list[str]:
+        """Return the ids of what has been kept as long as it may be; changes nothing.
+
+        Args:
+            retention: days by kind, counted from when a record was stored; 0 keeps it.
+            now: seconds since 1970; the clock if None.
+        """
+        records, feedback = self._due(retention, time.time() if now is None else now)
+        return [*records, *feedback]
+
     def expire(self, retention: RetentionSettings, now: float | None = None) -> ForgetReport:
         """Delete what has been kept as long as it may be.
 
         Files of adapters that go stale by it are kept; `adapters.forgetting.expire` shreds them.
 
         Args:
-            retention: days by kind, counted from when a record was stored; 0 keeps it. The
-                profile's own days count more.
+            retention: days by kind; the profile's own count more.
             now: seconds since 1970; the clock if None.
         """
         now = time.time() if now is None else now
         retention = self.retention(retention)
+        if not self.due(retention, now):  # the usual case needs no write
+            return ForgetReport((), (), self.finish_purge())
+        with self._db.write() as run:
+            records, feedback = self._due(retention, now)
+            targets = _Targets(records, [], self._feedback_of(records, feedback))
+            stale = self._delete(run, targets)
+            self._note(run, "expired", ids=targets.all, adapters=len(stale))
+        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+
+    def _due(self, retention: RetentionSettings, now: float) -> tuple[list[str], list[str]]:
+        """Return the ids of the records, and of the feedback, that are due."""
         conditions: list[str] = ["expires <= ?"]
         values: list[object] = [now]
         for kind, days in (
@@ -192,21 +212,15 @@ class Forgetting(Sources):
             if days > 0:
                 conditions.append("kind = ? AND id < ?")
                 values += [kind, first_id_at(now - days * _DAY)]
-        sql = f"SELECT id FROM record WHERE {' OR '.join(f'({c})' for c in conditions)}"
-        old_feedback = (
-            first_id_at(now - retention.feedback_days * _DAY) if retention.feedback_days > 0 else ""
+        old = retention.feedback_days
+        last_feedback = first_id_at(now - old * _DAY) if old > 0 else ""
+        rows = self._db.rows(
+            f"SELECT 0, id FROM record WHERE {' OR '.join(f'({c})' for c in conditions)}"
+            " UNION ALL SELECT 1, id FROM feedback WHERE id < ?",
+            (*values, last_feedback),
         )
-        feedback_sql = "SELECT id FROM feedback WHERE id < ?"
-        due = self._db.rows(f"{sql} UNION ALL {feedback_sql}", (*values, old_feedback))
-        if not due:  # the usual case needs no write
-            return ForgetReport((), (), self.finish_purge())
-        with self._db.write() as run:
-            records = [row[0] for row in run(sql, values)]
-            feedback = [row[0] for row in run(feedback_sql, (old_feedback,))]
-            targets = _Targets(records, [], self._feedback_of(records, feedback))
-            stale = self._delete(run, targets)
-            self._note(run, "expired", records=len(targets.all), adapters=len(stale))
-        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+        records = [record_id for is_feedback, record_id in rows if not is_feedback]
+        return records, [record_id for is_feedback, record_id in rows if is_feedback]
 
     def _targets(self, ids: Sequence[str]) -> _Targets:
         records: dict[str, None] = {}

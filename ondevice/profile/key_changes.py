@@ -193,6 +193,8 @@ def _reading(home: Home, name: str) -> Iterator[tuple[Any, keys.Wraps]]:
         )
     with exclusive(home, name):
         path = keys.keys_path(home, name)
+        for left in path.parent.glob(f".{path.name}.*.part"):  # by a process that died
+            left.unlink(missing_ok=True)
         yield path, keys.Wraps.read(path)
 
 

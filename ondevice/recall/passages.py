@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ondevice.profile.store import Profile
     from ondevice.recall.embedder import Embedder
 
-BATCH_PASSAGES = 256  # one transaction and one run of the embedder
+# One transaction and one run of the embedder: of so many texts it makes batches of like lengths.
+BATCH_PASSAGES = 512
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
@@ -46,8 +47,7 @@ def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[s
     """
     held: list[str] = []
     held_tokens = 0
-    for piece, separator in _pieces(text, count_tokens, limit):
-        tokens = count_tokens(piece)
+    for piece, tokens, separator in _pieces(text, count_tokens, limit):
         if held and held_tokens + tokens > limit:
             yield "".join(held).strip()
             held, held_tokens = [], 0
@@ -57,24 +57,26 @@ def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[s
         yield "".join(held).strip()
 
 
-def _pieces(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[tuple[str, str]]:
-    """Yield parts of at most `limit` tokens, each with what stood between it and the last."""
+def _pieces(
+    text: str, count_tokens: Callable[[str], int], limit: int
+) -> Iterator[tuple[str, int, str]]:
+    """Yield parts of at most `limit` tokens, their tokens, and what stood before them."""
     for paragraph in _PARAGRAPH.split(text):
         paragraph = paragraph.strip()
         if not paragraph:
             continue
-        if count_tokens(paragraph) <= limit:
-            yield paragraph, "\n\n"
+        if (tokens := count_tokens(paragraph)) <= limit:
+            yield paragraph, tokens, "\n\n"
             continue
         separator = "\n\n"
         for line in _SENTENCE.split(paragraph):
             if not line.strip():
                 continue
-            if count_tokens(line) <= limit:
-                yield line, separator
+            if (tokens := count_tokens(line)) <= limit:
+                yield line, tokens, separator
             else:
                 for part in _words(line, count_tokens, limit):
-                    yield part, separator
+                    yield part, count_tokens(part), separator
             separator = " "
 
 
@@ -173,6 +175,16 @@ class _Writer:
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
         self.report = IngestReport(0, 0, 0)
+        self._finish_replacing()
+
+    def _finish_replacing(self) -> None:
+        """Do what a run that was stopped between storing and replacing has left undone."""
+        newest: dict[str, str] = {}
+        for source in reversed(self._profile.sources("import")):
+            if source.key is not None and source.sha256 is not None:
+                newer = newest.setdefault(source.key, source.id)
+                if newer != source.id:
+                    self._profile.replace_source(source.id, newer)
 
     def begin(self, document: ImportedDocument) -> bool:
         """Start a document; False if it is stored already."""

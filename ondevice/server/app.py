@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 import ondevice
 from ondevice.assistant import Assistant
+from ondevice.errors import OndeviceError
 from ondevice.server import entry, manage, openai
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError, error_response
@@ -87,7 +88,7 @@ def create_app(
                 limits=limits,
             )
         ],
-        exception_handlers={Exception: _failed, ApiError: _failed, HTTPException: _refused},
+        exception_handlers={Exception: _failed, OndeviceError: _failed, HTTPException: _refused},
     )
     app.router.redirect_slashes = False
     app.state.ondevice = state

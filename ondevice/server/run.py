@@ -93,10 +93,8 @@ class Server(uvicorn.Server):
             self._ready()
 
 
-def serve(
-    app: Starlette, listener: socket.socket, limits: Limits, ready: Callable[[], None]
-) -> None:
-    """Serve `app` until SIGTERM or SIGINT; answers under way have a few seconds to end."""
+def server_for(app: Starlette, limits: Limits, ready: Callable[[], None]) -> Server:
+    """Return a server of `app` that calls `ready` when connections are accepted."""
     # h11 tells of malformed requests, which are not worth a line; nothing personal is logged.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
@@ -113,7 +111,11 @@ def serve(
         timeout_graceful_shutdown=int(limits.stop_seconds),
         lifespan="on",
     )
-    server = Server(config, ready)
+    return Server(config, ready)
+
+
+def serve(server: Server, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; answers under way have a few seconds to end."""
     # When it has stopped, uvicorn raises the signal again, which would end the process before the
     # profile is closed.
     former = {

@@ -7,6 +7,7 @@ from tables import levels, table
 
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.decision import GateSettings, compare, decide
+from ondevice.evaluation.evaluate import EvaluationSettings
 from ondevice.evaluation.table import ARMS, Table
 
 
@@ -146,3 +147,11 @@ def test_no_table_activates_an_adapter_that_breaks_a_rule(
     for one in (arm, "hybrid"):
         assert all(measured.gain(one, "prompt", m).high >= 0 for m in ("text", "choices", "f1"))
         assert math.expm1(neutral) <= GateSettings().neutral_growth + 1e-9
+
+
+def test_the_bound_of_neutral_text_is_a_setting() -> None:
+    measured = table(levels(text=(0, 0, 0.3, 0.3), neutral=0.02))  # 2 % worse
+    default = EvaluationSettings()
+    assert not decide(measured, default.gate).activate
+    assert decide(measured, default.within(0.03).gate).activate
+    assert not decide(measured, default.within(0.03).within(0.0).gate).activate

@@ -113,14 +113,17 @@ def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iter
     """
     said = options or ImportOptions()
     options = ImportOptions(said.me, said.day_first, said.answers, must_know_me=False)
+    counted: Counter[str] = Counter()
     for shown, documents in _files(paths, options):
-        before = options.left_out.copy()
         for document in documents:
             shown.documents += 1
             for chunk in document.chunks:
                 _count(shown, chunk)
-        shown.left_out = dict(options.left_out - before)
+        shown.left_out = dict(options.left_out - counted)
+        counted = options.left_out.copy()
         yield shown
+    if rest := options.left_out - counted:  # files that were passed over after the last one
+        yield Preview("", "other files", left_out=dict(rest))
 
 
 def _count(shown: Preview, chunk: ImportedChunk) -> None:
@@ -209,7 +212,7 @@ def _several(
         raise ImportSourceError(f"{place} has no file to import ({', '.join(_SUFFIXES)}).")
     for file, importer in known:
         if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
-            options.left_out["attached files"] += 1
+            options.left_out["files beside an export, which may be attached to it"] += 1
             continue
         yield Preview(file.name, importer.title), importer.documents(file, options)
     if not known:

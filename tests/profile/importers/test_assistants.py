@@ -112,6 +112,9 @@ def test_zip_is_read_in_place_and_attachments_are_no_notes(export, tmp_path):
     before = set(tmp_path.rglob("*"))
     assert [d.key for d in read([path])] == ["chatgpt:c1", "chatgpt:c2", "chatgpt:c3"]
     assert set(tmp_path.rglob("*")) == before
+    beside = sum(p.left_out.get("files beside an export, which may be attached to it", 0)
+                 for p in preview([path]))  # fmt: skip
+    assert beside == 2
 
 
 def test_the_same_conversation_has_the_same_hash_in_a_newer_export(export, tmp_path):

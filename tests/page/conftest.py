@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ondevice.assistant import Assistant
+from ondevice.engine.fake import FakeEngine
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `import browser`
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all tests; nothing it downloads or reports."""
+    os.environ["SE_OFFLINE"] = "true"
+    from browser import start_chromium
+
+    driver = start_chromium()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def script():
+    """What the fake engine answers; a test changes it in place."""
+    return ["Hello **there**."]
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    return Embedder()
+
+
+@pytest.fixture
+def profile(home):
+    with Profile.create(home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def me(profile, script, embedder):
+    assistant = Assistant(FakeEngine(lambda _: script[0]), profile, embedder, Settings())
+    yield assistant
+    assistant.close()
+
+
+@pytest.fixture
+def browser(me, chromium):
+    """The page in a browser, not entered yet."""
+    from browser import Browser, served
+
+    with served(me) as (address, app):
+        yield Browser(chromium, address, app)
+        chromium.get("about:blank")

@@ -1,0 +1,116 @@
+"""Whatever a client sends, the answer is a result or a refusal in OpenAI's shape, never a crash."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ondevice.server.openapi import document
+
+PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"]
+DOCUMENT = document()
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.just("<|im_end|>"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+def fitting(schema, depth=0):
+    """Return a strategy of what fits a schema of the document; now and then something else."""
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    if "anyOf" in schema:
+        return st.one_of(*(fitting(part, depth) for part in schema["anyOf"]))
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "const" in schema:
+        return st.just(schema["const"])
+    kind = schema.get("type")
+    if kind == "object" and "properties" in schema:
+        required = set(schema.get("required", ()))
+        if depth > 6:
+            return anything
+        parts = {key: fitting(part, depth + 1) for key, part in schema["properties"].items()}
+        return st.fixed_dictionaries(
+            {key: part for key, part in parts.items() if key in required},
+            optional={key: part for key, part in parts.items() if key not in required},
+        )
+    if kind == "array":
+        items = fitting(schema.get("items", {}), depth + 1)
+        return st.lists(items, min_size=schema.get("minItems", 0), max_size=3)
+    simple = {
+        "string": st.text(max_size=20) | st.sampled_from(["default", "all-MiniLM-L6-v2"]),
+        "integer": st.integers(schema.get("minimum", -5), min(schema.get("maximum", 50), 50)),
+        "number": st.floats(
+            schema.get("minimum", schema.get("exclusiveMinimum", -9)), schema.get("maximum", 9)
+        ),
+        "boolean": st.booleans(),
+        "null": st.none(),
+    }
+    return simple.get(kind, anything)
+
+
+bodies = st.sampled_from(PATHS).flatmap(
+    lambda path: st.tuples(
+        st.just(path),
+        fitting(
+            DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        ),
+    )
+)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(request=bodies, spoiled=st.none() | st.tuples(st.text(max_size=12), anything))
+def test_every_body_is_answered_or_refused(client, request, spoiled):
+    path, body = request
+    if spoiled is not None:
+        keys = sorted(body) or ["model"]
+        body = {**body, keys[len(spoiled[0]) % len(keys)]: spoiled[1]}
+    response = client.post(path, json=body)
+    assert response.status_code in (200, 400, 404), response.text
+    if response.status_code == 200:
+        if response.headers["content-type"].startswith("text/event-stream"):
+            assert response.text.endswith("data: [DONE]\n\n")
+        else:
+            assert response.json()["model"] == body.get("model", "default")
+    else:
+        error = response.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert error["message"]
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(path=st.sampled_from(PATHS), content=st.binary(max_size=40) | anything.map(json.dumps))
+def test_every_content_is_answered_or_refused(client, path, content):
+    response = client.post(path, content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_the_document_names_every_route_of_the_api(app, client):
+    served = {
+        f"/v1{route.path}"
+        for mount in app.routes
+        if getattr(mount, "path", "") == "/v1"
+        for route in mount.routes
+    }
+    assert served - {"/v1/models/{model:path}"} <= set(DOCUMENT["paths"])
+    assert client.get("/openapi.json").json() == DOCUMENT

@@ -1,0 +1,81 @@
+"""`ondevice serve` as its user runs it, with the real model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import openai
+import pytest
+
+
+@pytest.fixture
+def served(home, tmp_path):
+    token = tmp_path / "token"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--token-file", str(token)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), process.stderr.read()
+        yield process, address, token.read_text().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends a process at once there")
+def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
+    process, address, token = served
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0) as client:
+        schema = {
+            "type": "object",
+            "properties": {"colour": {"enum": ["red", "blue"]}, "count": {"type": "integer"}},
+            "required": ["colour", "count"],
+            "additionalProperties": False,
+        }
+        answer = client.chat.completions.create(
+            model="smollm2-135m",
+            messages=[{"role": "user", "content": "How many balls, and of which colour?"}],
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "balls", "schema": schema},
+            },
+            max_tokens=40,
+            seed=1,
+            logprobs=True,
+            top_logprobs=2,
+        )
+        balls = json.loads(answer.choices[0].message.content)
+        assert balls["colour"] in ("red", "blue")
+        assert isinstance(balls["count"], int)
+        likely = answer.choices[0].logprobs.content
+        assert (
+            b"".join(bytes(t.bytes) for t in likely) == answer.choices[0].message.content.encode()
+        )
+        assert all(t.logprob <= t.top_logprobs[0].logprob <= 0 for t in likely)
+        completion = client.completions.create(
+            model="default", prompt="One, two, three,", max_tokens=3, temperature=0
+        )
+        assert "four" in completion.choices[0].text
+        stream = client.chat.completions.create(
+            model="default",
+            messages=[{"role": "user", "content": "Tell me a long story."}],
+            stream=True,
+            max_tokens=2000,
+        )
+        assert next(iter(stream)).choices
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+        assert time.monotonic() - began < 10
+        stream.close()
+    errors = process.stderr.read()
+    assert "Traceback" not in errors
+    assert f"{address}/enter?key=" in errors
+    assert token not in errors
