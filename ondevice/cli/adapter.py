@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ondevice.cli._complete import complete_adapters, complete_models
-from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk
+from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk, warn
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
 if TYPE_CHECKING:
@@ -209,8 +209,12 @@ def export(
         raise click.UsageError("Say where to: --peft FOLDER or --gguf FILE.")
     if modelfile is not None and gguf is None:
         raise click.UsageError("A Modelfile names the adapter's file: add --gguf FILE.")
+    for target in (gguf, modelfile):
+        if target is not None and target.expanduser().exists():
+            raise click.UsageError(f"{target} is there already; give a new name.")
     base = resolve(model or "default", Home.default())
     file = Path(adapter).expanduser()
+    needs_reader = False
     if file.suffix.lower() == ".gguf":
         read_adapter(file, base.header)
         content = file.read_bytes()
@@ -219,22 +223,33 @@ def export(
             registry = AdapterRegistry(store)
             registry.verify(adapter, base)
             content = registry.read(adapter)
+            needs_reader = "reader_sha256" in registry.get(adapter).provenance
     if peft is not None:
         parsed = read_adapter(content, base.header)
         write_peft(parsed, base.header, peft.expanduser(), base_name=base_name)
         talk(f"Wrote {peft}; load it with PEFT beside the model that {base.name} was made from.")
     if gguf is not None:
-        gguf = gguf.expanduser()
-        if gguf.exists():
-            raise click.UsageError(f"{gguf} is there already; give a new name.")
-        write_atomic(gguf, content)
+        write_atomic(gguf.expanduser(), content)
         talk(f"Wrote {gguf}. Run it with:")
-        command_line = ["llama-server", "-m", str(base.path), "--lora", str(gguf.resolve())]
-        click.echo(shlex.join(command_line))
+        click.echo(_llama_server(base, gguf.expanduser().resolve(), needs_reader))
     if modelfile is not None and gguf is not None:
-        lines = [f"FROM {base.path}", f"ADAPTER {gguf.resolve()}", ""]
+        lines = [f"FROM {base.path}", f"ADAPTER {gguf.expanduser().resolve()}", ""]
         write_atomic(modelfile.expanduser(), "\n".join(lines).encode())
         talk(f"Wrote {modelfile}; `ollama create NAME -f {modelfile}` makes a model of it.")
+        if needs_reader:
+            warn("It was trained on top of the reader, which the Modelfile leaves out.")
+
+
+def _llama_server(base: BaseModel, adapter: Path, needs_reader: bool) -> str:
+    """Return the command line for an exported adapter, with the reader that it was trained on."""
+    from ondevice.adapters.reader import builtin_reader
+
+    adapters = [adapter]
+    reader = builtin_reader(base) if needs_reader else None
+    if reader is not None:
+        adapters.insert(0, Path(str(reader.file)))
+    words = ["llama-server", "-m", str(base.path)]
+    return shlex.join([*words, *(word for path in adapters for word in ("--lora", str(path)))])
 
 
 @command.command("use")

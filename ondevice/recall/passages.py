@@ -175,6 +175,16 @@ class _Writer:
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
         self.report = IngestReport(0, 0, 0)
+        self._finish_replacing()
+
+    def _finish_replacing(self) -> None:
+        """Do what a run that was stopped between storing and replacing has left undone."""
+        newest: dict[str, str] = {}
+        for source in reversed(self._profile.sources("import")):
+            if source.key is not None and source.sha256 is not None:
+                newer = newest.setdefault(source.key, source.id)
+                if newer != source.id:
+                    self._profile.replace_source(source.id, newer)
 
     def begin(self, document: ImportedDocument) -> bool:
         """Start a document; False if it is stored already."""

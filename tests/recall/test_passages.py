@@ -148,6 +148,23 @@ def test_a_newer_version_replaces_the_older_one(profile: Profile, embedder: Embe
     assert [m.text for m in Recall(profile, embedder).search("goes")] != ["Goes."]
 
 
+def test_a_run_stopped_before_the_older_version_went_leaves_no_double(
+    profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(sha256: str, *texts: str) -> ImportedDocument:
+        return ImportedDocument("chat", sha256, map(ImportedChunk, texts), key="chat:1")
+
+    def stop(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    ingest(profile, embedder, [version("v1", "Stays.", "Goes.")])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(profile, "replace_source", stop)
+        ingest(profile, embedder, [version("v2", "Stays.", "Comes.")])
+    assert ingest(profile, embedder, [version("v2", "Stays.", "Comes.")]).unchanged == 1
+    assert [p.text for p in profile.passages()] == ["Stays.", "Comes."]
+
+
 def test_others_words_are_context_and_statements_wait_for_approval(
     profile: Profile, embedder: Embedder
 ) -> None:
