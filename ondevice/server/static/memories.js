@@ -31,7 +31,7 @@ export function create() {
     el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, list.node);
 
   let typing = 0;
-  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 40); });
+  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 15); });
   for (const one of [kind, category, state, source]) one.addEventListener("change", () => reload());
 
   function select(label, choices) {

@@ -1,0 +1,86 @@
+"""Learning through the page, and the whole loop with the real model."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+import pytest
+from browser import Browser, served
+
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.assistant import Assistant
+from ondevice.engine.fake import FakeEngine
+from ondevice.profile.records import NewPassage
+from ondevice.settings import GenerationSettings, LearningSettings, Settings
+
+THINGS = ["kettle", "lamp", "gate", "clock", "tap", "stove", "wheel", "bell", "rope"]
+
+
+@pytest.fixture
+def learner(profile, default_model, embedder):
+    """An assistant with the real base to train on, judged by an engine that sees no difference."""
+    for number, thing in enumerate(THINGS):
+        source = profile.add_source("import", "note", time=86_400.0 * number)
+        text = f"The {thing} in the shed gave up on a Sunday, as it would."
+        profile.add_passages(source.id, [NewPassage(text, time=86_400.0 * number)])
+    for fact in ("lives in Ulm", "has a dog", "plays the harmonica", "hates phone calls"):
+        profile.add_fact(f"The user {fact}.")
+    settings = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
+    return Assistant(FakeEngine(["Yes."], model=default_model), profile, embedder, settings)
+
+
+def test_learning_shows_its_loss_what_was_measured_and_the_decision(learner, chromium):
+    with served(learner) as (address, app):
+        browser = Browser(chromium, address, app)
+        browser.enter("learn")
+        browser.one("#quick").click()
+        browser.write("#minutes", "0.05")
+        browser.click("Start learning")
+        browser.wait(lambda: browser.all("#loss svg, #report svg"), 90)
+        browser.says("Kept as a candidate, not in use", "#report", 90)
+        assert browser.all("#report .arms svg .dot")
+        browser.one("#report .arms summary").click()
+        browser.says("with both", "#report table")
+        (row,) = AdapterRegistry(learner.profile).list()
+        assert row.state == "candidate"
+        browser.click("Use it all the same")
+        browser.wait(lambda: AdapterRegistry(learner.profile).get(row.name).state == "active")
+        browser.go("adapters")
+        browser.says("in use", ".card")
+        browser.go("learn")
+        browser.says("Kept as a candidate", "#report")  # the view keeps what it showed
+
+
+def test_too_little_is_said_before_anything_is_trained(me, default_model, browser):
+    me.engine._model = default_model
+    browser.enter("learn")
+    browser.click("Estimate")
+    browser.says("Not yet:", ".note", 60)
+    assert not AdapterRegistry(me.profile).list()
+
+
+def test_with_the_real_model_what_was_told_is_used_in_the_next_chat(
+    profile, shared_engine, embedder, chromium
+):
+    settings = dataclasses.replace(
+        Settings(), generation=GenerationSettings(temperature=0.0, max_tokens=40)
+    )
+    assistant = Assistant(shared_engine, profile, embedder, settings)
+    assistant.use_adapters(None)
+    with contextlib.ExitStack() as after:
+        after.callback(shared_engine.set_adapters, [])
+        address, app = after.enter_context(served(assistant))
+        browser = Browser(chromium, address, app)
+        browser.enter()
+        browser.say("My dog is called Biscuit.")
+        browser.click("New chat")
+        browser.wait(lambda: not browser.all(".said"))
+        browser.say("What is my dog called?")
+        assert "Biscuit" in browser.text(".said.it .body")
+        browser.one(".under summary").click()
+        browser.says("The user's dog is called Biscuit.", ".under")
+        browser.click("Forget")
+        browser.click("Forget for good", "dialog")
+        browser.wait(lambda: not profile.facts())
+        assert browser.problems() == []
