@@ -1,47 +1,35 @@
-"""A served assistant with a scripted engine: in memory (`client`) and on a real port (`live`)."""
+from __future__ import annotations
 
-import socket
-import threading
-import time
+import os
+import sys
+from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from ondevice.assistant import Assistant
-from ondevice.engine.fake import FakeEngine, FakeStream
+from ondevice.engine.fake import FakeEngine
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
-from ondevice.server.app import create_app
-from ondevice.server.limits import Limits
-from ondevice.server.run import listen, server_for
 from ondevice.settings import Settings
 
-TOKEN = "a-token-of-the-tests-0123456789"
-PORT = 8080
+sys.path.insert(0, str(Path(__file__).parent))  # for `import browser`
 
 
-class SlowStream(FakeStream):
-    """Takes a while for every word."""
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all tests; nothing it downloads or reports."""
+    os.environ["SE_OFFLINE"] = "true"
+    from browser import start_chromium
 
-    seconds = 0.02
-
-    def __next__(self):
-        time.sleep(self.seconds)
-        return super().__next__()
+    driver = start_chromium()
+    yield driver
+    driver.quit()
 
 
-class SlowEngine(FakeEngine):
-    """Keeps the streams that it started."""
-
-    def __init__(self, script):
-        super().__init__(script)
-        self.streams = []
-
-    def chat(self, messages, options):
-        stream = super().chat(messages, options)
-        stream.__class__ = SlowStream
-        self.streams.append(stream)
-        return stream
+@pytest.fixture
+def script():
+    """What the fake engine answers; a test changes it in place."""
+    return ["Hello **there**."]
 
 
 @pytest.fixture(scope="session")
@@ -50,69 +38,23 @@ def embedder():
 
 
 @pytest.fixture
-def engine():
-    return FakeEngine(["All right, I see."])
+def profile(home):
+    with Profile.create(home) as opened:
+        yield opened
 
 
 @pytest.fixture
-def me(home, embedder, engine):
-    profile = Profile.open(home, None, create=True, warn=lambda _: None)
-    with Assistant(engine, profile, embedder, Settings()) as assistant:
-        yield assistant
+def me(profile, script, embedder):
+    assistant = Assistant(FakeEngine(lambda _: script[0]), profile, embedder, Settings())
+    yield assistant
+    assistant.close()
 
 
 @pytest.fixture
-def app(me, home):
-    def open_profile(name, served):
-        profile = Profile.open(home, name)
-        return Assistant(served.engine, profile, served.embedder, served.settings)
+def browser(me, chromium):
+    """The page in a browser, not entered yet."""
+    from browser import Browser, served
 
-    return create_app(me, token=TOKEN, port=PORT, open_profile=open_profile)
-
-
-@pytest.fixture
-def client(app):
-    headers = {"authorization": f"Bearer {TOKEN}"}
-    with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", headers=headers) as client:
-        yield client
-
-
-@pytest.fixture
-def serve_live():
-    """Serve an assistant on a real port, in a thread; returns the port and the app."""
-    running = []
-
-    def start(assistant, limits=None, **options):
-        limits = limits or Limits()
-        listener = listen("127.0.0.1", 0)
-        port = listener.getsockname()[1]
-        app = create_app(assistant, token=TOKEN, port=port, limits=limits, **options)
-        ready = threading.Event()
-        server = server_for(app, limits, ready.set)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        running.append((server, thread, listener))
-        assert ready.wait(10)
-        return port, app
-
-    yield start
-    for server, thread, listener in running:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
-
-
-@pytest.fixture
-def raw():
-    """Open sockets to a port."""
-    opened = []
-
-    def connect(port):
-        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-        opened.append(connection)
-        return connection
-
-    yield connect
-    for connection in opened:
-        connection.close()
+    with served(me) as (address, app):
+        yield Browser(chromium, address, app)
+        chromium.get("about:blank")

