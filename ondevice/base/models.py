@@ -124,8 +124,8 @@ def _listed(
 def chat_memory(size_bytes: int) -> int:
     """Return an estimate of the resident bytes of a chat with a model file of `size_bytes`.
 
-    The file is mapped whole; caches and buffers grow with the model, and Python, llama.cpp,
-    the embedder and the profile take about 330 MB beside it (measured with the default model).
+    A rough one: the file is mapped whole; caches and buffers grow with the model, and Python,
+    llama.cpp, the embedder and the profile are taken to need 330 MB beside it.
     """
     return round(1.15 * size_bytes) + 330_000_000
 

@@ -31,6 +31,7 @@ def test_import_elsewhere_gives_the_same_memories_and_answers(
 ):
     ondevice("memory", "add", "My dog is called Biscuit.")
     ondevice("memory", "add", "I work as a carpenter.")
+    ondevice("config", "set", "model.n_threads", "1")  # two wait for each other on a busy machine
     file = str(tmp_path / "me.ondevice")
     ask = ("ask", "What is my dog called?", "--json", "--seed", "1", "--max-tokens", "12")
     before = ondevice("memory", "list", "--json")[1]
@@ -38,6 +39,7 @@ def test_import_elsewhere_gives_the_same_memories_and_answers(
     assert code == 0 and json.loads(out)["records"] == 2
     here = json.loads(ondevice(*ask)[1])
     monkeypatch.setenv("ONDEVICE_HOME", str(tmp_path / "elsewhere"))
+    ondevice("config", "set", "model.n_threads", "1")
     code, out, _ = ondevice("profile", "import", file, "--json")
     assert code == 0 and json.loads(out)["name"] == "default"
     assert ondevice("memory", "list", "--json")[1] == before

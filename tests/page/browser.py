@@ -70,8 +70,7 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def one(self, css):
-        self.wait(lambda: self.all(css))
-        return self.all(css)[0]
+        return self.wait(lambda: self.all(css))[0]  # as found: the page may change meanwhile
 
     def text(self, css="main"):
         return self.one(css).text

