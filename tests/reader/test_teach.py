@@ -4,10 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
 from ondevice.adapters.gguf_lora import content_sha256, read_adapter
+from ondevice.adapters.reader import builtin_reader
 from ondevice.base.models import BaseModel
 from ondevice.home import Home
-from ondevice.reader.teach import TeachSettings, teach
+from ondevice.reader.teach import TeachSettings, at_strength, teach
 from ondevice.training.recipe import Recipe
 
 RECIPE = Recipe(
@@ -47,3 +50,13 @@ def test_other_settings_give_another_reader(
     teach(default_model, a, settings=SMALL, home=home)
     teach(default_model, b, settings=other, home=home)
     assert a.read_bytes() != b.read_bytes()
+
+
+def test_strength_scales_what_an_adapter_adds(default_model: BaseModel) -> None:
+    reader = builtin_reader(default_model)
+    assert reader is not None
+    whole = read_adapter(reader.read(), default_model.header)
+    half = read_adapter(at_strength(reader.read(), default_model, 0.5), default_model.header)
+    assert half.alpha == 0.5 * whole.alpha
+    assert half.provenance == whole.provenance
+    assert all(np.array_equal(half.tensors[n].b, pair.b) for n, pair in whole.tensors.items())
