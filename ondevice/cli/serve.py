@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def command(
             hosts=hosts,
             origins=origins,
             limits=limits,
-            open_profile=_open_profile,
+            open_profile=_opener(options),
         )
         address = f"http://{_bracketed(host)}:{bound}"
 
@@ -135,11 +136,27 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _open_profile(name: str, served: Assistant) -> Assistant:
-    """Open an assistant for another profile, on the served one's engine."""
-    from ondevice.assistant import Assistant
-    from ondevice.home import Home
-    from ondevice.profile.store import Profile
+def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
+    """Return what opens an assistant for another profile, under the options of the command.
 
-    profile = Profile.open(Home.default(), name, create=False, warn=talk)
-    return Assistant(served.engine, profile, served.embedder, served.settings, system=served.system)
+    Not those of the served assistant: a request changes these for a moment.
+    """
+
+    def open_profile(name: str, served: Assistant) -> Assistant:
+        from ondevice.assistant import Assistant
+        from ondevice.home import Home
+        from ondevice.profile.store import Profile
+
+        profile = Profile.open(Home.default(), name, create=False, warn=talk)
+        return Assistant(
+            served.engine,
+            profile,
+            served.embedder,
+            served.settings,
+            temporary=options["temporary"],
+            scope=options["scope"],
+            system=served.system,
+            reader=not options["no_reader"],
+        )
+
+    return open_profile
