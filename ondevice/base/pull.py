@@ -223,7 +223,9 @@ def _hub_request(
 
 def _check_file_name(name: str) -> None:
     if not _FILE_NAME.fullmatch(name):
-        raise DownloadError(f"'{name[:80]}' is not the name of a GGUF file; it must end in .gguf.")
+        raise DownloadError(
+            f"'{name[:80]}' is not the name of a GGUF file; choose one that ends in .gguf."
+        )
     if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
         raise DownloadError(
             f"{name} is one part of several; choose a file that is whole (llama-gguf-split --merge "
@@ -320,8 +322,9 @@ def _checked_header(request: Request, part: Path) -> GgufHeader:
         check_model(header)
         if request.entry is not None and header.architecture != request.entry.architecture:
             raise InvalidModelError(
-                f"What came for '{request.name}' is a model of the family {header.architecture}, "
-                f"not {request.entry.architecture}; it was deleted."
+                f"What came for '{request.name}' is a model of the family "
+                f"{header.architecture}, not {request.entry.architecture}, and was deleted; "
+                "check name, file and --revision."
             )
     except InvalidModelError:
         with contextlib.suppress(FileNotFoundError):

@@ -149,7 +149,10 @@ class InferenceContext:
         code = self._lib.llama_decode(self.pointer, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
-            raise EngineError(f"llama.cpp could not evaluate the text ({reason}).")
+            raise EngineError(
+                f"llama.cpp could not evaluate the text ({reason}); try a shorter text or a "
+                "smaller n_ctx."
+            )
 
 
 def physical_cores() -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondevice._files import atomic_writer
-from ondevice.errors import TrainingError
+from ondevice.errors import TrainingError, explain
 
 _FORMAT = 1
 
@@ -97,7 +97,7 @@ def save(
                 file.write(cipher.seal(target.getvalue()))
     except OSError as error:
         raise TrainingError(
-            f"The checkpoint {path} cannot be written ({error.strerror}); free some space."
+            f"The checkpoint {path} cannot be written: {explain(error)}."
         ) from error
 
 
