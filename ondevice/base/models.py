@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -154,7 +155,8 @@ def file_sha256(path: Path, home: Home) -> str:
         return known[key]
     digest = sha256_of(path)
     kept = {k: v for k, v in known.items() if k.split("|")[0] != str(path)}
-    write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
+    with contextlib.suppress(OSError):  # full or write-protected: it is hashed again next time
+        write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
     return digest
 
 

@@ -225,22 +225,25 @@ class Database:
 
     def _sentence(self, error: Any) -> ProfileError:
         """Return what one of SQLite's errors means to a person."""
-        sql, code = self._sql, getattr(error, "sqlite_errorcode", 0) & 0xFF
+        sql = self._sql
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF or {  # a failed backup has no code
+            "disk I/O error": sql.SQLITE_IOERR,
+            "database or disk is full": sql.SQLITE_FULL,
+            "database is locked": sql.SQLITE_BUSY,
+            "database disk image is malformed": sql.SQLITE_CORRUPT,
+        }.get(str(error))
         # A full disk shows as an I/O error where SQLite grows a file that it maps into memory.
         full = code == sql.SQLITE_IOERR and _free_bytes(self.path.parent) < FULL_BYTES
         if full or code == sql.SQLITE_FULL:
-            return ProfileError(
-                f"The disk of {self.path} is full, so nothing was changed; free some space and "
-                "try again."
-            )
+            return ProfileError(f"The disk of {self.path} is full; free some space and try again.")
         if code in (sql.SQLITE_BUSY, sql.SQLITE_LOCKED):
             return ProfileError(
                 f"{self.path} is in use by another process that does not let go; try again."
             )
         if code in (sql.SQLITE_CANTOPEN, sql.SQLITE_READONLY, sql.SQLITE_PERM):
             return ProfileError(
-                f"{self.path} cannot be opened for writing; check that it and its folder are yours, "
-                "and that the disk is not write-protected."
+                f"{self.path} cannot be opened for writing; check that it and its folder are "
+                "yours, and that the disk is not write-protected."
             )
         if code == sql.SQLITE_IOERR:
             return ProfileDamagedError(
