@@ -283,11 +283,11 @@ def _fetch(
     part = _beside(target.parent, target, "part")
     here = part.stat().st_size if part.exists() else 0
     free = shutil.disk_usage(target.parent).free
-    missing = remote.size_bytes - here
-    if missing + _SPARE_BYTES > free:
+    needed = remote.size_bytes - here + _SPARE_BYTES
+    if needed > free:
         raise DownloadError(
-            f"{target.parent} has {free / 1e6:,.0f} MB free and {missing / 1e6:,.0f} MB are to "
-            "come; make room, or set ONDEVICE_HOME to another disk."
+            f"{target.parent} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
+            "needed; make room, or set ONDEVICE_HOME to another disk."
         )
     digest = client.fetch(remote, part, progress)
     promised = sha256 or (request.entry.sha256 if request.entry else None)
