@@ -172,9 +172,7 @@ class HubClient:
                     finally:
                         file.flush()
                         os.fsync(file.fileno())
-            except (
-                OSError
-            ) as error:  # of the disk: those of the network are caught where it is read
+            except OSError as error:  # of the disk; `_copy` catches those of the network
                 raise DownloadError(
                     f"{part} cannot be written: {explain(error)}. What came is kept, and the same "
                     "command goes on from there."

@@ -184,14 +184,18 @@ def train(
         checkpoint_path=checkpoint_path,
         n_ctx=n_ctx,
     )
+    if out is not None:
+        checkpoint.check_room(out.parent, trainer.parameters.size)
     result = trainer.run(callback, should_stop)
     if result.content is not None:
         try:
             if out is not None:
                 write_atomic(out, result.content)
         except OSError as error:
+            kept = checkpoint_path is not None and checkpoint_path.exists()
             raise TrainingError(
-                f"The adapter {out} cannot be written: {explain(error)}. The checkpoint is kept."
+                f"The adapter {out} cannot be written: {explain(error)}."
+                + " The last checkpoint is kept." * kept
             ) from error
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
