@@ -44,6 +44,9 @@ class Recipe:
     length_normalised: bool = _option(
         False, "DPO: compare mean log-probabilities per token; use a beta of 2 to 5."
     )
+    anchor_weight: float = _option(
+        1.0, "How much the drift at anchors counts beside the loss of what is learned."
+    )
     rank: int = _option(0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens.")
     alpha: float = _option(32.0, "The adapter's contribution is scaled by alpha / rank.")
     rslora: bool = _option(False, "Scale by alpha / sqrt(rank) instead.")
@@ -88,7 +91,8 @@ class Recipe:
         for name in ("alpha", "beta", "lora_plus", "epsilon", "clip", "epochs"):
             self._require(name, getattr(self, name) > 0, "must be above 0")
         for name in (
-            "rank", "first_layer", "learning_rate", "weight_decay", "max_steps", "patience", "seed",
+            "anchor_weight", "rank", "first_layer", "learning_rate", "weight_decay", "max_steps",
+            "patience", "seed",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "must not be negative")
         for name in ("beta1", "beta2", "held_out", "warmup"):

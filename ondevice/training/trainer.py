@@ -349,10 +349,12 @@ class Trainer:
             precision=precision,
             recompute=self.memory.recompute,
         )
-        self.objective: LikelihoodObjective | PreferenceObjective = LikelihoodObjective()
+        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        self.objective: LikelihoodObjective | PreferenceObjective
         if recipe.method == "dpo":
             self.objective = PreferenceObjective(self._training, self._held_out, recipe)
-        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        else:
+            self.objective = LikelihoodObjective(recipe.anchor_weight, self._reference)
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path
