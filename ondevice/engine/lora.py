@@ -25,6 +25,7 @@ from ondevice._files import private_folder
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
 from ondevice.base import native
+from ondevice.base.compute_thread import compute
 from ondevice.base.models import BaseModel
 from ondevice.engine.context import InferenceContext
 from ondevice.engine.protocol import AdapterUse
@@ -164,7 +165,7 @@ class LoraAdapters:
         """Give `content` to llama.cpp."""
         native.last_error()
         with _as_path(content, self._folder) as path:
-            handle = self._lib.llama_adapter_lora_init(self._pointer, os.fsencode(path))
+            handle = compute(self._lib.llama_adapter_lora_init, self._pointer, os.fsencode(path))
         if not handle:
             raise InvalidAdapterError(
                 f"llama.cpp refuses adapter '{name}' "
