@@ -28,9 +28,13 @@ def grammar_for_schema(schema: Mapping[str, Any]) -> str:
     try:
         return str(json_schema_to_gbnf(json.dumps(schema)))
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
-        raise EngineError(f"The JSON schema cannot be made into a grammar ({error}).") from error
+        raise EngineError(
+            f"The JSON schema cannot be made into a grammar ({error}); use a simpler one."
+        ) from error
     except RecursionError as error:
-        raise EngineError("The JSON schema refers to itself without end.") from error
+        raise EngineError(
+            "The JSON schema refers to itself without end; give it an end."
+        ) from error
 
 
 def _check(schema: Mapping[str, Any]) -> None:
@@ -46,11 +50,16 @@ def _check(schema: Mapping[str, Any]) -> None:
             if isinstance(reference, str) and not reference.startswith("#/"):
                 raise EngineError("The JSON schema refers to another document; put all in one.")
             if isinstance(part.get("pattern"), str):
-                raise EngineError("The JSON schema has a 'pattern', which is not supported.")
+                raise EngineError(
+                    "The JSON schema has a 'pattern', which is not supported; leave it out."
+                )
             for key in _COUNTS:
                 count = part.get(key)
                 if isinstance(count, int | float) and not 0 <= count <= MAX_REPEAT:
-                    raise EngineError(f"In the JSON schema, '{key}' may be 0 to {MAX_REPEAT}.")
+                    raise EngineError(
+                        f"In the JSON schema, '{key}' may be 0 to {MAX_REPEAT}; choose a "
+                        "number in between."
+                    )
         children = part.values() if isinstance(part, dict) else part
         if isinstance(part, dict | list):
             waiting.extend((child, depth + 1) for child in children)

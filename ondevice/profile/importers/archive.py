@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ def members(path: Path, label: str) -> list[ImportFile]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise ImportSourceError(
-            f"{path} is no zip archive, or is cut off: download it again."
+            f"{path} is no zip archive, or is cut off; download it again."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
     if len(infos) > MAX_MEMBERS:
-        raise ImportSourceError(f"{path} holds more than {MAX_MEMBERS} files; that is no export.")
+        raise ImportSourceError(
+            f"{path} holds more than {MAX_MEMBERS} files, which no export does; unpack it and "
+            "import what you need."
+        )
     return [
         ImportFile(path, _name(info), _opener(path, info), f"file:{path.resolve()}:{info.filename}")
         for info in sorted(infos, key=lambda info: info.filename)
@@ -74,7 +77,7 @@ class _Member(io.RawIOBase):
         super().__init__()
         self._path, self._info, self._n_read = path, info, 0
         if info.flag_bits & 1:
-            raise ImportSourceError(f"{path} is locked with a password: unpack it first.")
+            raise ImportSourceError(f"{path} is locked with a password; unpack it first.")
         try:
             self._archive = zipfile.ZipFile(path)
             self._stream = self._archive.open(info)
@@ -95,8 +98,8 @@ class _Member(io.RawIOBase):
         bomb = self._n_read > SUSPICIOUS_BYTES and self._n_read > MAX_RATIO * packed
         if bomb or self._n_read > MAX_BYTES:
             raise ImportSourceError(
-                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than text "
-                "does; it looks like a zip bomb."
+                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than "
+                "text does, as a zip bomb would; if you trust it, unpack it first."
             )
         view[: len(block)] = block
         return len(block)
@@ -109,6 +112,6 @@ class _Member(io.RawIOBase):
 
     def _damaged(self) -> ImportSourceError:
         return ImportSourceError(
-            f"{self._path}: the file {_name(self._info)} in it is damaged; what came before is "
-            "kept: download the archive again."
+            f"{self._path}: the file {_name(self._info)} in it is damaged, and what came "
+            "before is kept; download the archive again."
         )

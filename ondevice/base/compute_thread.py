@@ -4,6 +4,9 @@ OpenMP keeps a team of threads for each thread that ever computed, and while the
 one team it lets them sleep at every barrier: on two cores two teams made 45 tokens a second where
 one made 105, even when the other team had nothing to do. So whoever wants tokens, be it the main
 thread, a server's or an asyncio worker's, has them computed here.
+
+Models are loaded here too: while llama.cpp loads it logs, which calls Python, and an interrupt
+that came to the main thread in such a call would be lost.
 """
 
 from __future__ import annotations
