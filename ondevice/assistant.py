@@ -42,7 +42,7 @@ from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
-    from ondevice.profile.importers import ImportOptions
+    from ondevice.profile.importers import ImportFile, ImportOptions
     from ondevice.profile.records import Fact, ForgetReport
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
@@ -335,14 +335,14 @@ class Assistant(KeepsConversations):
 
     def import_paths(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path | ImportFile],
         progress: Callable[[int, int | None], None] | None = None,
         options: ImportOptions | None = None,
     ) -> IngestReport:
         """Import notes, chats, mail and exports of other assistants so that they can be recalled.
 
         Args:
-            paths: files, zip archives and folders.
+            paths: files, zip archives and folders; an `ImportFile` need not be on disk.
             progress: called with (passages stored, total or None) after each batch.
             options: who the person is in them.
 

@@ -12,7 +12,7 @@ from ondevice.errors import OndeviceError, RecordNotFoundError
 from ondevice.recall.facts import facts_in
 
 if TYPE_CHECKING:
-    from ondevice.profile.records import Fact, Turn
+    from ondevice.profile.records import Fact, ForgetReport, Turn
     from ondevice.profile.store import Profile
     from ondevice.receipt import Receipt
 
@@ -85,6 +85,10 @@ class KeepsConversations(LearnsFromProfile):
                 self.profile.restore(replaced)
             self._rebuild()
         return True
+
+    def forget(self, *ids: str, keep_turns: bool = False, keep_stale: bool = False) -> ForgetReport:
+        """Delete records for good; see `Assistant`."""
+        raise NotImplementedError
 
     # --- for replies ------------------------------------------------------------------
 

@@ -53,11 +53,13 @@ class Chat:
     def show(self, values: Values) -> dict[str, Any]:
         """Return a conversation: the one that is named, else the newest of this server."""
         me = self._page.me
-        wanted = values.take("conversation", str, None)
+        wanted = values.text_or_none("conversation")
         if wanted is None:
             wanted = None if me.temporary else me.conversation_id
         elif wanted == self._temporary and me.temporary:
-            said = [{"text": e.user, "answer": {"text": e.answer}} for e in me.conversation.exchanges]
+            said = [
+                {"text": e.user, "answer": {"text": e.answer}} for e in me.conversation.exchanges
+            ]
             return {"conversation": wanted, "temporary": True, "exchanges": said}
         shown = transcript(self._page.profile, wanted) if wanted is not None else []
         return {
@@ -112,7 +114,7 @@ class Chat:
         """Make the conversation that a message names the assistant's own."""
         if "conversation" not in values:
             return
-        me, wanted = self._page.me, values.take("conversation", str, None)
+        me, wanted = self._page.me, values.text_or_none("conversation")
         if me.profile is None:
             return
         if wanted is not None and wanted.startswith(TEMPORARY):
