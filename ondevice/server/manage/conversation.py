@@ -143,7 +143,7 @@ class Chat:
         return {
             "conversation": self._temporary if me.temporary else me.conversation_id,
             "saved": [as_json(fact) for fact in receipt.saved],
-            "used": _used(receipt),
+            "used": self._used(receipt),
             "dropped_exchanges": receipt.dropped_exchanges,
             "forgotten_meanwhile": receipt.forgotten_meanwhile,
             "turn_id": receipt.assistant_turn_id,
@@ -154,6 +154,17 @@ class Chat:
             "seconds_to_first": reply.timings.first_token_seconds,
             "tokens_per_second": reply.timings.tokens_per_second,
         }
+
+    def _used(self, receipt: Receipt) -> list[dict[str, Any]]:
+        """Return the memories that an answer was given, with what kind of record each is."""
+        if not receipt.used:
+            return []
+        known = self._page.profile.records([memory.id for memory in receipt.used])
+        return [
+            {**dataclasses.asdict(memory), "kind": type(known[memory.id]).__name__.lower()}
+            for memory in receipt.used
+            if memory.id in known
+        ]
 
     def stop(self, values: Values) -> dict[str, Any]:
         """Stop the answer that is being given; what was said so far is kept."""
@@ -180,10 +191,6 @@ class Chat:
 
 
 TEMPORARY = "temporary-"  # begins the ids of temporary chats; those of records have no hyphen
-
-
-def _used(receipt: Receipt) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(memory) for memory in receipt.used]
 
 
 def chat_routes(page: Page) -> list[BaseRoute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ondevice.profile.records import ANY_SCOPE, Fact, Feedback, Turn
+from ondevice.profile.records import ANY_SCOPE, Feedback, Turn
 from ondevice.profile.store import Profile
 from ondevice.server.manage.memories import as_json
 
@@ -25,7 +25,7 @@ def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
             one["answer"] = {
                 "text": answer.text,
                 "turn_id": answer.id,
-                "used": [{**as_json(memory), "place": _place(memory)} for memory in memories],
+                "used": [{**as_json(memory), "place": "kept"} for memory in memories],
                 "saved": saved,
                 "verdict": _verdict(profile.feedback(answer.id)),
             }
@@ -45,11 +45,6 @@ def _exchanges(turns: Sequence[Turn]) -> Iterator[tuple[Turn, Turn | None]]:
             answer = turn
     if asked is not None:
         yield asked, answer
-
-
-def _place(memory: object) -> str:
-    """Which of the places of a receipt it was is not kept; facts of the prefix are facts."""
-    return "fact" if isinstance(memory, Fact) else "turn"
 
 
 def _verdict(given: Sequence[Feedback]) -> str | None:
