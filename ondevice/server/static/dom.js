@@ -25,7 +25,7 @@ function set(node, properties) {
   }
 }
 
-/** Return a button. */
+/** Return a button; the label may be a text, an element, or several. */
 export function button(label, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, label);
 }

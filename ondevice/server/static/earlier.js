@@ -19,8 +19,7 @@ export async function chooseEarlier(current, left) {
     status.textContent = conversations.length ? counted(conversations.length, "chat")
       : search.value ? "No chat has these words." : "There is none yet: what you write in a chat that is not temporary stands here.";
     list.replaceChildren(...conversations.map((one) => el("li", { class: "row" },
-      button(el("span", { class: "begins" }, one.begins), () => shown.finish(one.id), { class: "grow chat-choice", "aria-current": one.id === current ? "true" : null }),
-      el("span", { class: "quiet small" }, day(one.time)),
+      button([el("span", { class: "begins" }, one.begins), el("span", { class: "quiet small" }, `${day(one.time)} · ${counted(one.turns, "message")}`)], () => shown.finish(one.id), { class: "grow chat-choice", "aria-current": one.id === current ? "true" : null }),
       button("Forget", () => attempt(async () => { if (await forgetWithPreview([one.id])) { left(one.id); await fill(); } }), { class: "plain", "aria-label": `Forget the chat: ${one.begins.slice(0, 60)}` }))));
   }
 

@@ -38,6 +38,7 @@ function onePart(part, named) {
     (part.own > 0 || part.others.length > 0 || part.facts > 0) && el("p", {}, el("span", { class: `tag ${part.own ? "good" : ""}` }, `${part.own.toLocaleString("en")} yours`), " ",
       part.others.slice(0, 8).map((who) => [el("span", { class: "tag" }, `${who.pieces.toLocaleString("en")} ${who.name || "others"}`), " "]), part.others.length > 8 && `and ${part.others.length - 8} more `,
       part.facts > 0 && el("span", { class: "tag warn" }, `${part.facts} to approve`)),
+    part.own === 0 && (part.others.length > 0 || part.left_out["mails of others"]) && el("p", { class: "problem" }, "Nothing here is known to be yours. Say above who you are; a chat that does not tell is left out."),
     left.length > 0 && el("p", { class: "quiet" }, `Left out: ${left.map(([why, n]) => (part.dates_unclear && why.includes("dates") ? why : `${n.toLocaleString("en")} ${why}`)).join(", ")}.`));
 }
 
@@ -67,7 +68,7 @@ export function choices(files, people, said, changed) {
   const whoList = el("div", { class: "row people" }, ticks.map((one) => one.label));
   const who = people.length > 0 && (unclear || said.me?.length
     ? el("fieldset", { id: "who" }, el("legend", {}, "Who are you?"), el("p", { class: "small quiet" }, "Only your own words are learned from; those of others are context."), whoList)
-    : el("details", { id: "who" }, el("summary", {}, "Is that not right? Say who you are"), whoList));
+    : el("details", { id: "who" }, el("summary", {}, "Is that not right? Say who you are."), whoList));
   const node = el("div", { class: "stack asked" }, who, asksDates && el("label", {}, "Order of day and month", dates), asksAnswers && answers.label, asksReplace && replace.label);
   return { node, said: now, first: unclear && ticks.length ? ticks[0].box : null };
 }

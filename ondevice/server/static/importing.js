@@ -33,6 +33,11 @@ export function create() {
     attempt(async () => send(await dropped(event.dataTransfer)));
   });
 
+  function doing(...shown) {
+    zone.hidden = shown.length > 0;
+    work.replaceChildren(...shown);
+  }
+
   /** Send files to the server, which keeps them encrypted, and show what is in them. */
   async function send(chosen) {
     const files = chosen.filter(readable);
@@ -41,7 +46,7 @@ export function create() {
     sending = new AbortController();
     const bar = progressBar("Reading");
     const stop = button("Stop", () => sending.abort(), { class: "danger" });
-    work.replaceChildren(el("div", { class: "card" }, el("div", { class: "row" }, el("h2", { class: "grow" }, "Reading…"), stop), bar));
+    doing(el("div", { class: "card" }, el("div", { class: "row" }, el("h2", { class: "grow" }, "Reading…"), stop), bar));
     try {
       for (const [number, one] of files.entries()) {
         status.textContent = `Reading ${one.name} (${number + 1} of ${files.length})`;
@@ -50,7 +55,7 @@ export function create() {
       }
       await look({}, chosen.length - files.length);
     } catch (error) {
-      work.replaceChildren();
+      doing();
       await post("/api/imports/cancel");
       status.textContent = error.name === "AbortError" ? "Stopped; nothing was imported." : "";
       if (error.name !== "AbortError") throw error;
@@ -65,7 +70,7 @@ export function create() {
     const looking = new AbortController();
     const files = [];
     const card = el("div", { class: "card", id: "preview" }, el("div", { class: "row" }, el("h2", { class: "grow" }, "Looking…"), button("Stop", () => looking.abort(), { class: "danger" })), progressBar("Looking"));
-    work.replaceChildren(card);
+    doing(card);
     let people = [];
     try {
       for await (const event of stream("/api/imports/preview", said, looking.signal)) {
@@ -87,7 +92,7 @@ export function create() {
 
   async function cancel() {
     await post("/api/imports/cancel");
-    work.replaceChildren();
+    doing();
     status.textContent = "Nothing was imported.";
   }
 
@@ -104,12 +109,12 @@ export function create() {
     status.textContent = "Importing…";
     for await (const event of stream("/api/imports/events")) {
       if (event.stage === "importing") {
-        if (!bar.isConnected) work.replaceChildren(el("div", { class: "card" }, el("div", { class: "row" }, el("h2", { class: "grow" }, "Importing…"), stop), bar, detail));
+        if (!bar.isConnected) doing(el("div", { class: "card" }, el("div", { class: "row" }, el("h2", { class: "grow" }, "Importing…"), stop), bar, detail));
         bar.value = event.share;
         const left = event.share > 0.02 ? (performance.now() - began) / 1000 * (1 - event.share) / event.share : null;
         detail.textContent = [event.file, counted(event.passages, "passage"), left !== null && `${clock(left)} left`].filter(Boolean).join(" · ");
       } else {
-        work.replaceChildren();
+        doing();
         show(event);
       }
     }
@@ -121,10 +126,12 @@ export function create() {
     const parts = [`${counted(event.passages - event.facts, "passage")} from ${counted(event.documents, "file or conversation", "files and conversations")}`];
     if (event.facts) parts.push(`${counted(event.facts, "fact")} to approve`);
     if (event.unchanged) parts.push(`${event.unchanged} were there already`);
+    if (!event.passages && event.unchanged && !event.failed.length && event.stage === "done") { status.textContent = "Everything in these files was there already."; return; }
     const begin = event.stage === "stopped" ? "Stopped; what was imported is kept, and the same files go on from there:" : "Imported";
-    status.textContent = `${begin} ${parts.join("; ")}.`;
     const left = Object.entries(event.left_out);
-    work.replaceChildren(el("div", { class: "card" },
+    if (!event.passages && !event.unchanged) parts.splice(0, parts.length, "nothing");
+    status.textContent = `${begin} ${parts.join("; ")}.`;
+    work.replaceChildren(el("div", { class: "card result" },
       event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why}`)),
       left.length > 0 && el("p", { class: "quiet small" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
       el("div", { class: "row" }, event.facts > 0 && el("a", { class: "go", href: "#/memories/pending" }, "Approve the facts"),

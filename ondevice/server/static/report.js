@@ -16,7 +16,7 @@ export function report(found, figure, adapters) {
   return el("div", { class: `card outcome ${found.outcome}`, id: "report" }, el("h2", {}, TITLES[found.outcome]), found.reason && el("p", {}, sentence(found.reason)),
     found.outcome === "activated" && el("p", { class: "note" }, now === "active" ? `“${found.adapter}” is in use from now on.` : `“${found.adapter}” is not in use any more.`),
     found.outcome === "nothing" && el("p", {}, el("a", { href: "#/import" }, "Import"), " something that you wrote, or judge answers in the ", el("a", { href: "#/chat" }, "chat"), "; then learn again."),
-    el("div", { class: "row" }, found.outcome === "activated" && now === "active" && back, found.outcome === "candidate" && now === "candidate" && use, decided),
+    el("div", { class: "row decide" }, found.outcome === "activated" && now === "active" && back, found.outcome === "candidate" && now === "candidate" && use, decided),
     found.steps > 0 && el("p", { class: "quiet small" }, `${counted(found.steps, "step")}, ${clock(found.seconds)} minutes in all.`),
     figure, found.evaluation && [el("h2", {}, "What was measured"), arms(found.evaluation.figures)],
     found.evaluation?.audits?.length > 0 && [el("h2", {}, "Side effects"), audits(found.evaluation.audits)],
