@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.routing import BaseRoute
@@ -51,12 +51,14 @@ class Chat:
             _ = page.profile  # it may have been wiped
         redo = values.take("redo", bool, False)
         # In one thread, because the assistant's lock belongs to the thread that took it.
-        return events(self._followed(Job(lambda job: self._answer(job, text, redo=redo))))
+        job = page.jobs.begin(lambda job: self._answer(job, text, redo=redo))
+        return events(self._followed(job))
 
     @staticmethod
-    def _followed(job: Job) -> Iterator[dict[str, Any] | None]:
+    async def _followed(job: Job) -> AsyncIterator[dict[str, Any] | None]:
         try:
-            yield from job.follow()
+            async for event in job.follow():
+                yield event
         finally:  # the reader may have gone: the model stops, what was said so far is kept
             job.stop()
 
@@ -65,6 +67,8 @@ class Chat:
             if redo:
                 self._take_back()
             reply = self._reply = self._page.me.chat(text)
+            if job.should_stop():  # nobody waits any more
+                reply.cancel()
             try:
                 for piece in reply:
                     job.tell({"piece": piece})

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from ondevice.errors import ImportSourceError, OndeviceError
 from ondevice.server.errors import error_response
-from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 
@@ -86,7 +86,7 @@ def import_routes(page: Page) -> list[BaseRoute]:
 
     def follow(values: Values) -> Any:
         job = page.jobs.get("import")
-        return events(job.follow() if job is not None else [])
+        return events(job.follow() if job is not None else nothing())
 
     def cancel(values: Values) -> dict[str, Any]:
         if not page.jobs.running("import"):
