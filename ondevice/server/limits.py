@@ -14,7 +14,7 @@ class Limits:
     header_bytes: int = 16 << 10  # request line and headers
     header_seconds: float = 10.0  # from connecting to the end of the headers
     body_seconds: float = 30.0  # between two pieces of a body
-    send_seconds: float = 30.0  # a client that reads nothing for so long is dropped
+    send_seconds: float = 30.0  # a client that does not read what waits for it is dropped
     connections: int = 512
     queued: int = 256  # requests that wait for the model
     wait_seconds: float = 300.0  # longest wait for the model

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 from starlette.routing import BaseRoute
@@ -101,14 +100,8 @@ class Chat:
                     page.me.take_back()
                 return self._answer(job, page.me.retry() if retry else page.me.chat(text))
 
-        return events(self._followed(Job(answer)))
-
-    @staticmethod
-    def _followed(job: Job) -> Iterator[dict[str, Any] | None]:
-        try:
-            yield from job.follow()
-        finally:  # the reader may have gone: the model stops, what was said so far is kept
-            job.stop()
+        # Nobody else follows it: when they go the model stops, and what was said so far is kept.
+        return events(page.jobs.begin(answer).follow_alone())
 
     def _take_up(self, values: Values) -> None:
         """Make the conversation that a message names the assistant's own."""
@@ -132,6 +125,8 @@ class Chat:
 
     def _answer(self, job: Job, reply: Reply) -> dict[str, Any]:
         self._reply = reply
+        if job.should_stop():  # nobody waits any more
+            reply.cancel()
         for piece in reply:
             job.tell({"piece": piece})
             if job.should_stop():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +21,7 @@ from ondevice.errors import ImportSourceError, OndeviceError
 from ondevice.profile.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
 from ondevice.profile.records import Source
 from ondevice.server.errors import error_response
-from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 from ondevice.server.manage.spool import Spool
@@ -147,8 +147,8 @@ def import_routes(page: Page) -> list[BaseRoute]:
             raise BadRequestError("Drop some files first.")
         if page.jobs.running("import"):
             raise ImportSourceError("An import is under way; wait for it, or stop it.")
-        choices = Choices.of(values)
-        return events(_look(page, list(uploads.all), choices))
+        choices, files = Choices.of(values), list(uploads.all)
+        return events(page.jobs.begin(lambda job: _look(page, files, choices, job)).follow_alone())
 
     def start(values: Values) -> dict[str, Any]:
         if not uploads.all:
@@ -161,7 +161,7 @@ def import_routes(page: Page) -> list[BaseRoute]:
 
     def follow(values: Values) -> Any:
         job = page.jobs.get("import")
-        return events(job.follow() if job is not None else [])
+        return events(job.follow() if job is not None else nothing())
 
     def stop(values: Values) -> dict[str, Any]:
         job = page.jobs.get("import")
@@ -218,16 +218,26 @@ async def _receive(request: Request, upload: Upload, room: int) -> None:
 # --- looking ---------------------------------------------------------------------------
 
 
-def _look(page: Page, uploads: list[Upload], choices: Choices) -> Iterator[Event]:
-    """Yield what would be taken from each file, and in the end who the person may be."""
+def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Event:
+    """Tell what would be taken from each file, and in the end who the person may be."""
+
+    def check() -> None:
+        if job.should_stop():
+            raise StoppedError("Stopped.")
+
     known = {source.key: source for source in page.profile.sources("import") if source.key}
     for number, upload in enumerate(uploads):
         before = upload.spool.n_read
+        upload.spool.before_read = check
         shown: dict[str, Any] = {"stage": "file", "file": upload.name, "number": number}
         try:
+            check()
             found = list(preview([upload.file()], choices.options(upload)))
+        except StoppedError:
+            return {"stage": "stopped"}
         except ImportSourceError as error:
-            yield {**shown, "parts": [], "problem": _for_page(str(error)), "replaces": None}
+            why = _for_page(str(error))
+            job.tell({**shown, "parts": [], "problem": why, "replaces": None})
             continue
         for part in found:
             upload.people.update({who: n for who, n in part.others.items() if who not in NOT_OURS})
@@ -235,11 +245,11 @@ def _look(page: Page, uploads: list[Upload], choices: Choices) -> Iterator[Event
         upload.n_read = upload.spool.n_read - before
         replaces = _replaced(upload, known) if choices.replace else None
         parts = [_part_json(part) for part in found]
-        yield {**shown, "parts": parts, "problem": None, "replaces": replaces}
+        job.tell({**shown, "parts": parts, "problem": None, "replaces": replaces})
     people: Counter[str] = Counter()
     for upload in uploads:
         people.update(upload.people)
-    yield {
+    return {
         "stage": "done",
         "files": len(uploads),
         "people": [{"name": name, "pieces": n} for name, n in people.most_common(MOST_PEOPLE)],

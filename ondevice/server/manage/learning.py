@@ -13,7 +13,7 @@ from ondevice.evaluation.report import as_json as evaluation_json
 from ondevice.learning.options import METHODS, LearnEvent, LearnOptions
 from ondevice.learning.report import LearnReport
 from ondevice.learning.run import Preview
-from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 
@@ -36,7 +36,7 @@ def learning_routes(page: Page) -> list[BaseRoute]:
 
     def follow(values: Values) -> Any:
         job = page.jobs.get("learn")
-        return events(job.follow() if job is not None else [])
+        return events(job.follow() if job is not None else nothing())
 
     def stop(values: Values) -> dict[str, Any]:
         job = page.jobs.get("learn")
@@ -56,7 +56,7 @@ def learning_routes(page: Page) -> list[BaseRoute]:
 
     def follow_evaluation(values: Values) -> Any:
         job = page.jobs.get("evaluate")
-        return events(job.follow() if job is not None else [])
+        return events(job.follow() if job is not None else nothing())
 
     def stop_evaluation(values: Values) -> dict[str, Any]:
         job = page.jobs.get("evaluate")

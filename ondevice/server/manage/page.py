@@ -94,9 +94,9 @@ class Page:
             end()
 
 
-async def _enter(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+async def _enter(turn: contextlib.AbstractAsyncContextManager[object]) -> None:
     await turn.__aenter__()
 
 
-async def _leave(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+async def _leave(turn: contextlib.AbstractAsyncContextManager[object]) -> None:
     await turn.__aexit__(None, None, None)
