@@ -17,7 +17,7 @@ def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
     used = profile.records([one for _, a in exchanges if a is not None for one in a.memories_used])
     ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
     shown = []
-    for (asked, answer), end in zip(exchanges, ends, strict=True):
+    for (asked, answer), end in zip(exchanges, ends, strict=False):
         saved = [as_json(fact) for fact in facts if asked.id < fact.id < end]
         one: dict[str, Any] = {"text": asked.text, "time": asked.time, "answer": None}
         if answer is not None:
