@@ -187,7 +187,7 @@ class Gate:
         return bounded
 
     def _sender(self, send: Send, foreign: bytes) -> Send:
-        """Add the security headers, and give up on clients that do not read."""
+        """Add the security headers."""
         extra = list(SECURITY_HEADERS)
         if foreign:
             extra += [(b"access-control-allow-origin", foreign), (b"vary", b"Origin")]
@@ -201,8 +201,7 @@ class Gate:
                 names = {name.lower() for name, _ in message["headers"]}
                 added = [] if b"cache-control" in names else [(b"cache-control", b"no-store")]
                 message = {**message, "headers": [*message["headers"], *extra, *added]}
-            async with asyncio.timeout(self._limits.send_seconds):
-                await send(message)
+            await send(message)
 
         return guarded
 

@@ -95,12 +95,17 @@ def serve_live():
         assert ready.wait(10)
         return port, app
 
+    def stop():
+        while running:
+            server, thread, listener = running.pop()
+            server.should_exit = True
+            thread.join(10)
+            listener.close()
+            assert not thread.is_alive()
+
+    start.stop = stop
     yield start
-    for server, thread, listener in running:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
+    stop()
 
 
 @pytest.fixture

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ondevice.errors import OndeviceError
 from ondevice.server.errors import ApiError, error_response
+from ondevice.server.generation import EventStream
 from ondevice.server.manage.page import Page
 
 MAX_JSON = 4 << 20  # bytes: 20,000 ids are half a megabyte
@@ -51,6 +53,14 @@ class Values(dict[str, Any]):
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise BadRequestError(f"The field '{name}' must be of type {kind.__name__}.")
         return value
+
+    def text_or_none(self, name: str) -> str | None:
+        """Return the text `name`, or None if it is missing or null.
+
+        Raises:
+            BadRequestError: it is something else.
+        """
+        return self.take(name, str) if self.get(name) is not None else None
 
     def texts(self, name: str) -> list[str]:
         """Return a list of texts.
@@ -108,13 +118,20 @@ async def values_of(request: Request) -> Values:
     return Values({**fields, **values})
 
 
-def events(made: Iterable[dict[str, Any] | None]) -> StreamingResponse:
+async def nothing() -> AsyncIterator[dict[str, Any] | None]:
+    """Yield no event."""
+    no_events: tuple[dict[str, Any], ...] = ()
+    for event in no_events:
+        yield event
+
+
+def events(made: AsyncIterator[dict[str, Any] | None]) -> EventStream:
     """Return events as a stream of server-sent events; None becomes a comment."""
 
-    def lines() -> Iterator[str]:
-        for event in made:
-            text = json.dumps(event, ensure_ascii=False)
-            yield ": still here\n\n" if event is None else f"data: {text}\n\n"
+    async def lines() -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(made):  # type: ignore[type-var] # they are generators
+            async for event in made:
+                text = json.dumps(event, ensure_ascii=False)
+                yield b": still here\n\n" if event is None else f"data: {text}\n\n".encode()
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+    return EventStream(lines())
