@@ -221,6 +221,8 @@ def join_bursts(messages: Iterable[ImportedChunk]) -> Iterator[ImportedChunk]:
 
 
 def _joined(messages: list[ImportedChunk]) -> ImportedChunk:
+    if len(messages) == 1:
+        return messages[0]
     return replace(messages[0], text="\n".join(message.text for message in messages))
 
 
