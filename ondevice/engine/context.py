@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ondevice.base import native
+from ondevice.engine.compute_thread import compute
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 
@@ -146,7 +147,7 @@ class InferenceContext:
         return np.ctypeslib.as_array(pointer, shape=(count, self.vocab.n_vocab))
 
     def _decode(self, batch: Any) -> None:
-        code = self._lib.llama_decode(self.pointer, batch)
+        code = compute(self._lib.llama_decode, self.pointer, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
             raise EngineError(f"llama.cpp could not evaluate the text ({reason}).")
