@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ondevice.errors import ImportSourceError
@@ -34,6 +34,7 @@ from ondevice.profile.importers.document import (
     ImportOptions,
     on_disk,
 )
+from ondevice.profile.importers.meter import Meter
 
 __all__ = [
     "IMPORTERS",
@@ -41,6 +42,7 @@ __all__ = [
     "ImportedChunk",
     "ImportedDocument",
     "Importer",
+    "Meter",
     "Preview",
     "detect",
     "preview",
@@ -112,7 +114,7 @@ def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iter
         ImportSourceError: as `read`, but not where it is only not known who the person is.
     """
     said = options or ImportOptions()
-    options = ImportOptions(said.me, said.day_first, said.answers, must_know_me=False)
+    options = replace(said, must_know_me=False, left_out=Counter())
     counted: Counter[str] = Counter()
     for shown, documents in _files(paths, options):
         for document in documents:
@@ -156,7 +158,10 @@ def _files(
     paths: Iterable[Path], options: ImportOptions
 ) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
     """Yield each file with what is in it, not read yet."""
-    for path in [Path(path) for path in paths]:
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        options.meter.expect(_size(path))
+    for path in paths:
         if path.is_dir():
             if mail.is_maildir(path):
                 yield Preview(str(path), "Maildir"), mail.maildir(path, path.name, options)
@@ -172,11 +177,31 @@ def _files(
         elif path.is_file():
             file = on_disk(path)
             importer = _importer(file) or _unknown(file)
-            yield Preview(file.name, importer.title), importer.documents(file, options)
+            yield Preview(file.name, importer.title), _metered(importer, file, options)
         elif path.exists():
             raise ImportSourceError(f"{path} is neither a file nor a folder, so it is no import.")
         else:
             raise ImportSourceError(f"There is no file or folder {path}.")
+
+
+def _size(path: Path) -> int:
+    """Return the bytes at `path` that would be read, or passed over; 0 if there is nothing."""
+    if path.is_dir():
+        if mail.is_maildir(path):
+            return mail.size_of_maildir(path)
+        below = sum(file.size for file in _files_below(path))
+        return below + sum(mail.size_of_maildir(folder) for folder in _maildirs_below(path))
+    if path.suffix.lower() == ".zip" and path.is_file():
+        members = archive.members(path, path.name)
+        return sum(file.size for file in members if file.suffix in _SUFFIXES)
+    return on_disk(path).size
+
+
+def _metered(
+    importer: Importer, file: ImportFile, options: ImportOptions
+) -> Iterator[ImportedDocument]:
+    yield from importer.documents(replace(file, meter=options.meter), options)
+    options.meter.passed(file.size)
 
 
 def _unknown(file: ImportFile) -> Importer:
@@ -202,6 +227,7 @@ def _several(
             known.append((file, importer))
         elif file.suffix in _SUFFIXES:
             options.left_out["files of unknown format"] += 1
+            options.meter.passed(file.size)
     exports = {
         PurePosixPath(file.name).parent
         for file, importer in known
@@ -213,8 +239,9 @@ def _several(
     for file, importer in known:
         if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
             options.left_out["files beside an export, which may be attached to it"] += 1
+            options.meter.passed(file.size)
             continue
-        yield Preview(file.name, importer.title), importer.documents(file, options)
+        yield Preview(file.name, importer.title), _metered(importer, file, options)
     if not known:
         raise ImportSourceError(f"{place} has no file in a format that can be imported.")
 

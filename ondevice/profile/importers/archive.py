@@ -45,7 +45,13 @@ def members(path: Path, label: str) -> list[ImportFile]:
     if len(infos) > MAX_MEMBERS:
         raise ImportSourceError(f"{path} holds more than {MAX_MEMBERS} files; that is no export.")
     return [
-        ImportFile(path, _name(info), _opener(path, info), f"file:{path.resolve()}:{info.filename}")
+        ImportFile(
+            path,
+            _name(info),
+            _opener(path, info),
+            f"file:{path.resolve()}:{info.filename}",
+            info.file_size,
+        )
         for info in sorted(infos, key=lambda info: info.filename)
         if not info.is_dir() and not _is_hidden(info.filename) and info.file_size
     ]

@@ -27,6 +27,7 @@ from ondevice.profile.importers.document import (
     on_disk,
 )
 from ondevice.profile.importers.html import text_of_html
+from ondevice.profile.importers.meter import Meter
 
 MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
@@ -34,9 +35,7 @@ MAX_HEADER = 2000  # characters of one that is looked at
 MAX_PARTS = 200  # of one mail: the parser's work grows with how deep they are nested
 _START = re.compile(rb"From \S.{0,200}\d{2}:\d{2}.{0,20}\d{4}|From \S{1,100}@\S|From - ")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_HEADER = re.compile(
-    rb"(?im)^(from|message-id|date|x-gmail-labels)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)"
-)
+_HEADER = re.compile(rb"(?im)^(from|message-id|date|x-gmail-labels)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)")
 _ESCAPED = re.compile(rb">+From ")
 _SENT = re.compile(r"(?i)\b(sent|gesendet|enviad[oa]s?|envoyés?|inviat[ao]|verzonden|outbox)\b")
 _SIGNATURE = re.compile(r"--\s*$")
@@ -79,22 +78,33 @@ def maildir(path: Path, name: str, options: ImportOptions) -> Iterator[ImportedD
     Raises:
         ImportSourceError: it cannot be read, or does not tell which address is the person's.
     """
-    files = sorted(
-        (file for part in ("cur", "new") for file in (path / part).iterdir() if file.is_file()),
-        key=lambda file: file.name.split(":")[0],
-    )
+    files = _files_of_maildir(path)
     yield ImportedDocument(
         name=f"Mail: {name}",
         sha256=hash_of_text(*((file.name.split(":")[0], file.stat().st_size) for file in files)),
-        chunks=_own(_mails_of(files), str(path), name, options),
+        chunks=_own(_mails_of(files, options.meter), str(path), name, options),
         key=f"maildir:{path.resolve()}",
     )
 
 
-def _mails_of(files: list[Path]) -> Iterator[bytes]:
-    for file in files:
-        with on_disk(file).open() as opened:
+def size_of_maildir(path: Path) -> int:
+    """Return the bytes of all mails in a Maildir."""
+    return sum(file.stat().st_size for file in _files_of_maildir(path))
+
+
+def _files_of_maildir(path: Path) -> list[Path]:
+    """Return the mails in the order of their names, which begin with the time of arrival."""
+    return sorted(
+        (file for part in ("cur", "new") for file in (path / part).iterdir() if file.is_file()),
+        key=lambda file: file.name.split(":")[0],
+    )
+
+
+def _mails_of(files: list[Path], meter: Meter) -> Iterator[bytes]:
+    for file in map(on_disk, files):
+        with file.open() as opened:
             yield opened.read(MAX_MAIL_BYTES)
+        meter.passed(file.size)
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:

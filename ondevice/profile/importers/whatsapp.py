@@ -163,7 +163,7 @@ def _outline(file: ImportFile) -> _Outline:
     inversions = {True: 0, False: 0}  # by day_first
     latest: dict[bool, tuple[int, ...]] = {}
     dotted = False
-    for number, line in lines_of(file):
+    for number, line in lines_of(file, check=True):
         match = _match(line)
         if match is None:
             continue
