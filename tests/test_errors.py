@@ -145,7 +145,7 @@ def failing(home, capfd):
         message = lines[0].removeprefix("Error: ")
         usage = code == 2 and "Try 'ondevice" in err  # click's own advice
         assert usage or ADVICE.search(message), message
-        assert message.endswith((".", "?)")) or ": pip " in message, message
+        assert message.endswith((".", "?", "?)")) or ": pip " in message, message
         assert len(message) < 400
         return message
 
