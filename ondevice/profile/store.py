@@ -149,10 +149,14 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         # A database without keys is left by a wipe that was interrupted: nobody can read it.
         shutil.rmtree(home.profile(name), ignore_errors=True)
         private_folder(home.profile(name))
-        data_key = keys.create(
-            home, name, passphrase=passphrase, ask_passphrase=ask_passphrase, warn=warn or _silent
-        )
         try:
+            data_key = keys.create(
+                home,
+                name,
+                passphrase=passphrase,
+                ask_passphrase=ask_passphrase,
+                warn=warn or _silent,
+            )
             return cls(home, name, data_key)
         except BaseException:
             wipe_profile(home, name)
