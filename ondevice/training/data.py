@@ -30,6 +30,7 @@ from ondevice.errors import ImportSourceError, TrainingError, explain
 if TYPE_CHECKING:
     from ondevice._kernels import I32
 
+PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
 JSON_LINES = (".jsonl", ".ndjson")
 _ROLES = ("system", "user", "assistant", "tool")

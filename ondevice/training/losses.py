@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.training.data import Document, Pack, group, pack
+from ondevice.training.data import PACK_TOKENS, Document, Pack, group, pack
 from ondevice.training.decoder import Decoder
 
 if TYPE_CHECKING:
     from ondevice._kernels import F32
-
-PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 
 
 @dataclass(frozen=True)
