@@ -10,7 +10,7 @@ class Limits:
     """Bounds on what clients may send, hold and wait for."""
 
     json_bytes: int = 4 << 20  # a body of JSON
-    upload_bytes: int = 256 << 20  # a body below /api/imports
+    upload_bytes: int = 4 << 30  # a body below /api/imports; it is kept encrypted, on disk
     header_bytes: int = 16 << 10  # request line and headers
     header_seconds: float = 10.0  # from connecting to the end of the headers
     body_seconds: float = 30.0  # between two pieces of a body

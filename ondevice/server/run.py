@@ -25,7 +25,9 @@ def listen(host: str, port: int) -> socket.socket:
         SettingsError: the address or the port cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sends small packets at once (no Nagle) only then: every
+    # token is one, and each would wait 40 ms for the client's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # On Windows "reuse" would share the port with whoever listens there already.
         shared = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)

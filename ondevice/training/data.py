@@ -10,6 +10,7 @@ and JSON lines, each `{"messages": [{"role", "content"}, …]}` or `{"text": …
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -29,6 +30,7 @@ from ondevice.errors import ImportSourceError, TrainingError
 if TYPE_CHECKING:
     from ondevice._kernels import I32
 
+PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
 JSON_LINES = (".jsonl", ".ndjson")
 _ROLES = ("system", "user", "assistant", "tool")
@@ -47,11 +49,16 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A sequence of tokens (T,); `supervised` (T,) marks those to predict, never the first."""
+    """A sequence of tokens (T,); `supervised` (T,) marks those to predict, never the first.
+
+    An anchor is not learned: what the model expects at its supervised tokens is to stay what it
+    was without the adapter that is trained.
+    """
 
     tokens: I32
     supervised: NDArray[np.bool_]
     name: str
+    anchor: bool = False
 
     @property
     def n_supervised(self) -> int:
@@ -78,12 +85,14 @@ class Example:
         text: all of it is learned.
         messages: or a chat, of which the assistant's answers are learned.
         last_only: of a chat, learn only the last answer; the ones before it are context.
+        anchor: learn nothing of it, but expect there what was expected without the adapter.
     """
 
     name: str
     text: str = ""
     messages: tuple[Message, ...] = ()
     last_only: bool = False
+    anchor: bool = False
 
 
 class Item(Protocol):
@@ -233,9 +242,12 @@ class DocumentReader:
     def _read_source(self, source: Path | Example) -> Iterator[Document]:
         if isinstance(source, Example):
             if source.messages:
-                yield self.from_messages(source.messages, source.name, last_only=source.last_only)
+                made = [
+                    self.from_messages(source.messages, source.name, last_only=source.last_only)
+                ]
             else:
-                yield from self.from_text(source.text, source.name)
+                made = list(self.from_text(source.text, source.name))
+            yield from (dataclasses.replace(one, anchor=source.anchor) for one in made)
         elif source.suffix.lower() in JSON_LINES:
             for name, row in json_lines(source):
                 if isinstance(row, dict) and isinstance(row.get("text"), str):
@@ -353,6 +365,7 @@ def items_sha256(items: Sequence[Item]) -> str:
         digest.update(len(document.tokens).to_bytes(8, "little"))
         digest.update(document.tokens.tobytes())
         digest.update(document.supervised.tobytes())
+        digest.update(bytes([document.anchor]))
     return digest.hexdigest()
 
 

@@ -44,7 +44,12 @@ class Recipe:
     length_normalised: bool = _option(
         False, "DPO: compare mean log-probabilities per token; use a beta of 2 to 5."
     )
-    rank: int = _option(0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens.")
+    anchor_weight: float = _option(
+        1.0, "How much the drift at anchors counts beside the loss of what is learned."
+    )
+    rank: int = _option(
+        0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens, or less to save memory."
+    )
     alpha: float = _option(32.0, "The adapter's contribution is scaled by alpha / rank.")
     rslora: bool = _option(False, "Scale by alpha / sqrt(rank) instead.")
     modules: str = _option(
@@ -66,7 +71,9 @@ class Recipe:
     clip: float = _option(1.0, "Largest norm of the gradient; longer ones are shortened.")
     epochs: float = _option(3.0, "Passes over the data.")
     max_steps: int = _option(0, "Stop after this many steps; 0: as many as the epochs need.")
-    tokens_per_step: int = _option(0, "Tokens of an update; 0: 512, or 256 below 20,000 tokens.")
+    tokens_per_step: int = _option(
+        0, "Tokens of an update; 0: 512, or 256 below 20,000 tokens, or less to save memory."
+    )
     max_length: int = _option(
         512, "Longest document in tokens; longer texts are cut, longer chats are refused."
     )
@@ -88,7 +95,8 @@ class Recipe:
         for name in ("alpha", "beta", "lora_plus", "epsilon", "clip", "epochs"):
             self._require(name, getattr(self, name) > 0, "must be above 0")
         for name in (
-            "rank", "first_layer", "learning_rate", "weight_decay", "max_steps", "patience", "seed",
+            "anchor_weight", "rank", "first_layer", "learning_rate", "weight_decay", "max_steps",
+            "patience", "seed",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "must not be negative")
         for name in ("beta1", "beta2", "held_out", "warmup"):

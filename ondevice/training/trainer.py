@@ -38,8 +38,8 @@ from ondevice.training.data import (
 )
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
-from ondevice.training.losses import PACK_TOKENS, LikelihoodObjective
-from ondevice.training.memory import MemoryPlan, plan_memory
+from ondevice.training.losses import LikelihoodObjective
+from ondevice.training.memory import MemoryPlan, settle
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
@@ -310,7 +310,15 @@ class Trainer:
         items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
         self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
         self._n_tokens = sum(item.length for item in self._training)
-        self.recipe = recipe = recipe.settled(self._n_tokens)
+        self.recipe, self.memory = settle(
+            recipe,
+            weights.architecture,
+            n_tokens=self._n_tokens,
+            longest=max(item.length for item in items),
+            weight_bytes=weights.resident_bytes,
+            budget=memory_budget,
+        )
+        recipe = self.recipe
         self.weights = weights
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
         if start is not None:
@@ -324,26 +332,18 @@ class Trainer:
         self._steps = plan_steps(
             self._training, recipe.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
         )
-        longest = max(item.length for item in items)
-        self.memory = plan_memory(
-            weights.architecture,
-            weight_bytes=weights.resident_bytes,
-            n_parameters=self.parameters.size,
-            rank=recipe.rank,
-            pack_tokens=max(longest, min(PACK_TOKENS, recipe.tokens_per_step)),
-            lowest=recipe.first_layer,
-            budget=memory_budget,
-        )
         self.decoder = Decoder(
             weights,
             [*stack, self.parameters.pairs],
             precision=precision,
             recompute=self.memory.recompute,
         )
-        self.objective: LikelihoodObjective | PreferenceObjective = LikelihoodObjective()
+        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        self.objective: LikelihoodObjective | PreferenceObjective
         if recipe.method == "dpo":
             self.objective = PreferenceObjective(self._training, self._held_out, recipe)
-        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        else:
+            self.objective = LikelihoodObjective(recipe.anchor_weight, self._reference)
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path

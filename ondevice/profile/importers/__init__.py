@@ -27,6 +27,7 @@ from ondevice.profile.importers import (
     whatsapp,
 )
 from ondevice.profile.importers.document import (
+    DATES_UNCLEAR,
     ImportedChunk,
     ImportedDocument,
     Importer,
@@ -36,7 +37,9 @@ from ondevice.profile.importers.document import (
 )
 
 __all__ = [
+    "DATES_UNCLEAR",
     "IMPORTERS",
+    "ImportFile",
     "ImportOptions",
     "ImportedChunk",
     "ImportedDocument",
@@ -76,6 +79,7 @@ class Preview:
         left_out: reason -> number of messages.
         first: time of the oldest piece, in seconds since 1970.
         last: time of the newest one.
+        senders: addresses that mails of others came from -> how many.
     """
 
     file: str
@@ -87,10 +91,13 @@ class Preview:
     left_out: dict[str, int] = field(default_factory=dict)
     first: float | None = None
     last: float | None = None
+    senders: Counter[str] = field(default_factory=Counter)
 
 
-def read(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[ImportedDocument]:
-    """Yield the documents at `paths`, in a fixed order.
+def read(
+    paths: Iterable[Path | ImportFile], options: ImportOptions | None = None
+) -> Iterator[ImportedDocument]:
+    """Yield the documents at `paths`, in a fixed order; an `ImportFile` need not be on disk.
 
     A file given by name is read whatever its suffix (as text, if it is unknown). In folders and
     zip archives, searched to the bottom, only files of known formats are read; hidden files and
@@ -105,7 +112,9 @@ def read(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterato
         yield from documents
 
 
-def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[Preview]:
+def preview(
+    paths: Iterable[Path | ImportFile], options: ImportOptions | None = None
+) -> Iterator[Preview]:
     """Yield, file by file, what `read` would take from `paths`; nothing is stored.
 
     Raises:
@@ -121,6 +130,7 @@ def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iter
                 _count(shown, chunk)
         shown.left_out = dict(options.left_out - counted)
         counted = options.left_out.copy()
+        shown.senders, options.senders = options.senders, Counter()
         yield shown
     if rest := options.left_out - counted:  # files that were passed over after the last one
         yield Preview("", "other files", left_out=dict(rest))
@@ -153,11 +163,13 @@ def _importer(file: ImportFile) -> Importer | None:
 
 
 def _files(
-    paths: Iterable[Path], options: ImportOptions
+    paths: Iterable[Path | ImportFile], options: ImportOptions
 ) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
     """Yield each file with what is in it, not read yet."""
-    for path in [Path(path) for path in paths]:
-        if path.is_dir():
+    for path in [path if isinstance(path, ImportFile) else Path(path) for path in paths]:
+        if isinstance(path, ImportFile):
+            yield from _one(path, options)
+        elif path.is_dir():
             if mail.is_maildir(path):
                 yield Preview(str(path), "Maildir"), mail.maildir(path, path.name, options)
                 continue
@@ -167,16 +179,22 @@ def _files(
             for folder in maildirs:
                 name = folder.relative_to(path).as_posix()
                 yield Preview(name, "Maildir"), mail.maildir(folder, name, options)
-        elif path.is_file() and path.suffix.lower() == ".zip":
-            yield from _several(archive.members(path, path.name), str(path), options)
         elif path.is_file():
-            file = on_disk(path)
-            importer = _importer(file) or _unknown(file)
-            yield Preview(file.name, importer.title), importer.documents(file, options)
+            yield from _one(on_disk(path), options)
         elif path.exists():
             raise ImportSourceError(f"{path} is neither a file nor a folder, so it is no import.")
         else:
             raise ImportSourceError(f"There is no file or folder {path}.")
+
+
+def _one(
+    file: ImportFile, options: ImportOptions
+) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
+    if file.suffix == ".zip":
+        yield from _several(archive.members(file), str(file), options)
+    else:
+        importer = _importer(file) or _unknown(file)
+        yield Preview(file.name, importer.title), importer.documents(file, options)
 
 
 def _unknown(file: ImportFile) -> Importer:

@@ -19,6 +19,7 @@ MAX_BURST = 2000  # characters
 HEAD_BYTES = 64 * 1024  # read to recognise a format
 
 OWN: Final = "user"  # the role of the person's own words
+DATES_UNCLEAR: Final = "nothing yet, but say --dates dmy or --dates mdy to import it"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class ImportOptions:
         answers: take the answers of assistants too, as context.
         must_know_me: refuse chats in which it is not known who the person is.
         left_out: reason -> number of messages.
+        senders: addresses of mails that may be the person's -> number of mails.
     """
 
     me: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class ImportOptions:
     answers: bool = False
     must_know_me: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
+    senders: Counter[str] = field(default_factory=Counter)
 
     def is_me(self, *names: str | None) -> bool:
         """Whether one of `names` is the person's, whatever the case."""
@@ -93,7 +96,7 @@ class ImportFile:
     """A file to import: on disk, or inside an archive that is never unpacked to disk.
 
     Attributes:
-        path: where it is; of an archive, the archive's path.
+        path: where it is, or how it is called; of an archive, the archive's path.
         name: how it is called in listings, such as "garden/roses.md".
         opener: opens it for reading bytes.
         identity: the same for every version of the file.

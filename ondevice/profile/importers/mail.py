@@ -144,6 +144,7 @@ def _own(
         identity = _header(mail, "Message-ID")
         if not mine:
             options.left_out["mails of others"] += 1
+            options.senders[address] += 1
         elif identity and identity in seen:
             options.left_out["mails that are there twice"] += 1
         elif not (text := own_words(_body(mail))):

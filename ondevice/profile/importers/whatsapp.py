@@ -17,6 +17,7 @@ from datetime import datetime
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.document import (
+    DATES_UNCLEAR,
     OWN,
     ImportedChunk,
     ImportedDocument,
@@ -103,7 +104,7 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
                 f"{file}: whether its dates are day/month or month/day cannot be decided; say it "
                 "with --dates dmy or --dates mdy."
             )
-        options.left_out["nothing yet, but say --dates dmy or --dates mdy to import it"] += 1
+        options.left_out[DATES_UNCLEAR] += 1
         day_first = True
     name = _name(file)
     others = _others(outline.speakers, name, options)

@@ -54,6 +54,14 @@ class Values(dict[str, Any]):
             raise BadRequestError(f"The field '{name}' must be of type {kind.__name__}.")
         return value
 
+    def text_or_none(self, name: str) -> str | None:
+        """Return the text `name`, or None if it is missing or null.
+
+        Raises:
+            BadRequestError: it is something else.
+        """
+        return self.take(name, str) if self.get(name) is not None else None
+
     def texts(self, name: str) -> list[str]:
         """Return a list of texts.
 

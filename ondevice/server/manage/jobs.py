@@ -73,6 +73,14 @@ class Job:
         finally:
             self._followers.remove(wake)
 
+    async def follow_alone(self) -> AsyncIterator[Event | None]:
+        """Yield the events to the only one who wants them: the job stops when they go."""
+        try:
+            async for event in self.follow():
+                yield event
+        finally:
+            self.stop()
+
     def _run(self, work: Work) -> None:
         try:
             last = work(self)
