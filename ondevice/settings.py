@@ -125,7 +125,9 @@ def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) ->
         old = getattr(current, key)
         if dataclasses.is_dataclass(old):
             if not isinstance(value, dict):
-                raise SettingsError(f"{path}: '{name}' must be a table.")
+                raise SettingsError(
+                    f"{path}: '{name}' must be a table; write [{name}] above its settings."
+                )
             changes[key] = _from_table(old, value, path, f"{name}.")
         else:
             changes[key] = _checked(old, value, name, path)
@@ -138,5 +140,5 @@ def _checked(old: object, value: object, name: str, path: Path) -> object:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}.")
+        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}; correct it.")
     return value

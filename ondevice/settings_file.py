@@ -72,7 +72,9 @@ def _parsed(name: str, text: str, default: Value) -> Value:
         value = math.nan
     if not math.isfinite(value):
         kind = "a number" if isinstance(default, float) else "a whole number"
-        raise SettingsError(f"'{name}' is {kind}, not '{text}'; its default is {default}.")
+        raise SettingsError(
+            f"'{name}' is {kind}, not '{text}'; give one (its default is {default})."
+        )
     return value
 
 

@@ -223,7 +223,9 @@ def _hub_request(
 
 def _check_file_name(name: str) -> None:
     if not _FILE_NAME.fullmatch(name):
-        raise DownloadError(f"'{name[:80]}' is not the name of a GGUF file; it must end in .gguf.")
+        raise DownloadError(
+            f"'{name[:80]}' is not the name of a GGUF file; choose one that ends in .gguf."
+        )
     if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
         raise DownloadError(
             f"{name} is one part of several; choose a file that is whole (llama-gguf-split --merge "
@@ -281,11 +283,11 @@ def _fetch(
     part = _beside(target.parent, target, "part")
     here = part.stat().st_size if part.exists() else 0
     free = shutil.disk_usage(target.parent).free
-    missing = remote.size_bytes - here
-    if missing + _SPARE_BYTES > free:
+    needed = remote.size_bytes - here + _SPARE_BYTES
+    if needed > free:
         raise DownloadError(
-            f"{target.parent} has {free / 1e6:,.0f} MB free and {missing / 1e6:,.0f} MB are to "
-            "come; make room, or set ONDEVICE_HOME to another disk."
+            f"{target.parent} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
+            "needed; make room, or set ONDEVICE_HOME to another disk."
         )
     digest = client.fetch(remote, part, progress)
     promised = sha256 or (request.entry.sha256 if request.entry else None)
@@ -320,8 +322,9 @@ def _checked_header(request: Request, part: Path) -> GgufHeader:
         check_model(header)
         if request.entry is not None and header.architecture != request.entry.architecture:
             raise InvalidModelError(
-                f"What came for '{request.name}' is a model of the family {header.architecture}, "
-                f"not {request.entry.architecture}; it was deleted."
+                f"What came for '{request.name}' is a model of the family "
+                f"{header.architecture}, not {request.entry.architecture}, and was deleted; "
+                "check name, file and --revision."
             )
     except InvalidModelError:
         with contextlib.suppress(FileNotFoundError):

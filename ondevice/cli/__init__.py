@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
-from ondevice.errors import OndeviceError
+from ondevice.errors import OndeviceError, explain
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -141,8 +141,9 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or type(error).__name__}{where}.", err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        what = where + explain(error)
+        click.echo(f"Error: {what[0].upper()}{what[1:]}.", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _internal_error(error)

@@ -156,7 +156,10 @@ class AdapterRows(Journal):
         with self._db.write() as run:
             last = run("SELECT number FROM activation ORDER BY number DESC LIMIT 1")
             if not last:
-                raise AdapterError("No adapter was ever activated, so there is nothing to undo.")
+                raise AdapterError(
+                    "No adapter was ever activated, so there is nothing to undo; see "
+                    "`ondevice adapter list`."
+                )
             run("DELETE FROM activation WHERE number = ?", last[0])
             before = run("SELECT active FROM activation ORDER BY number DESC LIMIT 1")
             wanted = json.loads(before[0][0]) if before else []

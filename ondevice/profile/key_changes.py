@@ -56,7 +56,10 @@ def remove_passphrase(profile: Profile, *, warn: Callable[[str], None] | None = 
     data_key = profile.data_key
     with _changing(profile, "passphrase removed") as wraps:
         if not wraps.of_kind("passphrase"):
-            raise ProfileError(f"The profile '{profile.name}' has no passphrase.")
+            raise ProfileError(
+                f"The profile '{profile.name}' has no passphrase to remove; see `ondevice "
+                "profile passphrase --show`."
+            )
         left = wraps.without("passphrase")
         if not any(wrap["kind"] in ("keyring", "file") for wrap in left):
             stored = SystemKeyring.find()
@@ -80,12 +83,17 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
     """
     stored = SystemKeyring.find()
     if stored is None:
-        raise ProfileError("There is no system keyring here (`pip install 'ondevice[keyring]'`).")
+        raise ProfileError(
+            "There is no system keyring here; install one with: pip install 'ondevice[keyring]'"
+        )
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
         new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or _silent)
         if new is None:
-            raise ProfileError("The system keyring refused the key; nothing was changed.")
+            raise ProfileError(
+                "The system keyring refused the key, so nothing was changed; unlock the "
+                "keyring and try again."
+            )
         wraps.wraps = [*wraps.without("keyring", "file"), new]
     keys.shred_file(keys.key_file(profile.home, profile.name))
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondevice.base import native
+from ondevice.base.compute_thread import compute
 from ondevice.base.models import BaseModel
-from ondevice.engine.compute_thread import compute
 from ondevice.engine.context import physical_cores
 from ondevice.errors import EngineError
 

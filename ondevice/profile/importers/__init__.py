@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers import (
     archive,
     chatgpt,
@@ -182,9 +182,9 @@ def _files(
         elif path.is_file():
             yield from _one(on_disk(path), options)
         elif path.exists():
-            raise ImportSourceError(f"{path} is neither a file nor a folder, so it is no import.")
+            raise ImportSourceError(f"{path} is neither a file nor a folder; give one of these.")
         else:
-            raise ImportSourceError(f"There is no file or folder {path}.")
+            raise ImportSourceError(f"There is no file or folder {path}; check the path.")
 
 
 def _one(
@@ -227,14 +227,20 @@ def _several(
         or (importer is whatsapp.IMPORTER and file.path.suffix.lower() == ".zip")
     }
     if not known and not files:
-        raise ImportSourceError(f"{place} has no file to import ({', '.join(_SUFFIXES)}).")
+        raise ImportSourceError(
+            f"{place} has no file to import; put one there that ends in one of: "
+            f"{', '.join(_SUFFIXES)}."
+        )
     for file, importer in known:
         if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
             options.left_out["files beside an export, which may be attached to it"] += 1
             continue
         yield Preview(file.name, importer.title), importer.documents(file, options)
     if not known:
-        raise ImportSourceError(f"{place} has no file in a format that can be imported.")
+        raise ImportSourceError(
+            f"{place} has no file in a format that can be imported; `ondevice import --help` "
+            "lists them."
+        )
 
 
 def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
@@ -260,7 +266,7 @@ def _entries(folder: Path, *, hidden: bool = False) -> list[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise ImportSourceError(f"The folder {folder} cannot be read.") from error
+        raise ImportSourceError(f"The folder {folder} cannot be read: {explain(error)}.") from error
     return [
         entry
         for entry in entries

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -132,7 +132,7 @@ class ImportFile:
         try:
             return self.opener()
         except OSError as error:
-            raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+            raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
 
     def head(self) -> bytes:
         """Return the first bytes.
@@ -157,9 +157,9 @@ class ImportFile:
                     digest.update(block)
                     empty = False
             except OSError as error:
-                raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+                raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
         if empty:
-            raise ImportSourceError(f"{self} is empty.")
+            raise ImportSourceError(f"{self} is empty; choose another file.")
         return digest.hexdigest()
 
 
@@ -241,10 +241,14 @@ def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if len(raw) > MAX_LINE_BYTES:
-                    raise ImportSourceError(f"{source}, line {number}: the line is too long.")
+                    raise ImportSourceError(
+                        f"{source}, line {number}: the line is longer than "
+                        f"{MAX_LINE_BYTES >> 20} MB; check that this is text, and break it up."
+                    )
                 if b"\0" in raw:
                     raise ImportSourceError(
-                        f"{source}, line {number}: this is not text but a binary file."
+                        f"{source}, line {number}: this is not text but a binary file; choose "
+                        "another file."
                     )
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -252,4 +256,4 @@ def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
             f"{source}, line {number}: this is not UTF-8 text; convert the file first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error

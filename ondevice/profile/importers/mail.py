@@ -134,7 +134,7 @@ def _own(
         told = options.me or sent_folder or _header(mail, "X-Gmail-Labels")
         if not told and options.must_know_me:
             raise ImportSourceError(
-                f"{place} does not tell which mails are yours: say it with --as ADDRESS."
+                f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
         mine = (
             options.is_me(address)
