@@ -67,7 +67,12 @@ class Transfer:
 
 
 def export_profile(
-    profile: Profile, path: Path, passphrase: str, *, cost: phrases.Cost | None = None
+    profile: Profile,
+    path: Path,
+    passphrase: str,
+    *,
+    cost: phrases.Cost | None = None,
+    listed_as: str | None = None,
 ) -> Transfer:
     """Write `profile` to one file that `passphrase` opens on any machine, and verify it.
 
@@ -76,6 +81,7 @@ def export_profile(
         path: of the new file.
         passphrase: of the file; on import it becomes the profile's.
         cost: of a guess.
+        listed_as: where it is, in the list of copies; `path` if None.
 
     Raises:
         ProfileExistsError: `path` exists.
@@ -86,18 +92,23 @@ def export_profile(
         raise ProfileLockedError("An empty passphrase protects nothing; choose another.")
     profile_id = secrets.token_hex(16)
     wrap = keys.passphrase_wrap(profile.data_key, profile_id, passphrase, cost or phrases.Cost())
-    return _write(profile, path, keys.Wraps(profile_id, [wrap]), "export")
+    return _write(profile, path, keys.Wraps(profile_id, [wrap]), "export", listed_as)
 
 
-def backup_profile(profile: Profile, path: Path) -> Transfer:
+def backup_profile(profile: Profile, path: Path, *, listed_as: str | None = None) -> Transfer:
     """Write `profile` to one file that is opened by what opens the profile, and verify it.
+
+    Args:
+        profile: open; it may be in use meanwhile.
+        path: of the new file.
+        listed_as: where it is, in the list of copies; `path` if None.
 
     Raises:
         ProfileExistsError: `path` exists.
         OSError: the disk is full or `path` cannot be written; nothing is left there.
     """
     wraps = keys.Wraps.read(keys.keys_path(profile.home, profile.name))
-    return _write(profile, path, wraps, "backup")
+    return _write(profile, path, wraps, "backup", listed_as)
 
 
 def import_profile(
@@ -200,7 +211,9 @@ def restore_backup(
 # --- writing ------------------------------------------------------------------------
 
 
-def _write(profile: Profile, path: Path, wraps: keys.Wraps, kind: str) -> Transfer:
+def _write(
+    profile: Profile, path: Path, wraps: keys.Wraps, kind: str, listed_as: str | None
+) -> Transfer:
     path = path.expanduser().absolute()
     if path.exists():
         raise ProfileExistsError(f"{path} exists already; choose another name.")
@@ -229,7 +242,7 @@ def _write(profile: Profile, path: Path, wraps: keys.Wraps, kind: str) -> Transf
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    profile.note_copy(kind, str(path))
+    profile.note_copy(kind, listed_as or str(path))
     return written
 
 

@@ -44,9 +44,16 @@ class Piece:
 class Worker:
     """Runs one generation in one thread of its own; locks inside belong to that thread."""
 
-    def __init__(self, start: Callable[[], Generation]) -> None:
-        """Prepare to iterate what `start`, called in the thread, returns."""
+    def __init__(
+        self, start: Callable[[], Generation], ended: Callable[[], None] | None = None
+    ) -> None:
+        """Prepare to iterate what `start`, called in the thread, returns.
+
+        `ended` is called in the event loop when the generation has ended, though pieces of it may
+        still wait for a client that reads slowly.
+        """
         self._start = start
+        self._when_ended = ended
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue()
         self._ended = asyncio.Event()
@@ -84,6 +91,8 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - it is raised in the request's task
             end = error
         self._post(self._pieces.put_nowait, end)
+        if self._when_ended is not None:
+            self._post(self._when_ended)
         self._post(self._ended.set)
 
     def _post(self, call: Callable[..., None], *values: object) -> None:
@@ -122,7 +131,7 @@ async def _disconnect(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """Server-sent events; the client's going away closes `events`, and so does a slow reader."""
+    """Server-sent events; the client's going away closes `events`."""
 
     media_type = "text/event-stream"
 
@@ -143,8 +152,7 @@ class EventStream(Response):
             task.cancel()
             gone.cancel()
             await asyncio.wait({task, gone})
-        # A client that does not read is not worth an error.
-        if not task.cancelled() and not isinstance(task.exception(), TimeoutError | OSError):
+        if not task.cancelled():
             task.result()
 
     async def _send(self, send: Send) -> None:
