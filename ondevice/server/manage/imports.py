@@ -210,9 +210,7 @@ async def _receive(request: Request, upload: Upload, room: int) -> None:
             await run_in_threadpool(upload.spool.write, chunk)
         await run_in_threadpool(upload.spool.finish)
     except OSError as error:
-        raise ImportSourceError(
-            f"{upload.name} could not be kept ({explain(error)}); free some space."
-        ) from error
+        raise ImportSourceError(f"{upload.name} could not be kept: {explain(error)}.") from error
 
 
 # --- looking ---------------------------------------------------------------------------
