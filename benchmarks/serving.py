@@ -26,9 +26,9 @@ import psutil
 
 from ondevice import Assistant, Home, Settings
 from ondevice.base import native
+from ondevice.base.compute_thread import compute
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
-from ondevice.engine.compute_thread import compute
 from ondevice.engine.context import PROMPT_CHUNK, physical_cores
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits

@@ -366,7 +366,9 @@ class Assistant(KeepsConversations):
 
     def _needs_profile(self) -> tuple[Profile, Recall]:
         if self.profile is None or self.recaller is None:
-            raise OndeviceError("This assistant was opened without a profile; it has no memory.")
+            raise OndeviceError(
+                "This assistant was opened without a profile and has no memory; open it with one."
+            )
         return self.profile, self.recaller
 
     # --- adapters -----------------------------------------------------------
@@ -428,8 +430,8 @@ class Assistant(KeepsConversations):
         row = registry.get(name)
         if row.state == "stale":
             raise AdapterStaleError(
-                f"The adapter '{name}' was trained on something that was forgotten or changed; "
-                "it is not used until it is retrained."
+                f"The adapter '{name}' was trained on something that was forgotten or "
+                "changed, so it is not used; run `ondevice learn` for a new one."
             )
         return AdapterUse(
             name=name,

@@ -73,7 +73,9 @@ class LearnsFromProfile(Reviews):
             own = self._conversation_id
             answers = [t for t in profile.turns(own) if t.role == "assistant"] if own else []
             if not answers or self.temporary:
-                raise OndeviceError("There is no answer to judge in this conversation yet.")
+                raise OndeviceError(
+                    "There is no answer to judge in this conversation yet; ask something first."
+                )
             turn_id = answers[-1].id
         answered_by = {
             "model": self.engine.model.sha256,

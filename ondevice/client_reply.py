@@ -206,7 +206,7 @@ def as_exchanges(
         else:
             turns.append(message)
     if not turns or turns[-1].role != "user":
-        raise EngineError("The last message must be the user's.")
+        raise EngineError("The last message must be the user's; add one.")
     if turns[0].role == "assistant":  # a greeting
         turns.insert(0, Message("user", ""))
     pairs = zip(turns[:-1:2], turns[1::2], strict=True)

@@ -108,7 +108,9 @@ def grammar_for_calls(
     for name, schema in functions:
         wanted = _NO_ARGUMENTS if schema is None or schema == {} else schema
         if wanted.get("type", "object") != "object":
-            raise EngineError(f"The parameters of the function '{name}' must be an object.")
+            raise EngineError(
+                f"The parameters of the function '{name}' must be an object; give it properties."
+            )
         arguments = _Document(rules, wanted).value({**wanted, "type": "object"}, "#")
         pairs = [_pair("name", _literal(name)), _pair("arguments", arguments)]
         calls.append(rules.add(_between("{", f' "," {_SPACE} '.join(pairs), "}")))
@@ -409,7 +411,7 @@ def _literal(value: Any) -> str:
     except UnicodeEncodeError:  # half a character
         said = json.dumps(value)
     except ValueError as error:
-        raise EngineError("A constant of the JSON schema is no JSON value.") from error
+        raise EngineError("A constant of the JSON schema is no JSON value; change it.") from error
     return '"' + said.replace("\\", "\\\\").replace('"', '\\"').replace("\x7f", "\\x7F") + '"'
 
 
@@ -427,4 +429,6 @@ def _check_size(schema: Mapping[str, Any]) -> None:
 
 
 def _refused(at: str, why: str) -> EngineError:
-    return EngineError(f"The JSON schema cannot be made into a grammar: at '{at}', {why}.")
+    return EngineError(
+        f"The JSON schema cannot be made into a grammar: at '{at}', {why}; change it there."
+    )

@@ -150,7 +150,10 @@ class LlamaEngine:
                 before = [vocab.bos if vocab.bos >= 0 else vocab.eos]
             tokens = vocab.encode(text) if isinstance(text, str) else list(text)
             if any(not 0 <= token < vocab.n_vocab for token in (*before, *tokens)):
-                raise EngineError("A token to score is not in the model's vocabulary.")
+                raise EngineError(
+                    "A token to score is not in the model's vocabulary; use the tokens of "
+                    "this model."
+                )
             if len(before) + len(tokens) > self._n_ctx:
                 raise ContextOverflowError(
                     f"Text and context have {len(before) + len(tokens)} tokens, but the model's "

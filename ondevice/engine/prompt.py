@@ -130,13 +130,18 @@ class PromptBuilder:
             raise EngineError("There is no message to answer; give at least one.")
         for message in messages:
             if not re.fullmatch(r"[a-z][a-z_-]{0,31}", message.role):
-                raise EngineError("A message's role is not a plain word such as 'user'.")
+                raise EngineError(
+                    "A message's role is not a plain word; use 'system', 'user' or 'assistant'."
+                )
         known = [m.role == "assistant" and m.content in self._answers for m in messages]
         tokens = self._encode(messages, known)
         if tokens is None:  # the template changes answers, so their tokens cannot be used
             tokens = self._encode(messages, [False] * len(messages))
         if tokens is None:
-            raise EngineError("The model's chat template does not keep the messages' text.")
+            raise EngineError(
+                "The model's chat template does not keep the messages' text; use another "
+                "model file."
+            )
         return tokens
 
     def _encode(self, messages: Sequence[Message], known: Sequence[bool]) -> list[int] | None:

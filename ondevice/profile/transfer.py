@@ -27,6 +27,7 @@ from ondevice.errors import (
     ProfileError,
     ProfileExistsError,
     ProfileLockedError,
+    explain,
 )
 from ondevice.home import Home
 from ondevice.profile import keys, recovery
@@ -266,7 +267,7 @@ def _opened(
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
     with file:
         reader = ArchiveReader(file, path)
         data_key = _key(reader, home, name or _guessed_name(home, reader), path, ask_passphrase)
@@ -303,7 +304,10 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
             for member in tar:
                 source = tar.extractfile(member) if member.isreg() else None
                 if source is None or not _MEMBER.fullmatch(member.name):
-                    raise ProfileDamagedError(f"{path} holds what no export or backup holds.")
+                    raise ProfileDamagedError(
+                        f"{path} holds what no export or backup holds, so nothing was "
+                        "changed; use another one."
+                    )
                 with atomic_writer(folder / member.name) as file:
                     shutil.copyfileobj(source, file, _PIECE)
         while reader.read(_PIECE):  # to the end: only then is it known to be whole
@@ -312,7 +316,9 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         name, created = str(about["name"]), float(about["created"])
         (folder / _ABOUT).unlink()
     except (tarfile.TarError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
-        raise ProfileDamagedError(f"{path} is no whole export or backup.") from error
+        raise ProfileDamagedError(
+            f"{path} is no whole export or backup; copy it again, or use another one."
+        ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
         rows = [row for row in copy.adapters() if row.state != "stale"]
@@ -358,4 +364,7 @@ def _workplace(parent: Path) -> Iterator[Path]:
 
 
 def _there_already(name: str) -> ProfileExistsError:
-    return ProfileExistsError(f"There is a profile called '{name}' already; nothing was changed.")
+    return ProfileExistsError(
+        f"There is a profile called '{name}' already, so nothing was changed; choose another "
+        "name, or replace it."
+    )

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondevice.base import native
+from ondevice.base.compute_thread import compute
 from ondevice.base.models import BaseModel
-from ondevice.engine.compute_thread import compute
 from ondevice.engine.context import physical_cores
 from ondevice.errors import EngineError
 
@@ -130,7 +130,9 @@ class _Writer:
         code = compute(self._lib.llama_decode, self._context, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
-            raise EngineError(f"llama.cpp could not evaluate the model's own texts ({reason}).")
+            raise EngineError(
+                f"llama.cpp could not evaluate the model's own texts ({reason}); use another base."
+            )
         get = self._lib.llama_get_logits_ith
         size = (self._vocab.n_vocab,)
         return {n: np.ctypeslib.as_array(get(self._context, i), size) for n, i in ends.items()}

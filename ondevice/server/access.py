@@ -38,7 +38,7 @@ def load_token(path: Path) -> str:
             "writing a new token, or delete it and a new one is made."
         )
     if described.st_size > 4096:
-        raise SettingsError(f"{path} is too long for a token file.")
+        raise SettingsError(f"{path} is too long for a token file; name another one.")
     token = path.read_bytes().decode("ascii", "replace").strip()
     if len(token) < SHORTEST_TOKEN or not token.isprintable() or " " in token or "\ufffd" in token:
         raise SettingsError(

@@ -23,7 +23,7 @@ from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, w
 from ondevice.adapters.reader import reader_sha256_among
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
-from ondevice.errors import TrainingError
+from ondevice.errors import TrainingError, explain
 from ondevice.settings import ModelSettings
 from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
@@ -184,14 +184,18 @@ def train(
         checkpoint_path=checkpoint_path,
         n_ctx=n_ctx,
     )
+    if out is not None:
+        checkpoint.check_room(out.parent, trainer.parameters.size)
     result = trainer.run(callback, should_stop)
     if result.content is not None:
         try:
             if out is not None:
                 write_atomic(out, result.content)
         except OSError as error:
+            kept = checkpoint_path is not None and checkpoint_path.exists()
             raise TrainingError(
-                f"The adapter {out} cannot be written ({error.strerror}); the checkpoint is kept."
+                f"The adapter {out} cannot be written: {explain(error)}."
+                + " The last checkpoint is kept." * kept
             ) from error
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
@@ -255,10 +259,15 @@ def read_items(
         )
         if recipe.method == "sft":
             if len(examples) != len(data):
-                raise TrainingError("Preferences are learned with the method dpo, not sft.")
+                raise TrainingError(
+                    "Preferences are learned with the method dpo, not sft; add --method dpo."
+                )
             return reader.read(examples)
         if len(preferences) != len(data):
-            raise TrainingError(f"The method {recipe.method} learns preferences, not examples.")
+            raise TrainingError(
+                f"The method {recipe.method} learns preferences, not examples; give JSON "
+                "lines with 'prompt', 'chosen' and 'rejected', or choose sft."
+            )
         return read_preferences(reader, preferences)
 
 

@@ -1,5 +1,6 @@
 """A served assistant with a scripted engine: in memory (`client`) and on a real port (`live`)."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -77,9 +78,9 @@ def client(app):
         yield client
 
 
-@pytest.fixture
-def serve_live():
-    """Serve an assistant on a real port, in a thread; returns the port and the app."""
+@contextlib.contextmanager
+def live_servers():
+    """Serve assistants on real ports, in threads; gives a function that returns port and app."""
     running = []
 
     def start(assistant, limits=None, **options):
@@ -106,6 +107,12 @@ def serve_live():
     start.stop = stop
     yield start
     stop()
+
+
+@pytest.fixture
+def serve_live():
+    with live_servers() as start:
+        yield start
 
 
 @pytest.fixture

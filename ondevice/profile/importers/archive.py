@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
 
 if TYPE_CHECKING:
@@ -39,14 +39,23 @@ def members(file: ImportFile) -> list[ImportFile]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise ImportSourceError(
-            f"{path} is no zip archive, or is cut off: download it again."
+            f"{path} is no zip archive, or is cut off; download it again."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
     if len(infos) > MAX_MEMBERS:
-        raise ImportSourceError(f"{path} holds more than {MAX_MEMBERS} files; that is no export.")
+        raise ImportSourceError(
+            f"{path} holds more than {MAX_MEMBERS} files, which no export does; unpack it and "
+            "import what you need."
+        )
     return [
-        ImportFile(path, _name(info), _opener(file, info), f"{file.identity}:{info.filename}")
+        ImportFile(
+            path,
+            _name(info),
+            _opener(file, info),
+            f"{file.identity}:{info.filename}",
+            info.file_size,
+        )
         for info in sorted(infos, key=lambda info: info.filename)
         if not info.is_dir() and not _is_hidden(info.filename) and info.file_size
     ]
@@ -75,7 +84,7 @@ class _Member(io.RawIOBase):
         super().__init__()
         self._path, self._info, self._n_read = file.path, info, 0
         if info.flag_bits & 1:
-            raise ImportSourceError(f"{self._path} is locked with a password: unpack it first.")
+            raise ImportSourceError(f"{self._path} is locked with a password; unpack it first.")
         self._file = file.open()
         try:
             self._archive = zipfile.ZipFile(self._file)
@@ -98,8 +107,8 @@ class _Member(io.RawIOBase):
         bomb = self._n_read > SUSPICIOUS_BYTES and self._n_read > MAX_RATIO * packed
         if bomb or self._n_read > MAX_BYTES:
             raise ImportSourceError(
-                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than text "
-                "does; it looks like a zip bomb."
+                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than "
+                "text does, as a zip bomb would; if you trust it, unpack it first."
             )
         view[: len(block)] = block
         return len(block)
@@ -113,6 +122,6 @@ class _Member(io.RawIOBase):
 
     def _damaged(self) -> ImportSourceError:
         return ImportSourceError(
-            f"{self._path}: the file {_name(self._info)} in it is damaged; what came before is "
-            "kept: download the archive again."
+            f"{self._path}: the file {_name(self._info)} in it is damaged, and what came "
+            "before is kept; download the archive again."
         )

@@ -8,6 +8,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
+import pydantic
+import pydantic_core
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +19,7 @@ from starlette.routing import Route
 from ondevice.errors import OndeviceError
 from ondevice.server.errors import ApiError, error_response
 from ondevice.server.generation import EventStream
+from ondevice.server.manage.contract import OPERATIONS
 from ondevice.server.manage.page import Page
 
 MAX_JSON = 4 << 20  # bytes: 20,000 ids are half a megabyte
@@ -78,12 +82,16 @@ Handler = Callable[[Values], Any]
 
 
 def route(page: Page, method: str, path: str, handler: Handler) -> Route:
-    """Return a route that calls `handler` in a thread and answers with JSON, or with its events."""
+    """Return a route that calls `handler` in a thread and answers with JSON, or with its events.
+
+    The handler gets the fields that the contract of the route names, checked.
+    """
+    takes = OPERATIONS[method, path].takes
 
     async def endpoint(request: Request) -> Response:
         page.loop = asyncio.get_running_loop()
         try:
-            values = await values_of(request)
+            values = await values_of(request, takes)
             result = await run_in_threadpool(handler, values)
         except OndeviceError as error:
             return error_response(error)
@@ -92,15 +100,36 @@ def route(page: Page, method: str, path: str, handler: Handler) -> Route:
     return Route(path, endpoint, methods=[method])
 
 
-async def values_of(request: Request) -> Values:
-    """Return the fields of a request.
+async def values_of(request: Request, takes: type[BaseModel]) -> Values:
+    """Return the fields of a request that were given.
 
     Raises:
-        BadRequestError: the body is too large, or no JSON object.
+        BadRequestError: the body is too large, or no JSON object; a field does not fit.
     """
-    values = Values({**request.query_params, **request.path_params})
-    if request.method in ("GET", "HEAD"):
-        return values
+    fields: dict[str, Any] = {**request.query_params, **request.path_params}
+    reading = request.method in ("GET", "HEAD")
+    if not reading:
+        fields = {**await _body_of(request), **request.path_params}
+    try:
+        # In a query everything is text; a body says what it means.
+        checked = takes.model_validate(fields, strict=not reading)
+    except pydantic.ValidationError as error:
+        raise refusal(error) from None
+    return Values(checked.model_dump(exclude_unset=True))
+
+
+def refusal(error: pydantic.ValidationError) -> BadRequestError:
+    """Return the first thing that is wrong as one sentence; it repeats no value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return BadRequestError(f"The field '{name}' is missing.")
+    if first["type"] == "extra_forbidden":
+        return BadRequestError("There is no such field here; see /openapi.json.")
+    return BadRequestError(f"The field '{name}' does not fit: {first['msg']}.")
+
+
+async def _body_of(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequestError("Send the body as application/json.")
@@ -108,14 +137,15 @@ async def values_of(request: Request) -> Values:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_JSON:
-            raise BadRequestError("The request is too large.")
+            raise BadRequestError("The request is too large; send less at once.")
     try:
-        fields = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError("The body is no JSON.") from error
+        # Unlike Python's own, this refuses halves of characters, which nothing could store.
+        fields = pydantic_core.from_json(bytes(body) or b"{}", allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequestError("The body is no JSON; send an object.") from error
     if not isinstance(fields, dict):
         raise BadRequestError("The body must be a JSON object.")
-    return Values({**fields, **values})
+    return fields
 
 
 async def nothing() -> AsyncIterator[dict[str, Any] | None]:
