@@ -97,13 +97,13 @@ class KeepsConversations(LearnsFromProfile):
         exchanges = self.conversation.exchanges
         if self.temporary or self.profile is None:
             if not exchanges:
-                raise OndeviceError("There is no message to answer again yet.")
+                raise OndeviceError("There is no message to answer again yet; write one first.")
             former = exchanges.pop()
             return former.user, former
         turns = self.profile.turns(self._conversation_id) if self._conversation_id else []
         asked = _last_question(turns)
         if asked is None:
-            raise OndeviceError("There is no message to answer again yet.")
+            raise OndeviceError("There is no message to answer again yet; write one first.")
         self._replace(receipt, asked, turns)
         return asked.text, exchanges.pop() if receipt.replaces and exchanges else None
 

@@ -34,6 +34,7 @@ quote personal text. `explain` gives such words for what the operating system sa
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 # what happened; what to do. By number, because the texts of the systems differ.
 _SYSTEM = {
@@ -59,6 +60,14 @@ def explain(error: OSError) -> str:
     """Return what the system could not do, and what to do about it, without a full stop."""
     known = _SYSTEM.get(error.errno or 0)
     return known or f"{error.strerror or type(error).__name__}; check it and try again"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'? " if one of the `known` names is much like `name`, else ""."""
+    from difflib import get_close_matches  # slow to import, and seldom needed
+
+    close = get_close_matches(name, list(known), 1)
+    return f"did you mean '{close[0]}'? " if close else ""
 
 
 class OndeviceError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ondevice.errors import SettingsError
+from ondevice.errors import SettingsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,11 @@ def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) ->
     for key, value in table.items():
         name = prefix + key
         if not hasattr(current, key):
-            known = ", ".join(prefix + f.name for f in dataclasses.fields(current))
-            raise SettingsError(f"{path}: unknown setting '{name}'; known here: {known}.")
+            known = [prefix + f.name for f in dataclasses.fields(current)]
+            raise SettingsError(
+                f"{path}: there is no setting '{name}'; {did_you_mean(name, known)}use one of "
+                f"{', '.join(known)}."
+            )
         old = getattr(current, key)
         if dataclasses.is_dataclass(old):
             if not isinstance(value, dict):

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ondevice._files import write_atomic
-from ondevice.errors import SettingsError
+from ondevice.errors import SettingsError, did_you_mean
 from ondevice.settings import Settings
 
 Value = bool | int | float | str | None
@@ -32,7 +32,10 @@ def set_value(path: Path, name: str, text: str) -> Value:
     """
     defaults = flat(Settings())
     if name not in defaults:
-        raise SettingsError(f"There is no setting '{name}'; `ondevice config show` lists them all.")
+        raise SettingsError(
+            f"There is no setting '{name}'; {did_you_mean(name, defaults)}`ondevice config show` "
+            "lists them all."
+        )
     value = _parsed(name, text, defaults[name])
     before = flat(Settings.load(path))
     try:

@@ -26,6 +26,7 @@ from ondevice.errors import (
     AdapterNotFoundError,
     AdapterStaleError,
     InvalidAdapterError,
+    did_you_mean,
     explain,
 )
 from ondevice.profile.ids import new_id
@@ -124,9 +125,10 @@ class AdapterRegistry:
         for row in rows:
             if row.name == name:
                 return row
-        known = ", ".join(row.name for row in rows) or "none"
         raise AdapterNotFoundError(
-            f"There is no adapter '{name}' in this profile; there is: {known}."
+            f"There is no adapter '{name}' in this profile; "
+            f"{did_you_mean(name, (row.name for row in rows))}`ondevice adapter list` shows "
+            "those there are."
         )
 
     def use(self, name: str, scale: float) -> None:

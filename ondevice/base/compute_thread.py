@@ -21,14 +21,15 @@ T = TypeVar("T")
 
 
 class _Job(Generic[T]):
-    """A call, and what came of it when `ended` is free; lighter than a Future, once per token."""
+    """A call, and what came of it when it has `ended`; lighter than a Future, once per token."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
         self._result: T | None = None
         self._error: BaseException | None = None
-        self.ended = threading.Lock()
-        self.ended.acquire()
+        self.ended = False
+        self._bell = threading.Lock()
+        self._bell.acquire()
 
     def run(self) -> None:
         """Make the call."""
@@ -37,7 +38,20 @@ class _Job(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
             self._error = error
         finally:
-            self.ended.release()
+            self.ended = True
+            self._bell.release()
+
+    def wait(self) -> KeyboardInterrupt | None:
+        """Return when the call has ended, with the interrupt that came meanwhile."""
+        interrupt: KeyboardInterrupt | None = None
+        while True:
+            try:
+                # An interrupt may come when the bell was heard already: `ended` tells.
+                while not self.ended:
+                    self._bell.acquire()
+                return interrupt
+            except KeyboardInterrupt as error:
+                interrupt = error
 
     def result(self) -> T:
         """Return what the call returned, or raise what it raised."""
@@ -79,13 +93,7 @@ def compute(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     job = _Job(lambda: call(*args, **kwargs))
     _thread.submit(job)
-    interrupt: KeyboardInterrupt | None = None
-    ended = False
-    while not ended:
-        try:
-            ended = job.ended.acquire()
-        except KeyboardInterrupt as error:
-            interrupt = error
+    interrupt = job.wait()
     if interrupt is not None:
         raise interrupt
     return job.result()

@@ -136,8 +136,8 @@ class HubClient:
                 if failures >= self.patience.attempts:
                     raise DownloadError(
                         f"The download from {_host(remote.url)} broke off {failures} times "
-                        f"({error}); {_size(part):,} of {remote.size_bytes:,} bytes are here and "
-                        "the same command goes on from there."
+                        f"({error}); {_size(part):,} of {remote.size_bytes:,} bytes are here: "
+                        "run the same command again, and it goes on from there."
                     ) from error
                 wait = max(error.wait, self.patience.pause * 2 ** (failures - 1))
                 time.sleep(min(wait, 120.0))

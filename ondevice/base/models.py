@@ -13,7 +13,7 @@ from ondevice._files import sha256_of, write_atomic
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.base.origin import read_origin
-from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError
+from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError, did_you_mean
 from ondevice.home import Home
 from ondevice.system_memory import total_memory
 
@@ -240,10 +240,11 @@ def _other_path(name_or_path: str, home: Home) -> Path:
         if pulled.is_file():
             return pulled
         if not path.suffix:
-            known = ", ".join(["default", *CATALOGUE])
+            known = ["default", *CATALOGUE]
             raise ModelNotFoundError(
-                f"There is no base model called '{name_or_path}'; use one of {known}, "
-                "or the path of a .gguf file."
+                f"There is no base model called '{name_or_path}'; "
+                f"{did_you_mean(name_or_path, known)}use one of {', '.join(known)}, or the path "
+                "of a .gguf file."
             )
     return path.absolute()
 

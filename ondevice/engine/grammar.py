@@ -411,7 +411,7 @@ def _literal(value: Any) -> str:
     except UnicodeEncodeError:  # half a character
         said = json.dumps(value)
     except ValueError as error:
-        raise EngineError("A constant of the JSON schema is no JSON value; change it.") from error
+        raise EngineError("A constant of the JSON schema is no JSON value; remove it.") from error
     return '"' + said.replace("\\", "\\\\").replace('"', '\\"').replace("\x7f", "\\x7F") + '"'
 
 
@@ -430,5 +430,5 @@ def _check_size(schema: Mapping[str, Any]) -> None:
 
 def _refused(at: str, why: str) -> EngineError:
     return EngineError(
-        f"The JSON schema cannot be made into a grammar: at '{at}', {why}; change it there."
+        f"The JSON schema cannot be made into a grammar: at '{at}', {why}; use a simpler one there."
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError
+from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError, did_you_mean
 from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
 from ondevice.profile.journal import Journal
@@ -103,6 +103,7 @@ class AdapterRows(Journal):
         if not found:
             raise AdapterNotFoundError(
                 f"There is no adapter called '{name}' in this profile; "
+                f"{did_you_mean(name, (row.name for row in self.adapters()))}"
                 "`ondevice adapter list` shows those there are."
             )
         return found[0]

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ondevice.errors import ProfileError, ProfileLockedError, ProfileNotFoundError
+from ondevice.errors import ProfileError, ProfileLockedError
 from ondevice.home import Home
 from ondevice.profile import keys, recovery
 from ondevice.profile import passphrase as phrases
@@ -193,12 +193,10 @@ def _changing(profile: Profile, what: str) -> Iterator[keys.Wraps]:
 
 @contextlib.contextmanager
 def _reading(home: Home, name: str) -> Iterator[tuple[Any, keys.Wraps]]:
-    from ondevice.profile.store import check_name, exclusive, exists
+    from ondevice.profile.store import check_name, exclusive, exists, not_found
 
     if not exists(home, check_name(name)):
-        raise ProfileNotFoundError(
-            f"There is no profile called '{name}'; `ondevice profile list` shows those there are."
-        )
+        raise not_found(home, name)
     with exclusive(home, name):
         path = keys.keys_path(home, name)
         for left in path.parent.glob(f".{path.name}.*.part"):  # by a process that died

@@ -341,7 +341,10 @@ def _what_is_missing(home: Home, name: str, by_kind: dict[str, list[dict[str, An
             f"terminal or name a file that holds it in {phrases.PASSPHRASE_FILE}."
         )
     if "keyring" in by_kind:
-        return f"The key of the profile '{name}' is not in the system keyring, or it is locked."
+        return (
+            f"The key of the profile '{name}' is not in the system keyring, or that is locked; "
+            "unlock the keyring, or restore a backup that a passphrase opens."
+        )
     return (
         f"The key of the profile '{name}' is not in {key_file(home, name)}; restore that file "
         "from a backup."

@@ -24,6 +24,7 @@ from ondevice.errors import (
     ProfileExistsError,
     ProfileLockedError,
     ProfileNotFoundError,
+    did_you_mean,
 )
 from ondevice.home import Home
 from ondevice.profile import keys
@@ -127,7 +128,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         name = profile_in_use(home) if name is None else check_name(name)
         if not exists(home, name):
             if not create:
-                raise ProfileNotFoundError(_not_found(name))
+                raise not_found(home, name)
             with exclusive(home, name):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn)
@@ -148,10 +149,14 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         # A database without keys is left by a wipe that was interrupted: nobody can read it.
         shutil.rmtree(home.profile(name), ignore_errors=True)
         private_folder(home.profile(name))
-        data_key = keys.create(
-            home, name, passphrase=passphrase, ask_passphrase=ask_passphrase, warn=warn or _silent
-        )
         try:
+            data_key = keys.create(
+                home,
+                name,
+                passphrase=passphrase,
+                ask_passphrase=ask_passphrase,
+                warn=warn or _silent,
+            )
             return cls(home, name, data_key)
         except BaseException:
             wipe_profile(home, name)
@@ -305,7 +310,7 @@ def use_profile(home: Home, name: str) -> None:
         ProfileNotFoundError: there is none of that name.
     """
     if not exists(home, check_name(name)):
-        raise ProfileNotFoundError(_not_found(name))
+        raise not_found(home, name)
     write_atomic(_pointer(home), name.encode() + b"\n")
 
 
@@ -317,7 +322,7 @@ def wipe_profile(home: Home, name: str) -> None:
     """
     folder = home.profile(check_name(name))
     if not folder.exists():
-        raise ProfileNotFoundError(_not_found(name))
+        raise not_found(home, name)
     keys.shred(home, name)
     shutil.rmtree(folder)
     sync_folder(home.profiles)
@@ -338,8 +343,12 @@ def _pointer(home: Home) -> Path:
     return home.config / "profile"
 
 
-def _not_found(name: str) -> str:
-    return f"There is no profile called '{name}'; `ondevice profile list` shows those there are."
+def not_found(home: Home, name: str) -> ProfileNotFoundError:
+    """Return the error that there is no profile called `name`."""
+    return ProfileNotFoundError(
+        f"There is no profile called '{name}'; {did_you_mean(name, list_profiles(home))}"
+        "`ondevice profile list` shows those there are."
+    )
 
 
 @contextlib.contextmanager

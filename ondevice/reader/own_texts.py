@@ -130,7 +130,9 @@ class _Writer:
         code = compute(self._lib.llama_decode, self._context, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
-            raise EngineError(f"llama.cpp could not evaluate the model's own texts ({reason}).")
+            raise EngineError(
+                f"llama.cpp could not evaluate the model's own texts ({reason}); use another base."
+            )
         get = self._lib.llama_get_logits_ith
         size = (self._vocab.n_vocab,)
         return {n: np.ctypeslib.as_array(get(self._context, i), size) for n, i in ends.items()}

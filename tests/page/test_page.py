@@ -465,7 +465,8 @@ VIEWS = ("chat", "memories", "import", "learn", "adapters", "privacy", "settings
 # What reaches beyond the right edge of the screen and cannot be scrolled to.
 TOO_WIDE = """
 return [...document.querySelectorAll('main *')].filter(node => node.checkVisibility())
-  .filter(node => !node.closest('.wide, pre, .hidden') && node.getBoundingClientRect().right > innerWidth + 1)
+  .filter(node => !node.closest('.wide, pre, .hidden'))
+  .filter(node => node.getBoundingClientRect().right > innerWidth + 1)
   .map(node => node.outerHTML.slice(0, 100));
 """
 # Text with less contrast than 4.5 to 1 against what lies behind it (WCAG 2.2, 1.4.3).

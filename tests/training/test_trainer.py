@@ -294,7 +294,7 @@ def test_what_the_recipe_leaves_open_shrinks_with_the_memory(header: GgufHeader)
     assert tight.memory.bytes <= least
     with pytest.raises(TrainingError, match="MB are allowed"):
         trainer(header, Recipe(rank=8), memory_budget=least - (1 << 16))
-    with pytest.raises(TrainingError, match=r"at rank 4 a --max-length of \d+ would fit"):
+    with pytest.raises(TrainingError, match=r"a --max-length of \d+, which fits at rank 4"):
         trainer(header, Recipe(rank=4), documents=patterns(1, 2000), memory_budget=least)
 
 

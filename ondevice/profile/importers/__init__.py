@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ondevice.errors import ImportSourceError, explain
@@ -35,6 +35,7 @@ from ondevice.profile.importers.document import (
     ImportOptions,
     on_disk,
 )
+from ondevice.profile.importers.meter import Meter
 
 __all__ = [
     "DATES_UNCLEAR",
@@ -44,6 +45,7 @@ __all__ = [
     "ImportedChunk",
     "ImportedDocument",
     "Importer",
+    "Meter",
     "Preview",
     "detect",
     "preview",
@@ -121,7 +123,7 @@ def preview(
         ImportSourceError: as `read`, but not where it is only not known who the person is.
     """
     said = options or ImportOptions()
-    options = ImportOptions(said.me, said.day_first, said.answers, must_know_me=False)
+    options = replace(said, must_know_me=False, left_out=Counter())
     counted: Counter[str] = Counter()
     for shown, documents in _files(paths, options):
         for document in documents:
@@ -166,7 +168,10 @@ def _files(
     paths: Iterable[Path | ImportFile], options: ImportOptions
 ) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
     """Yield each file with what is in it, not read yet."""
-    for path in [path if isinstance(path, ImportFile) else Path(path) for path in paths]:
+    sources = [path if isinstance(path, ImportFile) else Path(path) for path in paths]
+    for path in sources:
+        options.meter.expect(_size(path))
+    for path in sources:
         if isinstance(path, ImportFile):
             yield from _one(path, options)
         elif path.is_dir():
@@ -194,7 +199,32 @@ def _one(
         yield from _several(archive.members(file), str(file), options)
     else:
         importer = _importer(file) or _unknown(file)
-        yield Preview(file.name, importer.title), importer.documents(file, options)
+        yield Preview(file.name, importer.title), _metered(importer, file, options)
+
+
+def _size(source: Path | ImportFile) -> int:
+    """Return the bytes of `source` that would be read, or passed over; 0 if there is nothing."""
+    if isinstance(source, ImportFile):
+        file = source
+    elif source.is_dir():
+        if mail.is_maildir(source):
+            return mail.size_of_maildir(source)
+        below = sum(one.size for one in _files_below(source))
+        return below + sum(mail.size_of_maildir(folder) for folder in _maildirs_below(source))
+    elif source.is_file():
+        file = on_disk(source)
+    else:
+        return 0
+    if file.suffix == ".zip":
+        return sum(one.size for one in archive.members(file) if one.suffix in _SUFFIXES)
+    return file.size
+
+
+def _metered(
+    importer: Importer, file: ImportFile, options: ImportOptions
+) -> Iterator[ImportedDocument]:
+    yield from importer.documents(replace(file, meter=options.meter), options)
+    options.meter.passed(file.size)
 
 
 def _unknown(file: ImportFile) -> Importer:
@@ -220,6 +250,7 @@ def _several(
             known.append((file, importer))
         elif file.suffix in _SUFFIXES:
             options.left_out["files of unknown format"] += 1
+            options.meter.passed(file.size)
     exports = {
         PurePosixPath(file.name).parent
         for file, importer in known
@@ -234,8 +265,9 @@ def _several(
     for file, importer in known:
         if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
             options.left_out["files beside an export, which may be attached to it"] += 1
+            options.meter.passed(file.size)
             continue
-        yield Preview(file.name, importer.title), importer.documents(file, options)
+        yield Preview(file.name, importer.title), _metered(importer, file, options)
     if not known:
         raise ImportSourceError(
             f"{place} has no file in a format that can be imported; `ondevice import --help` "

@@ -49,7 +49,13 @@ def members(file: ImportFile) -> list[ImportFile]:
             "import what you need."
         )
     return [
-        ImportFile(path, _name(info), _opener(file, info), f"{file.identity}:{info.filename}")
+        ImportFile(
+            path,
+            _name(info),
+            _opener(file, info),
+            f"{file.identity}:{info.filename}",
+            info.file_size,
+        )
         for info in sorted(infos, key=lambda info: info.filename)
         if not info.is_dir() and not _is_hidden(info.filename) and info.file_size
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ondevice.errors import ImportSourceError, explain
+from ondevice.profile.importers.meter import Meter
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -76,6 +77,7 @@ class ImportOptions:
         must_know_me: refuse chats in which it is not known who the person is.
         left_out: reason -> number of messages.
         senders: addresses of mails that may be the person's -> number of mails.
+        meter: how far the reading has come.
     """
 
     me: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ class ImportOptions:
     must_know_me: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
     senders: Counter[str] = field(default_factory=Counter)
+    meter: Meter = field(default_factory=Meter)
 
     def is_me(self, *names: str | None) -> bool:
         """Whether one of `names` is the person's, whatever the case."""
@@ -100,12 +103,16 @@ class ImportFile:
         name: how it is called in listings, such as "garden/roses.md".
         opener: opens it for reading bytes.
         identity: the same for every version of the file.
+        size: bytes, unpacked.
+        meter: told what is read of the file.
     """
 
     path: Path
     name: str
     opener: Callable[[], BinaryIO]
     identity: str
+    size: int = 0
+    meter: Meter | None = None
 
     def __str__(self) -> str:
         """Return how error messages call it."""
@@ -123,16 +130,17 @@ class ImportFile:
         """The suffix in lower case, with its dot."""
         return Path(self.name).suffix.lower()
 
-    def open(self) -> BinaryIO:
-        """Open the file.
+    def open(self, *, check: bool = False) -> BinaryIO:
+        """Open the file; `check` says that this is not the reading that imports it.
 
         Raises:
             ImportSourceError: it cannot be read.
         """
         try:
-            return self.opener()
+            file = self.opener()
         except OSError as error:
             raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
+        return file if self.meter is None else self.meter.watch(file, self.size, check=check)
 
     def head(self) -> bytes:
         """Return the first bytes.
@@ -140,7 +148,7 @@ class ImportFile:
         Raises:
             ImportSourceError: it cannot be read.
         """
-        with self.open() as file:
+        with replace(self, meter=None).open() as file:
             return file.read(HEAD_BYTES)
 
     def sha256(self) -> str:
@@ -151,7 +159,7 @@ class ImportFile:
         """
         digest = hashlib.sha256()
         empty = True
-        with self.open() as file:
+        with self.open(check=True) as file:
             try:
                 while block := file.read(1 << 20):
                     digest.update(block)
@@ -184,7 +192,12 @@ class Importer:
 
 def on_disk(path: Path, name: str | None = None) -> ImportFile:
     """Return the file at `path`."""
-    return ImportFile(path, name or path.name, lambda: path.open("rb"), f"file:{path.resolve()}")
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # opening it will say why
+    identity = f"file:{path.resolve()}"
+    return ImportFile(path, name or path.name, lambda: path.open("rb"), identity, size)
 
 
 def hash_of_text(*parts: object) -> str:
@@ -224,18 +237,24 @@ def join_bursts(messages: Iterable[ImportedChunk]) -> Iterator[ImportedChunk]:
 
 
 def _joined(messages: list[ImportedChunk]) -> ImportedChunk:
+    if len(messages) == 1:
+        return messages[0]
     return replace(messages[0], text="\n".join(message.text for message in messages))
 
 
-def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
+def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text, without its end, of each line.
+
+    Args:
+        source: the file.
+        check: whether this is not the reading that imports it.
 
     Raises:
         ImportSourceError: the file cannot be read or is not UTF-8 text.
     """
     number = 0
     try:
-        with source.open() as file:
+        with source.open(check=check) as file:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:

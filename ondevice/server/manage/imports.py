@@ -55,7 +55,7 @@ class Upload:
     def file(self, *, replace: bool = True) -> ImportFile:
         """Return it for importers; with `replace` it takes the place of one of the same name."""
         identity = f"upload:{self.name}" + ("" if replace else f":{self.spool.sha256()}")
-        return ImportFile(Path(self.name), self.name, self.spool.open, identity)
+        return ImportFile(Path(self.name), self.name, self.spool.open, identity, self.spool.size)
 
 
 @dataclasses.dataclass(frozen=True)

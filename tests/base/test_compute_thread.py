@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ondevice.engine.compute_thread import compute
+from ondevice.base.compute_thread import compute
 
 
 def test_every_caller_gets_the_same_thread() -> None:
