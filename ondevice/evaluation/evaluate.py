@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.evaluation.arms import ALL_ARMS, Arm, MemoryPrompts, plain_messages
+from ondevice.evaluation.arms import (
+    ACTIVE_ARM,
+    ALL_ARMS,
+    Arm,
+    MemoryPrompts,
+    plain_messages,
+)
 from ondevice.evaluation.audits import Audit, AuditSettings, AuditTexts, run_audits
 from ondevice.evaluation.bootstrap import BootstrapSettings
 from ondevice.evaluation.decision import Decision, GateSettings, decide
@@ -102,6 +108,7 @@ def evaluate(
     recall_settings: RecallSettings,
     *,
     candidate: AdapterUse | None = None,
+    active: AdapterUse | None = None,
     below: Sequence[AdapterUse] = (),
     scope: str | None = None,
     trained_on: Collection[str] = (),
@@ -118,9 +125,10 @@ def evaluate(
         recall: over the same profile.
         recall_settings: budgets of the notes, as in chats.
         candidate: the adapter to judge; without one only base and prompt are measured.
+        active: the adapter in use that the candidate would replace, measured on the same items.
         below: adapters that are applied in every arm, under the candidate.
         scope: the context, as in a chat.
-        trained_on: ids that the candidate lists; held-out items among them are left out.
+        trained_on: ids that either adapter lists; held-out items among them are left out.
         settings: numbers of items, bootstrap and bounds.
         progress: called often.
 
@@ -137,8 +145,10 @@ def evaluate(
         profile, recall, engine, recall_settings, scope=scope, held_out=parts.held_out
     )
     arms = [arm for arm in ALL_ARMS if candidate is not None or not arm.adapter]
+    if candidate is not None and active is not None:
+        arms.append(ACTIVE_ARM)
     table, left_out = measure_arms(
-        engine, items, prompts, arms, candidate, below, settings.bootstrap, progress
+        engine, items, prompts, arms, candidate, below, settings.bootstrap, progress, active
     )
     notes = [*items.notes, *_notes_about(items, parts, settings)]
     if left_out:
@@ -162,6 +172,7 @@ def measure_arms(
     below: Sequence[AdapterUse] = (),
     bootstrap: BootstrapSettings | None = None,
     progress: Progress | None = None,
+    active: AdapterUse | None = None,
 ) -> tuple[Table, int]:
     """Return the table of `arms`, and how many items did not fit the model's context."""
     work, left_out = _prepare(engine, items, prompts)
@@ -171,11 +182,14 @@ def measure_arms(
     try:
         neutral: dict[bool, Outcome] = {}
         for arm in arms:
-            above = [candidate] if arm.adapter and candidate is not None else []
-            engine.set_adapters([*below, *above])
-            if arm.adapter not in neutral:  # the prompt is not part of neutral text
-                neutral[arm.adapter] = _texts(engine, work.neutral, False, meter, "neutral text")
-            outcomes[arm.name, "neutral"] = neutral[arm.adapter]
+            above = active if arm is ACTIVE_ARM else candidate if arm.adapter else None
+            engine.set_adapters([*below, above] if above is not None else [*below])
+            if arm is not ACTIVE_ARM:  # that one was let through already
+                if arm.adapter not in neutral:  # the prompt is not part of neutral text
+                    neutral[arm.adapter] = _texts(
+                        engine, work.neutral, False, meter, "neutral text"
+                    )
+                outcomes[arm.name, "neutral"] = neutral[arm.adapter]
             outcomes[arm.name, "text"] = _texts(engine, work.texts, arm.memory, meter, arm.name)
             outcomes[arm.name, "choices"] = _choices(engine, work.choices, arm, meter)
             exact, f1 = _questions(engine, work.questions, arm, meter)

@@ -37,8 +37,8 @@ function smooth(points) {
 
 const METRICS = { text: "Your writing (perplexity; lower is better)", choices: "Choices (% right)", exact: "Questions (% exact)",
   f1: "Questions (% of the words)", neutral: "Neutral text (perplexity; lower is better)" };
-const ARMS = ["base", "prompt", "adapter", "hybrid"];
-const NAMES = { base: "base model", prompt: "with memory", adapter: "with adapter", hybrid: "with both" };
+const ARMS = ["base", "prompt", "adapter", "hybrid", "active"];
+const NAMES = { base: "base model", prompt: "with memory", adapter: "with adapter", hybrid: "with both", active: "with the one in use" };
 
 /** Show the four-arm table as a chart and, for reading, as a table. Figures are {arm, metric, value, low, high, n}. */
 export function arms(figures) {
