@@ -18,6 +18,7 @@ are put in place of the text, so that the KV cache fits the next turn.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -238,3 +239,9 @@ def split_turns(messages: Sequence[Message]) -> tuple[list[Message], list[list[M
 
 def _joined(system: Sequence[Message], turns: Sequence[Sequence[Message]]) -> list[Message]:
     return [*system, *(message for turn in turns for message in turn)]
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Return with how many tokens all of `prompts` begin."""
+    columns = zip(*prompts, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda tokens: len(set(tokens)) == 1, columns))
