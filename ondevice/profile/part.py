@@ -61,7 +61,9 @@ class Part:
                     f"{what} an id that starts with '{record_id}'; `ondevice memory list` "
                     "shows the ids."
                 )
-            raise RecordNotFoundError("That is not the id of a record; list them to see the ids.")
+            raise RecordNotFoundError(
+                "That is not the id of a record; `ondevice memory list` shows the ids."
+            )
         ((table, full),) = found
         if table == "record":
             return self._records("WHERE r.id = ?", (full,))[0]

@@ -60,6 +60,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         self._db = Database(
             self.folder / DATABASE_NAME, self.derive_key("database"), may_use=self._may_use
         )
+        self._file = _stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
             # What an earlier run could not purge because somebody was reading. The last one to
@@ -203,7 +204,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         return bytes(self._key)
 
     def _may_use(self) -> None:
-        """Close at once if the profile was locked or wiped elsewhere."""
+        """Close at once if the profile was locked, wiped or replaced elsewhere."""
         stamp = _stamp(self.folder / "keys.json")
         if stamp == self._keys_seen:
             return
@@ -212,6 +213,11 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             raise ProfileLockedError(
                 f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
                 "opens it."
+            )
+        if _stamp(self.folder / DATABASE_NAME)[0] != self._file:
+            self.lock()
+            raise ProfileLockedError(
+                f"The profile '{self.name}' was replaced by a backup; open it again."
             )
         self._keys_seen = stamp
 

@@ -151,7 +151,10 @@ def import_profile(
         keys.Wraps(profile_id, [wrap]).write(folder / "keys.json")
         with exclusive(home, about.name):
             if exists(home, about.name):
-                raise _there_already(about.name)
+                raise ProfileExistsError(
+                    f"There is a profile called '{about.name}' already, so nothing was changed; "
+                    "choose another name with --name."
+                )
             shutil.rmtree(home.profile(about.name), ignore_errors=True)  # left by a wipe
             folder.rename(home.profile(about.name))
         sync_folder(home.profiles)
@@ -186,7 +189,11 @@ def restore_backup(
         with exclusive(home, about.name):
             there, again = exists(home, about.name), 0
             if there and not replace:
-                raise _there_already(about.name)
+                raise ProfileExistsError(
+                    f"There is a profile called '{about.name}' already, so nothing was changed; "
+                    "give --replace to destroy it, or use `ondevice profile import FILE --name "
+                    "NAME` to have both."
+                )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
             old = home.profiles / f".replaced-{secrets.token_hex(4)}"
@@ -361,10 +368,3 @@ def _workplace(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _there_already(name: str) -> ProfileExistsError:
-    return ProfileExistsError(
-        f"There is a profile called '{name}' already, so nothing was changed; choose another "
-        "name, or replace it."
-    )

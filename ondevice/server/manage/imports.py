@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ondevice.errors import ImportSourceError, OndeviceError
+from ondevice.errors import ImportSourceError, OndeviceError, explain
 from ondevice.profile.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
 from ondevice.profile.records import Source
 from ondevice.server.errors import error_response
@@ -210,9 +210,7 @@ async def _receive(request: Request, upload: Upload, room: int) -> None:
             await run_in_threadpool(upload.spool.write, chunk)
         await run_in_threadpool(upload.spool.finish)
     except OSError as error:
-        raise ImportSourceError(
-            f"{upload.name} could not be kept ({error.strerror}); free some space."
-        ) from error
+        raise ImportSourceError(f"{upload.name} could not be kept: {explain(error)}.") from error
 
 
 # --- looking ---------------------------------------------------------------------------

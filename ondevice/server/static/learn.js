@@ -71,13 +71,18 @@ export function create() {
 
   async function doStart() {
     await post("/api/learn", options());
-    plan.replaceChildren();
+    starting();
     await follow("learn");
+  }
+
+  function starting() {
+    plan.replaceChildren();
+    run.replaceChildren(el("p", { class: "card quiet", role: "status" }, "Starting…"));
   }
 
   async function doJudge() {
     await post("/api/evaluate", { adapter: adapter.value || null, fast: fast.checked, audits: withAudits.checked });
-    plan.replaceChildren();
+    starting();
     await follow("evaluate");
   }
 
