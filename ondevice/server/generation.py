@@ -132,16 +132,16 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     gone = asyncio.create_task(_disconnect(request.receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-            if task.cancelled():
-                raise ApiError(499, "The client has gone.", code="client_gone")
-        return task.result()
+        left = not task.done()
+    except asyncio.CancelledError:  # the server stops and waits no longer: say so at once
+        raise ApiError(503, "The server is stopping; start it again.", code="stopping") from None
     finally:
         gone.cancel()
         task.cancel()
-        await asyncio.wait({task, gone})
+    await asyncio.wait({task, gone})
+    if left and task.cancelled():
+        raise ApiError(499, "The client has gone.", code="client_gone")
+    return task.result()
 
 
 async def _awaited(work: Awaitable[T]) -> T:
