@@ -10,8 +10,6 @@ from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import ChatOptions
-from ondevice.engine.prompt import shared_prefix
-from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 
 TEXT = "The fox said to the hen that the moon is made of old cheese. " * 12
