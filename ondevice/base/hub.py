@@ -24,7 +24,7 @@ from typing import Any
 
 import ondevice
 from ondevice._files import sha256_of, write_atomic
-from ondevice.errors import DownloadError, InvalidModelError, ModelHashError
+from ondevice.errors import DownloadError, InvalidModelError, ModelHashError, explain
 
 Progress = Callable[[int, int], None]
 """Is called with the bytes that are here and those of the whole file."""
@@ -136,8 +136,8 @@ class HubClient:
                 if failures >= self.patience.attempts:
                     raise DownloadError(
                         f"The download from {_host(remote.url)} broke off {failures} times "
-                        f"({error}); {_size(part):,} of {remote.size_bytes:,} bytes are here and "
-                        "the same command goes on from there."
+                        f"({error}); {_size(part):,} of {remote.size_bytes:,} bytes are here: "
+                        "run the same command again, and it goes on from there."
                     ) from error
                 wait = max(error.wait, self.patience.pause * 2 ** (failures - 1))
                 time.sleep(min(wait, 120.0))
@@ -165,12 +165,18 @@ class HubClient:
                 part.unlink(missing_ok=True)
                 raise _BrokenOffError("it does not send parts of the file")
             start = _start_of(response, had, remote)
-            with _open_at(part, start) as file:
-                try:
-                    self._copy(response, file, start, remote, progress)
-                finally:
-                    file.flush()
-                    os.fsync(file.fileno())
+            try:
+                with _open_at(part, start) as file:
+                    try:
+                        self._copy(response, file, start, remote, progress)
+                    finally:
+                        file.flush()
+                        os.fsync(file.fileno())
+            except OSError as error:  # of the disk; `_copy` catches those of the network
+                raise DownloadError(
+                    f"{part} cannot be written: {explain(error)}. What came is kept, and the same "
+                    "command goes on from there."
+                ) from error
 
     def _copy(
         self, response: Any, file: Any, start: int, remote: RemoteFile, progress: Progress

@@ -6,16 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._output import day, json_option, print_json, print_table, shows_progress, talk
+from ondevice.cli._output import (
+    counted,
+    day,
+    json_option,
+    print_json,
+    print_table,
+    shows_progress,
+    talk,
+)
 from ondevice.cli._session import existing_paths, open_profile, profile_option, scope_option
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from ondevice.profile.importers import Preview
     from ondevice.recall.passages import IngestReport
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 @profile_option
 @scope_option
 @click.option(
@@ -57,16 +67,20 @@ def command(
     from ondevice.recall.passages import ingest
     from ondevice.settings import RecallSettings
 
-    options = ImportOptions(me, None if dates is None else dates == "dmy", answers)
+    progress = _Progress(shows_progress())
+    options = ImportOptions(
+        me, None if dates is None else dates == "dmy", answers, meter=progress.meter
+    )
     if only_preview:
-        shown = list(preview(existing_paths(paths), options))
+        with progress:
+            shown = list(preview(existing_paths(paths), options))
         if as_json:
             print_json(shown)
         else:
             _print_previews(shown)
         return
     with open_profile(profile) as store:
-        with _Progress(shows_progress()) as progress:
+        with progress:
             try:
                 report = ingest(
                     store,
@@ -92,11 +106,17 @@ def command(
 
 def _sentence(report: IngestReport) -> str:
     passages = report.passages - report.facts
-    parts = [f"Imported {passages} passages from {report.documents} files and conversations"]
+    parts = [
+        f"Imported {counted(passages, 'passage')} from "
+        f"{counted(report.documents, 'file or conversation', 'files and conversations')}"
+    ]
     if report.facts:
-        parts.append(f"{report.facts} facts wait for your approval")
+        waiting = "facts wait" if report.facts != 1 else "fact waits"
+        parts.append(f"{report.facts} {waiting} for your approval")
     if report.unchanged:
-        parts.append(f"{report.unchanged} were there already")
+        parts.append(
+            f"{report.unchanged} {'were' if report.unchanged != 1 else 'was'} there already"
+        )
     return "; ".join(parts) + "."
 
 
@@ -122,41 +142,61 @@ def _print_previews(previews: list[Preview]) -> None:
 
 
 class _Progress:
-    """A progress bar on stderr, with the time left where the total is known."""
+    """A progress bar on stderr, by the bytes read, with the time left."""
 
     def __init__(self, shown: bool) -> None:
+        from ondevice.profile.importers import Meter
+
         self._shown = shown
+        self.meter = Meter(self._read if shown else None)
+        self._stage, self._passages = "", 0
+        self._task: TaskID | None = None
 
     def __enter__(self) -> _Progress:
         if self._shown:
             from rich.console import Console
             from rich.progress import (
                 BarColumn,
-                MofNCompleteColumn,
                 Progress,
+                TaskProgressColumn,
                 TextColumn,
                 TimeElapsedColumn,
                 TimeRemainingColumn,
             )
 
             self._bar = Progress(
-                TextColumn("Importing"),
+                TextColumn("{task.description}"),
                 BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("passages"),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[stored]}"),
                 TimeElapsedColumn(),
+                TextColumn("left:"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("import", total=None)
         return self
 
-    def update(self, done: int, total: int | None) -> None:
-        """Show that `done` of `total` passages are stored."""
+    def _read(self) -> None:
+        """Show how far the reading has come; another stage has another speed."""
+        stage = "Checking" if self.meter.checking else "Reading"
+        if self._task is None or stage != self._stage:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._stage = stage
+            self._task = self._bar.add_task(stage, total=None, stored=self._stored())
+        self._bar.update(self._task, completed=self.meter.done, total=self.meter.total or None)
+
+    def update(self, done: int, _: int | None) -> None:
+        """Show that `done` passages are stored."""
         if self._shown:
-            self._bar.update(self._task, completed=done, total=total)
+            self._passages = done
+            if self._task is not None:
+                self._bar.update(self._task, stored=self._stored())
+
+    def _stored(self) -> str:
+        return f"{self._passages} passages" if self._passages else ""
 
     def __exit__(self, *_: object) -> None:
         if self._shown:

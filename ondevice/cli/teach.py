@@ -58,6 +58,12 @@ def command(
         elif done in (1, of):
             talk(f"The model's own answers to ordinary requests: {done} of {of}.", dim=True)
 
+    def wrote(done: int, of: int) -> None:
+        if as_json:
+            click.echo(json.dumps({"kind": "texts", "done": done, "of": of}))
+        elif done == of:
+            talk(f"The model's own prose, to be left as it is: {of} texts.", dim=True)
+
     with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = teach(
             model,
@@ -66,6 +72,7 @@ def command(
             home=home,
             callback=callback,
             answered=answered,
+            wrote=wrote,
             should_stop=should_stop,
             memory_budget=memory_budget,
             threads=threads,

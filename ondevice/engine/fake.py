@@ -121,7 +121,9 @@ class FakeEngine:
         kept = list(messages)
         while self.count_prompt(kept) > room:
             if dropped + 1 >= len(turns):
-                raise ContextOverflowError("System message and newest turn do not fit the context.")
+                raise ContextOverflowError(
+                    "System message and newest turn do not fit the context; shorten the message."
+                )
             dropped += 1
             kept = [*system, *(m for turn in turns[dropped:] for m in turn)]
         if callable(self._script):

@@ -191,7 +191,9 @@ class LlamaEngine:
         before = before or [vocab.bos if vocab.bos >= 0 else vocab.eos]
         lengths = [len(option) for option in options]
         if any(not 0 <= token < vocab.n_vocab for text in (before, *options) for token in text):
-            raise EngineError("A token to score is not in the model's vocabulary.")
+            raise EngineError(
+                "A token to score is not in the model's vocabulary; use the tokens of this model."
+            )
         if len(before) + max(lengths, default=0) > self._n_ctx:
             raise ContextOverflowError(
                 f"Text and context have {len(before) + max(lengths)} tokens, but the model's "

@@ -12,7 +12,7 @@ from ondevice.adapters.reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.protocol import AdapterUse, Engine
-from ondevice.errors import LearningError
+from ondevice.errors import LearningError, explain
 from ondevice.evaluation.audits import Audit, AuditSettings
 from ondevice.evaluation.evaluate import (
     Evaluation,
@@ -279,8 +279,8 @@ class Learner:
             )
         except OSError as error:
             raise LearningError(
-                f"The adapter cannot be written ({error.strerror}); free some space and run it "
-                "again: it goes on from the last checkpoint."
+                f"The adapter cannot be written: {explain(error)}. Learning goes on from the "
+                "last checkpoint."
             ) from error
         if row.state == "stale" or not self._unchanged(plan, records):
             self._profile.set_adapter_state(row.id, "stale")
@@ -298,8 +298,8 @@ class Learner:
         self._registry.shred_stale()
         self._place.clear()
         return LearningError(
-            "Something that was being learned was forgotten or changed meanwhile; nothing of the "
-            "training was kept. Run it again."
+            "Something that was being learned was forgotten or changed meanwhile, so nothing "
+            "of the training was kept; run it again."
         )
 
     def _training_notes(self, trained: Trained, plan: Plan) -> dict[str, Any]:

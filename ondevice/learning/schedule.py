@@ -259,8 +259,9 @@ def _run(command: Sequence[str]) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         told = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise LearningError(
-            f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}); "
-            "nothing was scheduled."
+            f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}), "
+            "so nothing was scheduled; start `ondevice learn --scheduled` by a scheduler of "
+            "your own."
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ondevice.engine.protocol import ChatOptions, Engine
 from ondevice.errors import TrainingError
 from ondevice.home import Home
 from ondevice.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
+from ondevice.reader.own_texts import OPENINGS, own_texts
 from ondevice.reader.requests import NEUTRAL
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import ModelSettings
@@ -44,7 +45,7 @@ def _default_recipe() -> Recipe:
         learning_rate=8e-4,
         epochs=1.0,
         tokens_per_step=512,
-        max_length=640,
+        max_length=768,
         held_out=0.03,
         evaluations=6,
         patience=0,
@@ -56,12 +57,30 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 1_500_000
+    n_tokens: int = 1_100_000
+    # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
+    # each so often.
+    n_texts: int = 256
+    text_tokens: int = 160
+    text_passes: int = 4
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
-    # The finished adapter is applied at this part of the strength it was trained at: it reads
-    # notes nearly as well, and harms text that has nothing to do with notes far less.
-    strength: float = 0.6
+    # The finished adapter is applied at this part of the strength it was trained at; below 1 it
+    # reads notes a little worse and changes other text less.
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class OwnWords:
+    """What the model itself says: answers to ordinary requests, and prose as tokens."""
+
+    answers: dict[str, Answer]
+    texts: list[list[int]] = field(default_factory=list)
+
+    def json(self, identity: str) -> bytes:
+        """Return all of it for a file; `identity` tells later whether it is the same again."""
+        answers = {request: [one.text, one.whole] for request, one in self.answers.items()}
+        return json.dumps({"identity": identity, "answers": answers, "texts": self.texts}).encode()
 
 
 def teach(
@@ -72,6 +91,7 @@ def teach(
     home: Home | None = None,
     callback: Callback | None = None,
     answered: Callable[[int, int], None] | None = None,
+    wrote: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     memory_budget: int | None = None,
     threads: int = 0,
@@ -87,6 +107,7 @@ def teach(
         home: where things live; the platform's folders if None.
         callback: told of every step.
         answered: told how many of the model's own answers there are, of how many.
+        wrote: told how many of its own texts there are, of how many.
         should_stop: asked after every step; True saves a checkpoint and returns.
         memory_budget: bytes; None for what the machine has available.
         threads: 0 for one per processor.
@@ -100,15 +121,18 @@ def teach(
         raise TrainingError(f"There is no folder {out.parent} to write the reader into; create it.")
     weights = Weights(base.header)
     kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
-    requests = NEUTRAL["train"][: settings.n_requests]
-    answers = _read_answers(kept, base, requests)
-    if answers is None:
-        answers = _ask(base, requests, home or Home.default(), threads, answered)
-        write_atomic(kept, _answers_json(answers, base, requests))
+    own = _read_own(kept, base, settings)
+    if own is None:
+        requests = NEUTRAL["train"][: settings.n_requests]
+        own = OwnWords(
+            _ask(base, requests, home or Home.default(), threads, answered),
+            own_texts(base, settings.n_texts, settings.text_tokens, threads=threads, told=wrote),
+        )
+        write_atomic(kept, own.json(_identity(base, settings)))
     _kernels.set_threads(threads)
     trainer = Trainer(
         weights,
-        documents(base, answers, settings),
+        documents(base, own, settings),
         settings.recipe,
         base_sha256=base.sha256,
         memory_budget=memory_budget,
@@ -132,15 +156,25 @@ def at_strength(content: bytes, base: BaseModel, strength: float) -> bytes:
     return write_adapter(dataclasses.replace(adapter, alpha=adapter.alpha * strength), "F16")
 
 
-def documents(
-    base: BaseModel, answers: Mapping[str, Answer], settings: TeachSettings
-) -> list[Document]:
-    """Return what a reader for `base` learns from; the same arguments give the same documents."""
+def documents(base: BaseModel, own: OwnWords, settings: TeachSettings) -> list[Document]:
+    """Return what a reader for `base` learns from, and what it is held to.
+
+    The same arguments give the same documents.
+    """
     with Tokenizer(base) as tokenizer:
-        maker = DialogueMaker(lambda t: len(tokenizer.encode(t)), answers, settings.dialogues)
+        maker = DialogueMaker(lambda t: len(tokenizer.encode(t)), own.answers, settings.dialogues)
         longest = settings.dialogues.max_tokens + _SPARE_TOKENS
         reader = DocumentReader(tokenizer, base.header, max_length=longest)
-        return [_document(d, reader) for d in maker.dialogues(settings.n_tokens)]
+        learned = [_document(d, reader) for d in maker.dialogues(settings.n_tokens)]
+    anchors = [_anchor(text) for text in own.texts if len(text) > 1]
+    return learned + anchors * settings.text_passes
+
+
+def _anchor(text: Sequence[int]) -> Document:
+    """Return one of the model's own texts, whose likelihood is to stay as it is."""
+    supervised = np.ones(len(text), np.bool_)
+    supervised[0] = False
+    return Document(np.array(text, np.int32), supervised, "the model's own text", anchor=True)
 
 
 def own_answers(
@@ -204,23 +238,20 @@ def _ask(
         return own_answers(engine, requests, told)
 
 
-def _identity(base: BaseModel, requests: Sequence[str]) -> str:
-    """Return a hash of all that the model's own answers depend on."""
-    parts = [base.sha256, str(ANSWER_TOKENS), *requests]
+def _identity(base: BaseModel, settings: TeachSettings) -> str:
+    """Return a hash of all that the model's own words depend on."""
+    numbers = (ANSWER_TOKENS, settings.n_requests, settings.n_texts, settings.text_tokens)
+    parts = [base.sha256, *map(str, numbers), *NEUTRAL["train"], *OPENINGS]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _answers_json(answers: Mapping[str, Answer], base: BaseModel, requests: Sequence[str]) -> bytes:
-    rows = {request: [answer.text, answer.whole] for request, answer in answers.items()}
-    return json.dumps({"identity": _identity(base, requests), "answers": rows}).encode()
-
-
-def _read_answers(path: Path, base: BaseModel, requests: Sequence[str]) -> dict[str, Answer] | None:
-    """Return the answers of an interrupted run, or None if there are none for this base."""
+def _read_own(path: Path, base: BaseModel, settings: TeachSettings) -> OwnWords | None:
+    """Return the words of an interrupted run, or None if there are none for this base."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["identity"] != _identity(base, requests):
+        if kept["identity"] != _identity(base, settings):
             return None
-        return {request: Answer(*row) for request, row in kept["answers"].items()}
+        answers = {request: Answer(*row) for request, row in kept["answers"].items()}
+        return OwnWords(answers, [[int(token) for token in text] for text in kept["texts"]])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -146,15 +147,27 @@ class _Target:
     document: ImportedDocument
     source_id: str | None  # None until something of it is stored
     replaces: str | None  # the source of an older version
-    stored: list[Passage]  # by an import that was cut off
+    stored: Iterator[Passage]  # by an import that was cut off, in their order
     ended: bool = False
 
     def has(self, passage: NewPassage) -> bool:
-        """Whether an import that was cut off has stored the next passage; passes over it."""
-        if self.stored and self.stored[-1].text == passage.text:
-            self.stored.pop()
+        """Whether an import that was cut off has stored `passage` as the next one; passes over it.
+
+        If it is another one, the file is another one too, and the rest of `stored` is of no use.
+        """
+        held = next(self.stored, None)
+        if held is None:
+            return False
+        if held.text == passage.text:
             return True
+        self.stored = itertools.chain([held], self.stored)
         return False
+
+    def take_rest(self) -> list[str]:
+        """Return the ids of what was stored and is not in the file any more."""
+        rest = [passage.id for passage in self.stored]
+        self.stored = iter(())
+        return rest
 
 
 class _Writer:
@@ -193,11 +206,11 @@ class _Writer:
             return False
         self._known.add(document.sha256)
         half = self._half.pop(document.key or document.name, None)
-        stored = list(self._profile.passages(half.id)) if half is not None else []
+        stored = self._profile.passages(half.id) if half is not None else iter(())
         older = self._profile.source_by_key(document.key) if document.key is not None else None
         replaces = older.id if older is not None and older.sha256 is not None else None
         source_id = half.id if half is not None else None
-        self._targets.append(_Target(document, source_id, replaces, stored[::-1]))
+        self._targets.append(_Target(document, source_id, replaces, stored))
         return True
 
     def add(self, passage: NewPassage) -> None:
@@ -205,9 +218,8 @@ class _Writer:
         target = self._targets[-1]
         if target.has(passage):
             return
-        if target.stored:  # the file is another one than that which was cut off
-            self._profile.forget([passage.id for passage in target.stored])
-            target.stored = []
+        if rest := target.take_rest():  # the file is another one than that which was cut off
+            self._profile.forget(rest)
         self._batch.append((target, passage))
         if len(self._batch) >= BATCH_PASSAGES:
             self.flush()
@@ -215,9 +227,8 @@ class _Writer:
     def end(self) -> None:
         """Note that the document begun last is complete."""
         target = self._targets[-1]
-        if target.stored:
-            self._profile.forget([passage.id for passage in target.stored])
-            target.stored = []
+        if rest := target.take_rest():
+            self._profile.forget(rest)
         target.ended = True
 
     def flush(self) -> None:

@@ -10,6 +10,7 @@ and JSON lines, each `{"messages": [{"role", "content"}, …]}` or `{"text": …
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -24,11 +25,12 @@ from numpy.typing import NDArray
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.base.messages import Message
-from ondevice.errors import ImportSourceError, TrainingError
+from ondevice.errors import ImportSourceError, TrainingError, explain
 
 if TYPE_CHECKING:
     from ondevice._kernels import I32
 
+PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
 JSON_LINES = (".jsonl", ".ndjson")
 _ROLES = ("system", "user", "assistant", "tool")
@@ -47,11 +49,16 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A sequence of tokens (T,); `supervised` (T,) marks those to predict, never the first."""
+    """A sequence of tokens (T,); `supervised` (T,) marks those to predict, never the first.
+
+    An anchor is not learned: what the model expects at its supervised tokens is to stay what it
+    was without the adapter that is trained.
+    """
 
     tokens: I32
     supervised: NDArray[np.bool_]
     name: str
+    anchor: bool = False
 
     @property
     def n_supervised(self) -> int:
@@ -78,12 +85,14 @@ class Example:
         text: all of it is learned.
         messages: or a chat, of which the assistant's answers are learned.
         last_only: of a chat, learn only the last answer; the ones before it are context.
+        anchor: learn nothing of it, but expect there what was expected without the adapter.
     """
 
     name: str
     text: str = ""
     messages: tuple[Message, ...] = ()
     last_only: bool = False
+    anchor: bool = False
 
 
 class Item(Protocol):
@@ -163,7 +172,9 @@ class DocumentReader:
                     documents.append(document)
         if not documents:
             names = ", ".join(dict.fromkeys(source.name for source in sources)) or "no file"
-            raise TrainingError(f"There is nothing to learn in the data ({names}).")
+            raise TrainingError(
+                f"There is nothing to learn in the data ({names}); add texts or chats with answers."
+            )
         return documents
 
     def from_text(self, text: str, name: str) -> Iterator[Document]:
@@ -233,9 +244,12 @@ class DocumentReader:
     def _read_source(self, source: Path | Example) -> Iterator[Document]:
         if isinstance(source, Example):
             if source.messages:
-                yield self.from_messages(source.messages, source.name, last_only=source.last_only)
+                made = [
+                    self.from_messages(source.messages, source.name, last_only=source.last_only)
+                ]
             else:
-                yield from self.from_text(source.text, source.name)
+                made = list(self.from_text(source.text, source.name))
+            yield from (dataclasses.replace(one, anchor=source.anchor) for one in made)
         elif source.suffix.lower() in JSON_LINES:
             for name, row in json_lines(source):
                 if isinstance(row, dict) and isinstance(row.get("text"), str):
@@ -259,7 +273,9 @@ def json_lines(path: Path) -> Iterator[tuple[str, object]]:
         try:
             yield name, json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ImportSourceError(f"{name}: this is not JSON.") from error
+            raise ImportSourceError(
+                f"{name}: this is not JSON; correct or delete the line."
+            ) from error
 
 
 def _text_of(path: Path) -> str:
@@ -272,7 +288,7 @@ def _text_of(path: Path) -> str:
             f"{path} is not UTF-8 text (byte {error.start}); convert it first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
 
 
 def split_held_out(
@@ -353,17 +369,20 @@ def items_sha256(items: Sequence[Item]) -> str:
         digest.update(len(document.tokens).to_bytes(8, "little"))
         digest.update(document.tokens.tobytes())
         digest.update(document.supervised.tobytes())
+        digest.update(bytes([document.anchor]))
     return digest.hexdigest()
 
 
 def _messages(row: object, name: str) -> list[Message]:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
-        raise ImportSourceError(f"{name}: there is neither a 'messages' list nor a 'text'.")
+        raise ImportSourceError(
+            f"{name}: there is neither a 'messages' list nor a 'text'; write one of them."
+        )
     checked = check_messages(messages, name)
     if all(message.role != "assistant" for message in checked):
         raise ImportSourceError(
-            f"{name}: no message is the assistant's, so nothing can be learned."
+            f"{name}: no message is the assistant's, so nothing can be learned; add an answer."
         )
     return checked
 
@@ -381,7 +400,8 @@ def check_messages(messages: Sequence[object], name: str) -> list[Message]:
         if role not in _ROLES or not isinstance(content, str):
             known = ", ".join(_ROLES)
             raise ImportSourceError(
-                f"{name}: every message needs a 'role' ({known}) and a text as 'content'."
+                f"{name}: this message is not complete; give it a 'role' ({known}) and a text "
+                "as 'content'."
             )
         checked.append(Message(role, content))
     return checked

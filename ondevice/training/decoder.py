@@ -34,6 +34,7 @@ from ondevice.errors import TrainingError
 from ondevice.training.architecture import Architecture
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
+from ondevice.training.divergence import divergences
 from ondevice.training.families import LINEAR_LAYERS
 from ondevice.training.lora import AdaptedLinear, Pair
 from ondevice.training.rope import Rope
@@ -161,8 +162,7 @@ class Decoder:
     def losses(self, pack: Pack) -> F32:
         """Return the loss in nats of each supervised token of `pack`, shape (S,)."""
         x, _, _ = self._forward(pack, keep=False)
-        _, _, losses, _ = self._head(x, pack, None)
-        return losses
+        return self._head(x, pack, None)[1]
 
     def hidden(self, pack: Pack) -> F32:
         """Return what the head is given for all tokens of `pack`, shape (T, C), for tests."""
@@ -180,11 +180,43 @@ class Decoder:
         """
         x, saved, places = self._forward(pack, keep=True)
         if callable(weight):  # the head is computed twice: its gradient depends on the losses
-            weights = weight(self._head(x, pack, None)[2])
+            weights = weight(self._head(x, pack, None)[1])
         else:
             weights = np.full(len(pack.targets), weight, np.float32)
-        h, rstd, losses, dh = self._head(x, pack, weights)
-        dh_rows = self.buffers.take("dh_rows", *h.shape)
+        rstd, losses, dh = self._head(x, pack, weights)
+        self._backward(x, saved, places, pack, rstd, dh)
+        return losses
+
+    def divergences(self, pack: Pack, reference: F32) -> F32:
+        """Return the divergence in nats from a reference at each supervised token, shape (S,).
+
+        Args:
+            pack: what is computed.
+            reference: what the reference gives the head for those tokens, shape (S, C).
+        """
+        x, _, _ = self._forward(pack, keep=False)
+        h, _ = self._head_input(x, pack)
+        return divergences(h, reference, self.head, precision=self.precision)
+
+    def divergences_and_gradients(self, pack: Pack, reference: F32, weight: float) -> F32:
+        """Return the divergences (S,), and add `weight` times their sum's gradient to the pairs."""
+        x, saved, places = self._forward(pack, keep=True)
+        h, rstd = self._head_input(x, pack)
+        dh = self.buffers.take("dh", *h.shape)
+        found = divergences(h, reference, self.head, dh, weight, precision=self.precision)
+        if self.architecture.logit_scale != 1.0:
+            dh *= np.float32(1.0 / self.architecture.logit_scale)
+        self._backward(x, saved, places, pack, rstd, dh)
+        return found
+
+    def _backward(
+        self, x: F32, saved: Mapping[int, Saved], places: Places, pack: Pack, rstd: F32, dh: F32
+    ) -> None:
+        """Add to the trained pairs what follows from dh (S, C), the gradient of the normed states.
+
+        x (T, C) is the last block's output, rstd (S,) belongs to the norm behind it.
+        """
+        dh_rows = self.buffers.take("dh_rows", *dh.shape)
         _kernels.rms_norm_backward(
             dh, np.ascontiguousarray(x[pack.rows]), self.output_norm, rstd, dh_rows
         )
@@ -197,7 +229,6 @@ class Decoder:
                 self._attention_forward(block, state, places)
                 self._feed_forward(block, state, None)
             self._block_backward(block, state, places, dx, index > self.lowest)
-        return losses
 
     def _check_names(self, stack: Sequence[Mapping[str, Pair]]) -> None:
         """Refuse pairs beside tensors that are computed without: none is ever ignored.
@@ -210,7 +241,10 @@ class Decoder:
         known = {f"blk.{index}.{tensor}.weight" for index in layers for tensor in tensors}
         for name in (name for pairs in stack for name in pairs):
             if name not in known:
-                raise TrainingError(f"Training does not support an adapter of '{name}'.")
+                raise TrainingError(
+                    f"Training does not support an adapter of '{name}'; choose one of the "
+                    "layers of the blocks."
+                )
 
     def _block(self, index: int, stack: Sequence[Mapping[str, Pair]]) -> Block:
         a, weights = self.architecture, self.weights
@@ -437,22 +471,26 @@ class Decoder:
             h *= np.float32(1.0 / self.architecture.logit_scale)
         return rstd
 
-    def _head(self, x: F32, pack: Pack, weights: F32 | None) -> tuple[F32, F32, F32, F32]:
-        """Return normed states (S, C), rstd (S,), losses (S,) and, with weights, d states."""
+    def _head_input(self, x: F32, pack: Pack) -> tuple[F32, F32]:
+        """Return the normed states of the supervised tokens (S, C), and rstd (S,)."""
         rows = np.ascontiguousarray(x[pack.rows])
         h = self.buffers.take("h", *rows.shape)
-        losses = np.empty(len(rows), np.float32)
-        rstd = self._output_norm(rows, h)
+        return h, self._output_norm(rows, h)
+
+    def _head(self, x: F32, pack: Pack, weights: F32 | None) -> tuple[F32, F32, F32]:
+        """Return rstd (S,), losses (S,) and, with weights, the normed states' gradient (S, C)."""
+        h, rstd = self._head_input(x, pack)
+        losses = np.empty(len(h), np.float32)
         if weights is None:
             _kernels.cross_entropy(h, self.head, pack.targets, losses, precision=self.precision)
-            return h, rstd, losses, h
-        dh = self.buffers.take("dh", *rows.shape)
+            return rstd, losses, h
+        dh = self.buffers.take("dh", *h.shape)
         _kernels.cross_entropy(
             h, self.head, pack.targets, losses, dh, weights, precision=self.precision
         )
         if self.architecture.logit_scale != 1.0:
             dh *= np.float32(1.0 / self.architecture.logit_scale)
-        return h, rstd, losses, dh
+        return rstd, losses, dh
 
 
 def _flat(heads: F32) -> F32:

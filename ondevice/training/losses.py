@@ -1,4 +1,8 @@
-"""What a step minimises: the mean loss of all its supervised tokens.
+"""What a step minimises: the mean loss of its supervised tokens, and how far its anchors drift.
+
+Anchors are documents at which the model is to expect what it expected before: of
+their supervised tokens, the divergence from the model without the trained adapter
+is minimised, times the recipe's `anchor_weight`.
 
 A step may be larger than what is computed at once. Its packs are then computed
 one after the other and their gradients added, each token with the same weight,
@@ -7,19 +11,17 @@ so that the sum is the gradient of the mean over the whole step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.training.data import Document, Pack, group, pack
+from ondevice.training.data import PACK_TOKENS, Document, Pack, group, pack
 from ondevice.training.decoder import Decoder
 
 if TYPE_CHECKING:
     from ondevice._kernels import F32
-
-PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,45 @@ class Measured:
 
 
 class LikelihoodObjective:
-    """What a step of plain training minimises: the mean loss of its supervised tokens."""
+    """What a step of plain training minimises: mean loss of what is learned, drift of anchors."""
+
+    def __init__(self, anchor_weight: float, reference: Callable[[], Decoder]) -> None:
+        """Hold anchors to the decoder that `reference` makes, when there are any."""
+        self._anchor_weight = anchor_weight
+        self._make_reference = reference
+        self._reference: Decoder | None = None
 
     def gradient(self, decoder: Decoder, documents: Sequence[Document]) -> Measured:
         """Add the gradient to the trained pairs; return the loss."""
-        return Measured(step_gradient(decoder, packs_of(documents)))
+        learned, anchors = _parted(documents)
+        loss = step_gradient(decoder, packs_of(learned)) if learned else 0.0
+        if anchors:
+            packs = packs_of(anchors)
+            weight = self._anchor_weight / sum(len(one.targets) for one in packs)
+            for one in packs:
+                drift = decoder.divergences_and_gradients(one, self._hidden(one), weight)
+                loss += weight * float(drift.sum(dtype=np.float64))
+        return Measured(loss)
 
     def measure(self, decoder: Decoder, documents: Sequence[Document]) -> Measured:
         """Return the loss of `documents`."""
-        return Measured(mean_loss(decoder, documents))
+        learned, anchors = _parted(documents)
+        loss = mean_loss(decoder, learned) if learned else 0.0
+        if anchors:
+            drifts = [decoder.divergences(one, self._hidden(one)) for one in packs_of(anchors)]
+            loss += self._anchor_weight * float(np.concatenate(drifts).mean(dtype=np.float64))
+        return Measured(loss)
+
+    def _hidden(self, one: Pack) -> F32:
+        """Return what the reference gives the head for the supervised tokens, shape (S, C)."""
+        if self._reference is None:
+            self._reference = self._make_reference()
+        return np.ascontiguousarray(self._reference.hidden(one)[one.rows])
+
+
+def _parted(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """Return what is learned, and the anchors."""
+    return [d for d in documents if not d.anchor], [d for d in documents if d.anchor]
 
 
 def packs_of(documents: Sequence[Document]) -> list[Pack]:

@@ -1,17 +1,22 @@
 """How much memory a training needs, and what to compute twice when it must be less.
 
-The trade is between keeping a block's activations and computing them again. The
-adapter's bytes do not depend on it.
+The first trade is between keeping a block's activations and computing them again, which the
+adapter's bytes do not depend on. If that is not enough, what the recipe leaves open, the tokens
+of a step and the rank, becomes smaller.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from ondevice.errors import TrainingError
 from ondevice.system_memory import available_memory
 from ondevice.training.architecture import Architecture
+from ondevice.training.data import PACK_TOKENS
+from ondevice.training.recipe import Recipe
 
+_RANKS, _STEPS = (8, 4), (256, 128)  # that are tried where the usual ones need too much
 FIXED_BYTES = 160 << 20  # interpreter, libraries, vocabulary, the kernels' panels
 
 
@@ -26,6 +31,59 @@ class MemoryPlan:
 
     recompute: int
     bytes: int
+
+
+def settle(
+    recipe: Recipe,
+    architecture: Architecture,
+    *,
+    n_tokens: int,
+    longest: int,
+    weight_bytes: int,
+    budget: int | None,
+) -> tuple[Recipe, MemoryPlan]:
+    """Return the recipe with everything settled that it leaves open, and the plan for it.
+
+    Args:
+        recipe: what the user wants.
+        architecture: of the base model.
+        n_tokens: in one pass over the training data.
+        longest: of the documents, in tokens.
+        weight_bytes: see `plan_memory`.
+        budget: see `plan_memory`.
+
+    Raises:
+        TrainingError: the smallest possible training needs more memory.
+    """
+    usual = recipe.settled(n_tokens)
+    ranks = [r for r in _RANKS if r < usual.rank] if recipe.rank == 0 else []
+    steps = [t for t in _STEPS if t < usual.tokens_per_step] if recipe.tokens_per_step == 0 else []
+    refused: TrainingError | None = None
+    for rank in (usual.rank, *ranks):
+        for per_step in (usual.tokens_per_step, *steps):
+            one = dataclasses.replace(recipe, rank=rank, tokens_per_step=per_step)
+            one = one.settled(n_tokens)
+            try:
+                return one, plan_memory(
+                    architecture,
+                    weight_bytes=weight_bytes,
+                    n_parameters=n_parameters(architecture, one),
+                    rank=rank,
+                    pack_tokens=max(longest, min(PACK_TOKENS, per_step)),
+                    lowest=one.first_layer,
+                    budget=budget,
+                )
+            except TrainingError as error:
+                refused = error
+    assert refused is not None
+    raise refused
+
+
+def n_parameters(architecture: Architecture, recipe: Recipe) -> int:
+    """Return how many numbers the adapter of a settled recipe has."""
+    shapes = map(architecture.linear_shape, architecture.linear_tensors(recipe.layers()))
+    blocks = max(0, architecture.n_layers - recipe.first_layer)
+    return blocks * recipe.rank * sum(n_in + n_out for n_in, n_out in shapes)
 
 
 def plan_memory(
@@ -72,8 +130,12 @@ def plan_memory(
         plan = MemoryPlan(recompute, fixed + pack_tokens * per_token)
         if available is None or plan.bytes <= available:
             return plan
+    allowed = available or 0
+    fits = (allowed - fixed) // per_token // 16 * 16
+    advice = "use a smaller model, a lower --rank, or fewer --modules"
+    if fits >= 64:
+        advice = f"use a --max-length of {fits}, which fits at rank {rank}, or a smaller model"
     raise TrainingError(
         f"This training needs about {plan.bytes >> 20} MB of memory even at its smallest, but "
-        f"{(available or 0) >> 20} MB are allowed; use a smaller model, a shorter --max-length "
-        "or a lower --rank."
+        f"{allowed >> 20} MB are allowed; {advice}."
     )

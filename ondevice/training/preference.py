@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice.training.data import Pack, group, pack
+from ondevice.training.data import PACK_TOKENS, Pack, group, pack
 from ondevice.training.decoder import Decoder
-from ondevice.training.losses import PACK_TOKENS, Measured
+from ondevice.training.losses import Measured
 from ondevice.training.preference_data import PreferencePair
 from ondevice.training.recipe import Recipe
 

@@ -44,7 +44,12 @@ class Recipe:
     length_normalised: bool = _option(
         False, "DPO: compare mean log-probabilities per token; use a beta of 2 to 5."
     )
-    rank: int = _option(0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens.")
+    anchor_weight: float = _option(
+        1.0, "How much the drift at anchors counts beside the loss of what is learned."
+    )
+    rank: int = _option(
+        0, "Rank of the adapter; 0: 16, or 8 below 10,000 training tokens, or less to save memory."
+    )
     alpha: float = _option(32.0, "The adapter's contribution is scaled by alpha / rank.")
     rslora: bool = _option(False, "Scale by alpha / sqrt(rank) instead.")
     modules: str = _option(
@@ -66,7 +71,9 @@ class Recipe:
     clip: float = _option(1.0, "Largest norm of the gradient; longer ones are shortened.")
     epochs: float = _option(3.0, "Passes over the data.")
     max_steps: int = _option(0, "Stop after this many steps; 0: as many as the epochs need.")
-    tokens_per_step: int = _option(0, "Tokens of an update; 0: 512, or 256 below 20,000 tokens.")
+    tokens_per_step: int = _option(
+        0, "Tokens of an update; 0: 512, or 256 below 20,000 tokens, or less to save memory."
+    )
     max_length: int = _option(
         512, "Longest document in tokens; longer texts are cut, longer chats are refused."
     )
@@ -88,7 +95,8 @@ class Recipe:
         for name in ("alpha", "beta", "lora_plus", "epsilon", "clip", "epochs"):
             self._require(name, getattr(self, name) > 0, "must be above 0")
         for name in (
-            "rank", "first_layer", "learning_rate", "weight_decay", "max_steps", "patience", "seed",
+            "anchor_weight", "rank", "first_layer", "learning_rate", "weight_decay", "max_steps",
+            "patience", "seed",
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "must not be negative")
         for name in ("beta1", "beta2", "held_out", "warmup"):
@@ -107,7 +115,7 @@ class Recipe:
         value = getattr(self, name)
         if not good or (isinstance(value, float) and not math.isfinite(value)):
             option = name.replace("_", "-")
-            raise TrainingError(f"The recipe's {option} is {value}, but it {rule}.")
+            raise TrainingError(f"The recipe's {option} is {value}, but it {rule}; choose another.")
 
     def layers(self) -> tuple[str, ...]:
         """Return the adapted linear layers in the order of the computation.
@@ -120,7 +128,7 @@ class Recipe:
             name = part.strip().removesuffix(".weight")
             if name not in _MODULE_GROUPS and name not in LINEAR_LAYERS:
                 known = ", ".join([*_MODULE_GROUPS, *LINEAR_LAYERS])
-                raise TrainingError(f"The recipe's modules name '{name}'; known are {known}.")
+                raise TrainingError(f"The recipe's modules name '{name}'; choose some of {known}.")
             names.update(_MODULE_GROUPS.get(name, (name,)))
         return tuple(layer for layer in LINEAR_LAYERS if layer in names)
 

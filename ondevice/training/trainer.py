@@ -23,7 +23,7 @@ from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, w
 from ondevice.adapters.reader import reader_sha256_among
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
-from ondevice.errors import TrainingError
+from ondevice.errors import TrainingError, explain
 from ondevice.settings import ModelSettings
 from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
@@ -38,8 +38,8 @@ from ondevice.training.data import (
 )
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
-from ondevice.training.losses import PACK_TOKENS, LikelihoodObjective
-from ondevice.training.memory import MemoryPlan, plan_memory
+from ondevice.training.losses import LikelihoodObjective
+from ondevice.training.memory import MemoryPlan, settle
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
@@ -185,14 +185,18 @@ def train(
         checkpoint_path=checkpoint_path,
         n_ctx=n_ctx,
     )
+    if out is not None:
+        checkpoint.check_room(out.parent, trainer.parameters.size)
     result = trainer.run(callback, should_stop)
     if result.content is not None:
         try:
             if out is not None:
                 write_atomic(out, result.content)
         except OSError as error:
+            kept = checkpoint_path is not None and checkpoint_path.exists()
             raise TrainingError(
-                f"The adapter {out} cannot be written ({error.strerror}); the checkpoint is kept."
+                f"The adapter {out} cannot be written: {explain(error)}."
+                + " The last checkpoint is kept." * kept
             ) from error
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
@@ -256,10 +260,15 @@ def read_items(
         )
         if recipe.method == "sft":
             if len(examples) != len(data):
-                raise TrainingError("Preferences are learned with the method dpo, not sft.")
+                raise TrainingError(
+                    "Preferences are learned with the method dpo, not sft; add --method dpo."
+                )
             return reader.read(examples)
         if len(preferences) != len(data):
-            raise TrainingError(f"The method {recipe.method} learns preferences, not examples.")
+            raise TrainingError(
+                f"The method {recipe.method} learns preferences, not examples; give JSON "
+                "lines with 'prompt', 'chosen' and 'rejected', or choose sft."
+            )
         return read_preferences(reader, preferences)
 
 
@@ -311,7 +320,15 @@ class Trainer:
         items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
         self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
         self._n_tokens = sum(item.length for item in self._training)
-        self.recipe = recipe = recipe.settled(self._n_tokens)
+        self.recipe, self.memory = settle(
+            recipe,
+            weights.architecture,
+            n_tokens=self._n_tokens,
+            longest=max(item.length for item in items),
+            weight_bytes=weights.resident_bytes,
+            budget=memory_budget,
+        )
+        recipe = self.recipe
         self.weights = weights
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
         if start is not None:
@@ -325,26 +342,18 @@ class Trainer:
         self._steps = plan_steps(
             self._training, recipe.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
         )
-        longest = max(item.length for item in items)
-        self.memory = plan_memory(
-            weights.architecture,
-            weight_bytes=weights.resident_bytes,
-            n_parameters=self.parameters.size,
-            rank=recipe.rank,
-            pack_tokens=max(longest, min(PACK_TOKENS, recipe.tokens_per_step)),
-            lowest=recipe.first_layer,
-            budget=memory_budget,
-        )
         self.decoder = Decoder(
             weights,
             [*stack, self.parameters.pairs],
             precision=precision,
             recompute=self.memory.recompute,
         )
-        self.objective: LikelihoodObjective | PreferenceObjective = LikelihoodObjective()
+        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        self.objective: LikelihoodObjective | PreferenceObjective
         if recipe.method == "dpo":
             self.objective = PreferenceObjective(self._training, self._held_out, recipe)
-        self._reference = lambda: Decoder(weights, stack, precision=precision)
+        else:
+            self.objective = LikelihoodObjective(recipe.anchor_weight, self._reference)
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path

@@ -298,6 +298,34 @@ def test_too_little_memory_is_said_before_any_work(header: GgufHeader) -> None:
     assert least.run().content == trainer(header).run().content
 
 
+def test_what_the_recipe_leaves_open_shrinks_with_the_memory(header: GgufHeader) -> None:
+    """Tokens of a step first, then the rank; what the user chose stays, and the error says so."""
+    usual = trainer(header, Recipe())
+    assert (usual.recipe.rank, usual.recipe.tokens_per_step) == (8, 256)  # little data
+    smallest = trainer(header, Recipe(rank=4, tokens_per_step=128), memory_budget=None)
+    least = plan_of(header, smallest.recipe)
+    tight = trainer(header, Recipe(), memory_budget=least)
+    assert (tight.recipe.rank, tight.recipe.tokens_per_step) == (4, 128)
+    assert tight.memory.bytes <= least
+    with pytest.raises(TrainingError, match="MB are allowed"):
+        trainer(header, Recipe(rank=8), memory_budget=least - (1 << 16))
+    with pytest.raises(TrainingError, match=r"a --max-length of \d+, which fits at rank 4"):
+        trainer(header, Recipe(rank=4), documents=patterns(1, 2000), memory_budget=least)
+
+
+def plan_of(header: GgufHeader, recipe: Recipe) -> int:
+    """Return the least memory in which `recipe` is possible."""
+    low, high = 0, trainer(header, recipe).memory.bytes
+    while high - low > 1024:
+        middle = (low + high) // 2
+        try:
+            trainer(header, recipe, memory_budget=middle)
+            high = middle
+        except TrainingError:
+            low = middle
+    return high
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

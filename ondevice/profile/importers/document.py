@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
+from ondevice.profile.importers.meter import Meter
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -19,6 +20,7 @@ MAX_BURST = 2000  # characters
 HEAD_BYTES = 64 * 1024  # read to recognise a format
 
 OWN: Final = "user"  # the role of the person's own words
+DATES_UNCLEAR: Final = "nothing yet, but say --dates dmy or --dates mdy to import it"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class ImportOptions:
         answers: take the answers of assistants too, as context.
         must_know_me: refuse chats in which it is not known who the person is.
         left_out: reason -> number of messages.
+        senders: addresses of mails that may be the person's -> number of mails.
+        meter: how far the reading has come.
     """
 
     me: tuple[str, ...] = ()
@@ -81,6 +85,8 @@ class ImportOptions:
     answers: bool = False
     must_know_me: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
+    senders: Counter[str] = field(default_factory=Counter)
+    meter: Meter = field(default_factory=Meter)
 
     def is_me(self, *names: str | None) -> bool:
         """Whether one of `names` is the person's, whatever the case."""
@@ -93,16 +99,20 @@ class ImportFile:
     """A file to import: on disk, or inside an archive that is never unpacked to disk.
 
     Attributes:
-        path: where it is; of an archive, the archive's path.
+        path: where it is, or how it is called; of an archive, the archive's path.
         name: how it is called in listings, such as "garden/roses.md".
         opener: opens it for reading bytes.
         identity: the same for every version of the file.
+        size: bytes, unpacked.
+        meter: told what is read of the file.
     """
 
     path: Path
     name: str
     opener: Callable[[], BinaryIO]
     identity: str
+    size: int = 0
+    meter: Meter | None = None
 
     def __str__(self) -> str:
         """Return how error messages call it."""
@@ -120,16 +130,17 @@ class ImportFile:
         """The suffix in lower case, with its dot."""
         return Path(self.name).suffix.lower()
 
-    def open(self) -> BinaryIO:
-        """Open the file.
+    def open(self, *, check: bool = False) -> BinaryIO:
+        """Open the file; `check` says that this is not the reading that imports it.
 
         Raises:
             ImportSourceError: it cannot be read.
         """
         try:
-            return self.opener()
+            file = self.opener()
         except OSError as error:
-            raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+            raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
+        return file if self.meter is None else self.meter.watch(file, self.size, check=check)
 
     def head(self) -> bytes:
         """Return the first bytes.
@@ -137,7 +148,7 @@ class ImportFile:
         Raises:
             ImportSourceError: it cannot be read.
         """
-        with self.open() as file:
+        with replace(self, meter=None).open() as file:
             return file.read(HEAD_BYTES)
 
     def sha256(self) -> str:
@@ -148,15 +159,15 @@ class ImportFile:
         """
         digest = hashlib.sha256()
         empty = True
-        with self.open() as file:
+        with self.open(check=True) as file:
             try:
                 while block := file.read(1 << 20):
                     digest.update(block)
                     empty = False
             except OSError as error:
-                raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+                raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
         if empty:
-            raise ImportSourceError(f"{self} is empty.")
+            raise ImportSourceError(f"{self} is empty; choose another file.")
         return digest.hexdigest()
 
 
@@ -181,7 +192,12 @@ class Importer:
 
 def on_disk(path: Path, name: str | None = None) -> ImportFile:
     """Return the file at `path`."""
-    return ImportFile(path, name or path.name, lambda: path.open("rb"), f"file:{path.resolve()}")
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # opening it will say why
+    identity = f"file:{path.resolve()}"
+    return ImportFile(path, name or path.name, lambda: path.open("rb"), identity, size)
 
 
 def hash_of_text(*parts: object) -> str:
@@ -221,27 +237,37 @@ def join_bursts(messages: Iterable[ImportedChunk]) -> Iterator[ImportedChunk]:
 
 
 def _joined(messages: list[ImportedChunk]) -> ImportedChunk:
+    if len(messages) == 1:
+        return messages[0]
     return replace(messages[0], text="\n".join(message.text for message in messages))
 
 
-def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
+def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text, without its end, of each line.
+
+    Args:
+        source: the file.
+        check: whether this is not the reading that imports it.
 
     Raises:
         ImportSourceError: the file cannot be read or is not UTF-8 text.
     """
     number = 0
     try:
-        with source.open() as file:
+        with source.open(check=check) as file:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if len(raw) > MAX_LINE_BYTES:
-                    raise ImportSourceError(f"{source}, line {number}: the line is too long.")
+                    raise ImportSourceError(
+                        f"{source}, line {number}: the line is longer than "
+                        f"{MAX_LINE_BYTES >> 20} MB; check that this is text, and break it up."
+                    )
                 if b"\0" in raw:
                     raise ImportSourceError(
-                        f"{source}, line {number}: this is not text but a binary file."
+                        f"{source}, line {number}: this is not text but a binary file; choose "
+                        "another file."
                     )
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -249,4 +275,4 @@ def lines_of(source: ImportFile) -> Iterator[tuple[int, str]]:
             f"{source}, line {number}: this is not UTF-8 text; convert the file first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error

@@ -7,12 +7,12 @@ quotes, the line that introduces them, signatures and attachments are left out.
 from __future__ import annotations
 
 import email
-import email.policy
+import email.errors
+import email.header
 import email.utils
 import re
-from collections.abc import Iterator
-from email.message import EmailMessage
-from html.parser import HTMLParser
+from collections.abc import Iterator, Mapping
+from email.message import Message
 from pathlib import Path
 
 from ondevice.errors import ImportSourceError
@@ -26,10 +26,17 @@ from ondevice.profile.importers.document import (
     hash_of_text,
     on_disk,
 )
+from ondevice.profile.importers.html import text_of_html
+from ondevice.profile.importers.meter import Meter
 
-MAX_MAIL_BYTES = 64 * 1024 * 1024
+MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
-_START = re.compile(rb"From \S.*\d{2}:\d{2}.*\d{4}|From \S+@\S+|From - ")
+MAX_HEADER = 2000  # characters of one that is looked at
+MAX_PARTS = 200  # of one mail: the parser's work grows with how deep they are nested
+_START = re.compile(rb"From \S.{0,200}\d{2}:\d{2}.{0,20}\d{4}|From \S{1,100}@\S|From - ")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEADER = re.compile(rb"(?im)^(from|message-id|date|x-gmail-labels)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)")
+_ESCAPED = re.compile(rb">+From ")
 _SENT = re.compile(r"(?i)\b(sent|gesendet|enviad[oa]s?|envoyés?|inviat[ao]|verzonden|outbox)\b")
 _SIGNATURE = re.compile(r"--\s*$")
 _SENT_FROM = re.compile(
@@ -71,22 +78,33 @@ def maildir(path: Path, name: str, options: ImportOptions) -> Iterator[ImportedD
     Raises:
         ImportSourceError: it cannot be read, or does not tell which address is the person's.
     """
-    files = sorted(
-        (file for part in ("cur", "new") for file in (path / part).iterdir() if file.is_file()),
-        key=lambda file: file.name.split(":")[0],
-    )
+    files = _files_of_maildir(path)
     yield ImportedDocument(
         name=f"Mail: {name}",
         sha256=hash_of_text(*((file.name.split(":")[0], file.stat().st_size) for file in files)),
-        chunks=_own(_mails_of(files), str(path), name, options),
+        chunks=_own(_mails_of(files, options.meter), str(path), name, options),
         key=f"maildir:{path.resolve()}",
     )
 
 
-def _mails_of(files: list[Path]) -> Iterator[bytes]:
-    for file in files:
-        with on_disk(file).open() as opened:
+def size_of_maildir(path: Path) -> int:
+    """Return the bytes of all mails in a Maildir."""
+    return sum(file.stat().st_size for file in _files_of_maildir(path))
+
+
+def _files_of_maildir(path: Path) -> list[Path]:
+    """Return the mails in the order of their names, which begin with the time of arrival."""
+    return sorted(
+        (file for part in ("cur", "new") for file in (path / part).iterdir() if file.is_file()),
+        key=lambda file: file.name.split(":")[0],
+    )
+
+
+def _mails_of(files: list[Path], meter: Meter) -> Iterator[bytes]:
+    for file in map(on_disk, files):
+        with file.open() as opened:
             yield opened.read(MAX_MAIL_BYTES)
+        meter.passed(file.size)
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
@@ -109,14 +127,14 @@ def _mails_in(file: ImportFile) -> Iterator[bytes]:
     size, empty = 0, True
     with file.open() as opened:
         while line := opened.readline(MAX_LINE):
-            if empty and _START.match(line):
+            if empty and line.startswith(b"From ") and _START.match(line):
                 if mail:
                     yield b"".join(mail)
                 mail, size = [], 0
             else:
                 size += len(line)
                 if size <= MAX_MAIL_BYTES:  # the rest is an attachment anyway
-                    mail.append(re.sub(rb"^>(>*From )", rb"\1", line))
+                    mail.append(line[1:] if _ESCAPED.match(line) else line)
             empty = not line.strip()
     if mail:
         yield b"".join(mail)
@@ -126,38 +144,52 @@ def _own(
     mails: Iterator[bytes], place: str, name: str, options: ImportOptions
 ) -> Iterator[ImportedChunk]:
     sent_folder = bool(_SENT.search(name))
-    seen: set[str] = set()
+    seen: set[int] = set()  # hashes: of a large mailbox the identities would need much memory
     for raw in mails:
-        mail = email.message_from_bytes(raw, policy=email.policy.default)
-        assert isinstance(mail, EmailMessage)
-        _, address = email.utils.parseaddr(_header(mail, "From"))
-        told = options.me or sent_folder or _header(mail, "X-Gmail-Labels")
-        if not told and options.must_know_me:
+        headers = _headers(raw)
+        labels = headers.get("x-gmail-labels", "")
+        if not (options.me or sent_folder or labels) and options.must_know_me:
             raise ImportSourceError(
-                f"{place} does not tell which mails are yours: say it with --as ADDRESS."
+                f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
-        mine = (
-            options.is_me(address)
-            if options.me
-            else sent_folder or bool(_SENT.search(_header(mail, "X-Gmail-Labels")))
-        )
-        identity = _header(mail, "Message-ID")
-        if not mine:
+        if options.me:
+            mine = options.is_me(email.utils.parseaddr(headers.get("from", ""))[1])
+        else:
+            mine = sent_folder or bool(_SENT.search(labels))
+        if not mine:  # parsed no further
             options.left_out["mails of others"] += 1
-        elif identity and identity in seen:
+            sender = email.utils.parseaddr(headers.get("from", ""))[1]
+            options.senders[sender] += 1
+            continue
+        identity = hash(headers.get("message-id") or raw)
+        if identity in seen:
             options.left_out["mails that are there twice"] += 1
-        elif not (text := own_words(_body(mail))):
+            continue
+        seen.add(identity)
+        if raw.count(b"boundary") > MAX_PARTS:
+            options.left_out["mails of too many parts"] += 1
+        elif not (text := own_words(_body(email.message_from_bytes(raw)))):
             options.left_out["mails without own text"] += 1
         else:
-            yield ImportedChunk(text, OWN, _time(_header(mail, "Date")))
-        seen.add(identity)
+            yield ImportedChunk(text, OWN, _time(headers.get("date", "")))
 
 
-def _header(mail: EmailMessage, name: str) -> str:
+def _headers(raw: bytes) -> Mapping[str, str]:
+    """Return the headers that say whose mail it is, by name in lower case."""
+    end = _HEAD_END.search(raw)
+    found: dict[str, str] = {}
+    for name, value in _HEADER.findall(raw[: end.start() if end else len(raw)]):
+        text = " ".join(value[:MAX_HEADER].decode("utf-8", "replace").split())
+        found.setdefault(name.decode().lower(), _readable(text) if "=?" in text else text)
+    return found
+
+
+def _readable(header: str) -> str:
+    """Return a header whose words are encoded (RFC 2047) as a reader sees it."""
     try:
-        return str(mail.get(name, "")).strip()
-    except (ValueError, IndexError, AttributeError, TypeError, KeyError):
-        return ""  # malformed headers make the parser stumble
+        return str(email.header.make_header(email.header.decode_header(header)))
+    except (ValueError, LookupError, email.errors.HeaderParseError):
+        return header
 
 
 def _time(date: str) -> float | None:
@@ -167,7 +199,7 @@ def _time(date: str) -> float | None:
         return None
 
 
-def _body(mail: EmailMessage) -> str:
+def _body(mail: Message) -> str:
     """Return the text of a mail: its plain part, or else its HTML without tags."""
     plain: list[str] = []
     html: list[str] = []
@@ -177,10 +209,12 @@ def _body(mail: EmailMessage) -> str:
         kind = part.get_content_type()
         if kind in ("text/plain", "text/html"):
             (plain if kind == "text/plain" else html).append(_decoded(part))
-    return "\n\n".join(plain) if any(text.strip() for text in plain) else _plain("\n".join(html))
+    if any(text.strip() for text in plain):
+        return "\n\n".join(plain)
+    return text_of_html("\n".join(html))
 
 
-def _decoded(part: EmailMessage) -> str:
+def _decoded(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
@@ -218,38 +252,6 @@ def own_words(text: str) -> str:
         if kept and _INTRODUCTION.fullmatch(" ".join(kept[-length:])):
             del kept[-length:]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
-
-
-class _Text(HTMLParser):
-    """Collects the text of HTML, without quotes."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._skipped: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("style", "script", "head", "blockquote"):
-            self._skipped.append(tag)
-        elif tag in ("br", "p", "div", "li", "tr"):
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._skipped and tag == self._skipped[-1]:
-            self._skipped.pop()
-        elif tag in ("p", "div"):
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._skipped:
-            self.parts.append(re.sub(r"\s+", " ", data))
-
-
-def _plain(html: str) -> str:
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    return "".join(parser.parts)
 
 
 IMPORTER = Importer("mail", "mailbox", _recognises, documents, is_export=True)

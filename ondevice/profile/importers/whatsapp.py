@@ -17,6 +17,7 @@ from datetime import datetime
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.document import (
+    DATES_UNCLEAR,
     OWN,
     ImportedChunk,
     ImportedDocument,
@@ -31,6 +32,9 @@ from ondevice.profile.importers.document import (
 _MARKS = "\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # of writing direction
 _MORNING = ["am", "a.m.", "vorm.", "上午", "午前", "오전", "ص", "ق.م", "πμ", "de.", "öö"]
 _EVENING = ["pm", "p.m.", "nachm.", "下午", "午後", "오후", "م", "ب.ظ", "μμ", "du.", "ös"]
+_MARK_CHARACTERS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+_BEGINNINGS = frozenset("[" + _MARK_CHARACTERS)
+_EVENING_WORDS = frozenset(word.rstrip(".") for word in _EVENING)
 _HALF = "|".join(
     re.escape(word).replace(r"\.", r"\.[ \u00a0\u202f]?") + r"\.?"
     for word in sorted([*_MORNING, *_EVENING], key=len, reverse=True)
@@ -59,10 +63,13 @@ _PLACEHOLDER = re.compile(
     r"|je hebt dit bericht verwijderd)\.?",
     re.IGNORECASE,
 )
-_EDITED = re.compile(rf"[{_MARKS}\s]*<[^<>\n]{{6,50}}>$")
+_EDITED = re.compile(r"<[^<>\n]{6,50}>")
+_ANY_MARK = re.compile(rf"[{_MARKS}]")
 _COPY = re.compile(r" \(\d+\)$")  # "_chat (1).txt": downloaded twice
 _QUOTES = re.compile(r"[\"“”„«»]")
 MAX_NAME = 80
+MAX_MESSAGE = 1 << 20  # characters
+MAX_PLACEHOLDER = 300
 
 
 @dataclass
@@ -100,16 +107,16 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
     if day_first is None and not outline.year_first:
         if options.must_know_me:
             raise ImportSourceError(
-                f"{file}: whether its dates are day/month or month/day cannot be decided; say it "
-                "with --dates dmy or --dates mdy."
+                f"{file}: whether its dates are day/month or month/day cannot be decided; say "
+                "it with --dates dmy or --dates mdy."
             )
-        options.left_out["nothing yet, but say --dates dmy or --dates mdy to import it"] += 1
+        options.left_out[DATES_UNCLEAR] += 1
         day_first = True
     name = _name(file)
     others = _others(outline.speakers, name, options)
     if others is None and options.must_know_me:
         raise ImportSourceError(
-            f"{file} does not tell who you are: say it with --as NAME (one of the names that "
+            f"{file} does not tell who you are; say it with --as NAME (one of the names that "
             "`ondevice import --preview` lists)."
         )
     messages = _messages(file, outline.year_first, bool(day_first), options)
@@ -153,21 +160,22 @@ def _others(speakers: Counter[str], name: str, options: ImportOptions) -> set[st
 def _outline(file: ImportFile) -> _Outline:
     """Walk over the whole file: decide the order of the dates and count who writes."""
     found = _Outline()
-    firsts_above = seconds_above = 0
+    firsts_above = seconds_above = years = others = 0
     inversions = {True: 0, False: 0}  # by day_first
     latest: dict[bool, tuple[int, ...]] = {}
     dotted = False
-    for number, line in lines_of(file):
-        match = _LINE.fullmatch(line)
+    for number, line in lines_of(file, check=True):
+        match = _match(line)
         if match is None:
             continue
-        a, b, c = (int(match[group]) for group in "abc")
+        a, b, c = map(int, match.group("a", "b", "c"))
         sender, _ = _sender(match["rest"])
         if sender is not None:
             found.speakers[sender] += 1
         if a > 31:
-            found.year_first = True
+            years += 1
             continue
+        others += 1
         if a > 12 and b > 12:
             continue  # a text that only looks like a date
         if a > 12 or b > 12:
@@ -180,6 +188,7 @@ def _outline(file: ImportFile) -> _Outline:
         for day_first, day in ((True, (c, b, a)), (False, (c, a, b))):
             inversions[day_first] += day < latest.get(day_first, day)
             latest[day_first] = day
+    found.year_first = years > others  # a message may hold a piece of another chat
     if firsts_above or seconds_above:
         found.day_first = firsts_above > 0
     elif dotted:
@@ -197,21 +206,31 @@ def _messages(
     """Yield (sender, text, time) of the messages that say something."""
     sender: str | None = None
     text: list[str] = []
-    time = 0.0
+    length, time = 0, 0.0
     for _, line in lines_of(file):
-        match = _LINE.fullmatch(line)
+        match = _match(line)
         moment = _moment(match, year_first, day_first) if match is not None else None
         if match is None or moment is None:  # it goes on, or only looks like a date
             text.append(line)
+            length += len(line)
+            if length > MAX_MESSAGE:  # no messenger sends this, but it must not fill the memory
+                if sender is not None and (said := _said(text, options)):
+                    yield sender, said, time
+                text, length = [], 0
             continue
         if sender is not None and (said := _said(text, options)):
             yield sender, said, time
         sender, first = _sender(match["rest"])
         if sender is None:
             options.left_out["system lines"] += 1
-        text, time = [first], moment
+        text, length, time = [first], len(first), moment
     if sender is not None and (said := _said(text, options)):
         yield sender, said, time
+
+
+def _match(line: str) -> re.Match[str] | None:
+    """Return the parts of a line that begins a message; cheap for those that do not."""
+    return _LINE.fullmatch(line) if line[:1] in _BEGINNINGS or line[:1].isdigit() else None
 
 
 def _sender(rest: str) -> tuple[str | None, str]:
@@ -229,30 +248,39 @@ def _sender(rest: str) -> tuple[str | None, str]:
 
 def _said(lines: list[str], options: ImportOptions) -> str:
     """Return the text of a message without placeholders, "" if there is none."""
-    first = _clean(lines[0])
-    if _PLACEHOLDER.fullmatch(first):
+    first = lines[0] if lines else ""
+    if len(first) <= MAX_PLACEHOLDER and _PLACEHOLDER.fullmatch(_clean(first)):
         options.left_out["media and deleted messages"] += 1
         first = ""
     text = "\n".join([first, *lines[1:]]).strip()
-    return _EDITED.sub("", text).strip("\u200e\u200f ")
+    if text.endswith(">"):
+        text = _without_mark(text)
+    return text.strip("\u200e\u200f ")
+
+
+def _without_mark(text: str) -> str:
+    """Return a text without what its end says in angle brackets: "<This message was edited>"."""
+    start = text.rfind("<")
+    if start >= 0 and _EDITED.fullmatch(text, start):
+        return text[:start].rstrip(f"{_MARK_CHARACTERS} \n")
+    return text
 
 
 def _clean(text: str) -> str:
-    return re.sub(rf"[{_MARKS}]", "", text).strip()
+    return text.strip() if text.isascii() else _ANY_MARK.sub("", text).strip()
 
 
 def _moment(match: re.Match[str], year_first: bool, day_first: bool) -> float | None:
     """Return the local time of a line in seconds since 1970, None if there is no such day."""
-    a, b, c = (int(match[group]) for group in "abc")
+    a, b, c = map(int, match.group("a", "b", "c"))
     if year_first:
         year, month, day = a, b, c
     else:
         year, (day, month) = c, (a, b) if day_first else (b, a)
     hour = int(match["hour"])
-    half = re.sub(r"[ \u00a0\u202f]", "", (match["before"] or match["after"] or "").lower())
-    if half:
-        evening = half.rstrip(".") in {word.rstrip(".") for word in _EVENING}
-        hour = hour % 12 + 12 * evening
+    if half := match["before"] or match["after"]:
+        half = re.sub(r"[ \u00a0\u202f]", "", half.lower()).rstrip(".")
+        hour = hour % 12 + 12 * (half in _EVENING_WORDS)
     try:
         moment = datetime(
             year + 2000 * (year < 100), month, day, hour, int(match["minute"]),
