@@ -422,7 +422,7 @@ class Trainer:
 
     @property
     def _steps_between_evaluations(self) -> int:
-        return max(1, len(self._steps) // self.recipe.evaluations)
+        return max(1, math.ceil(len(self._steps) / self.recipe.evaluations))
 
     @property
     def _finished(self) -> bool:
