@@ -1,6 +1,7 @@
 """A thread that has computed lets its team of OpenMP threads go."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,13 @@ def test_an_engine_that_is_done_keeps_no_team(default_model: BaseModel, home: Ho
         engine.score("A fox.", context="The hen said: ")
         before = n_threads()
         release_team()  # nothing is left to let go
-        assert n_threads() == before
+        assert n_threads() <= before
         found = []
         other = threading.Thread(target=lambda: found.append(engine.score("A fox.").tokens))
         other.start()
         other.join()
-        assert found and n_threads() == before
+        assert found
+        deadline = time.monotonic() + 5
+        while n_threads() > before and time.monotonic() < deadline:
+            time.sleep(0.01)  # threads that have been joined may need a moment to be gone
+        assert n_threads() <= before
