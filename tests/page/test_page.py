@@ -286,6 +286,20 @@ def test_files_are_looked_at_then_imported_and_their_source_is_forgotten(browser
     assert browser.one(".drop").is_displayed()
 
 
+def test_of_a_folder_only_what_can_be_read_is_sent(browser, tmp_path):
+    vault = tmp_path / "vault"
+    (vault / "garden").mkdir(parents=True)
+    (vault / ".obsidian").mkdir()
+    (vault / "garden" / "quince.md").write_text("# Quince\n\nRipe in October.\n")
+    (vault / ".obsidian" / "app.json").write_text("{}")
+    (vault / "picture.png").write_bytes(b"\x89PNG")
+    browser.enter("import")
+    browser.one("#folder").send_keys(str(vault))
+    browser.says("vault/garden/quince.md", "#preview")
+    browser.says("2 other files in the folders were passed over", "#preview")
+    assert "app.json" not in browser.text("#preview")
+
+
 def test_what_files_say_is_only_text(browser, me, tmp_path):
     lines = [
         f"{n + 1:02d}.03.24, 10:00 - <img src=x onerror=window.hit={n}>: {attack.split(chr(10))[0]}"
