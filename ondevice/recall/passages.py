@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.memories import MEMORY
+from ondevice.profile.part import storable
 from ondevice.profile.records import ANY_SCOPE, NewPassage
 from ondevice.recall.facts import candidate_for
 from ondevice.settings import RecallSettings
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 # One transaction and one run of the embedder: of so many texts it makes batches of like lengths.
 BATCH_PASSAGES = 512
+
+# A token of prose has four or five characters; so many characters count as one at least. A word
+# without end is a single token to the tokenizer, but would fill the prompt.
+MAX_TOKEN_CHARACTERS = 16
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
@@ -46,9 +51,14 @@ def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[s
     Paragraphs are put together while they fit; one too long is cut between
     sentences, a sentence too long between words.
     """
+
+    def measure(text: str) -> int:
+        at_least = len(text) // MAX_TOKEN_CHARACTERS
+        return at_least if at_least > limit else max(at_least, count_tokens(text))
+
     held: list[str] = []
     held_tokens = 0
-    for piece, tokens, separator in _pieces(text, count_tokens, limit):
+    for piece, tokens, separator in _pieces(text, measure, limit):
         if held and held_tokens + tokens > limit:
             yield "".join(held).strip()
             held, held_tokens = [], 0
@@ -83,20 +93,23 @@ def _pieces(
 
 def _words(line: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[str]:
     """Yield `line` cut by bisection: between words, or inside a word that is itself too long."""
-    while line:
-        low, high = 1, len(line)
+    at = 0
+    while at < len(line):
+        window = line[at : at + limit * MAX_TOKEN_CHARACTERS]  # never the rest of a huge line
+        low, high = 1, len(window)
         while low < high:  # the longest start that fits
             middle = (low + high + 1) // 2
-            if count_tokens(line[:middle]) <= limit:
+            if count_tokens(window[:middle]) <= limit:
                 low = middle
             else:
                 high = middle - 1
         end = low
-        if end < len(line):
-            space = line.rfind(" ", 1, end + 1)
+        if at + end < len(line):
+            space = line.rfind(" ", at + 1, at + end + 1) - at
             end = space if space > 0 else end
-        yield line[:end].strip()
-        line = line[end:].strip()
+        if part := window[:end].strip():
+            yield part
+        at += end
 
 
 def ingest(
@@ -201,6 +214,8 @@ class _Writer:
 
     def begin(self, document: ImportedDocument) -> bool:
         """Start a document; False if it is stored already."""
+        if document.key is not None:
+            document = dataclasses.replace(document, key=storable(document.key))
         if document.sha256 in self._known:
             self._count(unchanged=1)
             return False
@@ -299,13 +314,13 @@ def _passages(
 ) -> Iterator[NewPassage]:
     for chunk in document.chunks:
         # The headings above a passage say what it is about; it is found and read by them too.
-        above = f"{chunk.context}\n" if chunk.context else ""
+        above = f"{storable(chunk.context)}\n" if chunk.context else ""
         room = max(limit // 2, limit - embedder.count_tokens(above)) if above else limit
-        for text in cut(chunk.text, embedder.count_tokens, room):
+        for text in cut(storable(chunk.text), embedder.count_tokens, room):
             yield NewPassage(
                 text=above + text,
                 time=chunk.time,
-                speaker=chunk.voice,
+                speaker=chunk.voice and storable(chunk.voice),
                 scope=scope,
                 learn=chunk.is_own,  # what others wrote is context and no sample
             )
