@@ -84,7 +84,8 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
     stored = SystemKeyring.find()
     if stored is None:
         raise ProfileError(
-            "There is no system keyring here; install one with: pip install 'ondevice[keyring]'"
+            "There is no system keyring that answers; on a desktop install its client (pip install "
+            "'ondevice[keyring]'), elsewhere use a passphrase."
         )
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
