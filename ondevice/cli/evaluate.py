@@ -59,10 +59,14 @@ def command(
     """Measure whether memory and adapter help, on what was held out.
 
     Four arms are compared: the base model alone, with your memories in the prompt, with the
-    adapter, and with both. Nothing is changed.
+    adapter, and with both. An adapter that is not in use is also compared with the one that is.
+    Nothing is changed.
     """
+    from ondevice.adapters.reader import READER
+    from ondevice.adapters.registry import AdapterRegistry
     from ondevice.assistant import Assistant
     from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
+    from ondevice.learning.plan import active_learned
 
     if plot is not None:
         check_plot(plot.expanduser())
@@ -81,6 +85,14 @@ def command(
         row, scale = _judged(assistant, adapter, scope)
         below = assistant.engine.active_adapters
         candidate = assistant.adapter_use(row.name, scale) if row is not None else None
+        in_use = active_learned(
+            AdapterRegistry(assistant.profile),
+            assistant.engine.model,
+            scope,
+            {use.name: use.sha256 for use in below}.get(READER),
+        )
+        if row is None or in_use is None or in_use.id == row.id:
+            in_use = None
         with _display("evaluating") as progress:
             evaluation = evaluate(
                 assistant.engine,
@@ -88,9 +100,10 @@ def command(
                 assistant.recaller,
                 assistant.settings.recall,
                 candidate=candidate,
+                active=assistant.adapter_use(in_use.name, None) if in_use is not None else None,
                 below=below,
                 scope=scope,
-                trained_on=row.records if row is not None else (),
+                trained_on={i for one in (row, in_use) if one is not None for i in one.records},
                 settings=settings.within(assistant.settings.learning.neutral_growth),
                 progress=progress,
             )

@@ -153,6 +153,22 @@ class FakeEngine:
         tokens = self.tokenize(text) if isinstance(text, str) else list(text)
         return TokenScores(tokens, np.full(len(tokens), -1.0))
 
+    def score_options(
+        self, options: Sequence[list[int]], *, context: list[int], shared: int = 0
+    ) -> list[TokenScores]:
+        """Score one after the other."""
+        return [self.score(option, context=context) for option in options]
+
+    def answers(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        options: ChatOptions,
+        *,
+        shared: int = 0,
+    ) -> list[str]:
+        """Answer one after the other."""
+        return [self.chat(messages, options).read() for messages in conversations]
+
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Record the adapters; one for another base is refused as the real engine would."""
         for use in adapters:

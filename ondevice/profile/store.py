@@ -188,6 +188,11 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         return self._home
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor, as far as it was noticed, locked elsewhere."""
+        return self._key is not None
+
+    @property
     def data_key(self) -> bytes:
         """The key that everything else is derived from; for `key_changes` and `transfer` only.
 

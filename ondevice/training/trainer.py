@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by
+_FIRST_STEPS = 10  # whose mean it begins with; one easy step alone is no level to compare with
 
 
 @dataclass(frozen=True)
@@ -421,7 +422,7 @@ class Trainer:
 
     @property
     def _steps_between_evaluations(self) -> int:
-        return max(1, len(self._steps) // self.recipe.evaluations)
+        return max(1, math.ceil(len(self._steps) / self.recipe.evaluations))
 
     @property
     def _finished(self) -> bool:
@@ -458,7 +459,10 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged("is no number any more")
         before = loss if p.smooth_loss is None else p.smooth_loss
-        p.smooth_loss = _SMOOTHING * before + (1.0 - _SMOOTHING) * loss
+        smoothing = min(_SMOOTHING, p.step / (p.step + 1))  # at first the plain mean
+        p.smooth_loss = smoothing * before + (1.0 - smoothing) * loss
+        if p.step + 1 < _FIRST_STEPS:
+            return
         lowest = p.smooth_loss if p.lowest_loss is None else min(p.lowest_loss, p.smooth_loss)
         p.lowest_loss = lowest
         if p.smooth_loss > lowest + max(2.0, 0.5 * lowest):

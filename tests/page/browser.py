@@ -115,7 +115,7 @@ class Browser:
         return WebDriverWait(self.driver, seconds, 0.03).until(met)
 
     def says(self, text, css="body", seconds=20):
-        self.wait(lambda: text in self.text(css), seconds)
+        self.wait(lambda: any(text in node.text for node in self.all(css)), seconds)
 
     def say(self, text):
         """Send a message and wait for the whole answer."""

@@ -9,8 +9,10 @@ import threading
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from ondevice.assistant import Assistant
+from ondevice.cli import cli
 from ondevice.errors import SettingsError
 from ondevice.server.limits import Limits
 from ondevice.server.run import listen
@@ -154,6 +156,10 @@ def test_stopping_the_server_ends_an_answer_within_its_bound(serve_live, me, raw
     serve_live.stop()
     assert time.monotonic() - began < 4
     assert engine.streams[0].finish_reason == "cancelled"
+    if path == "/v1/chat/completions" and not body["stream"]:
+        answer = connection.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b'"code":"stopping"' in answer
 
 
 def test_two_servers_cannot_have_one_port():
@@ -161,3 +167,15 @@ def test_two_servers_cannot_have_one_port():
         port = first.getsockname()[1]
         with pytest.raises(SettingsError, match=rf"port {port} .*choose another with --port"):
             listen("127.0.0.1", port)
+
+
+def test_the_second_server_says_so_before_it_loads_a_model(home, tmp_path):
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        token = str(tmp_path / "token")
+        result = CliRunner().invoke(cli, ["serve", "--port", str(port), "--token-file", token])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SettingsError | SystemExit)
+    said = result.output + str(result.exception)
+    assert f"Cannot listen on 127.0.0.1, port {port}" in said
+    assert not home.data.exists()  # nothing was opened or made

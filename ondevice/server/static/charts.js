@@ -39,8 +39,8 @@ function smooth(points) {
 
 const METRICS = { text: ["Your writing", "perplexity; lower is better"], choices: ["Choices", "% right; higher is better"], exact: ["Questions about you", "% exact; higher is better"],
   f1: ["Questions about you", "% of the words; higher is better"], neutral: ["Neutral text", "perplexity; must not grow"] };
-const ARMS = ["base", "prompt", "adapter", "hybrid"];
-const NAMES = { base: "base model", prompt: "with memory", adapter: "with adapter", hybrid: "with both" };
+const ARMS = ["base", "prompt", "adapter", "hybrid", "active"];
+const NAMES = { base: "base model", prompt: "with memory", adapter: "with adapter", hybrid: "with both", active: "with the one in use" };
 const plain = (metric) => metric === "text" || metric === "neutral";
 
 /** Show the four-arm table as a chart and, for reading, as a table. Figures are {arm, metric, value, low, high, n}. */

@@ -7,7 +7,7 @@ import { answer, question, receipt } from "./message.js";
 
 /** Make the view. */
 export function create() {
-  const state = { conversation: null, temporary: false, busy: false, last: null };
+  const state = { conversation: null, temporary: false, busy: false, last: null, number: 0 };
   const log = el("div", { class: "log", role: "log", "aria-label": "Conversation", "aria-live": "off" });
   const heard = el("p", { class: "hidden", role: "status" }); // a screen reader hears whole answers, not each word
   const empty = el("div", { class: "empty" },
@@ -53,7 +53,9 @@ export function create() {
 
   /** Show a conversation: the one with that id, else the one that the server has open. */
   async function load(conversation) {
+    const number = state.number += 1;
     const found = await get("/api/chat", { conversation: conversation ?? "" });
+    if (number !== state.number) return; // the person has gone on meanwhile
     show(found.temporary, found.conversation);
     state.last = null;
     log.replaceChildren();
@@ -70,6 +72,7 @@ export function create() {
 
   async function restart(temporary) {
     await stopAnswer();
+    state.number += 1;
     const made = await post("/api/chat/new", { temporary });
     show(made.temporary, made.conversation);
     log.replaceChildren();
@@ -106,6 +109,7 @@ export function create() {
     state.last?.[1]?.querySelector(".again")?.remove();
     const asked = question(text);
     const given = answer();
+    state.number += 1;
     state.last = [asked, given.node];
     state.busy = true;
     empty.hidden = true;
