@@ -8,7 +8,7 @@ speaker is then measured on the held-out text of the others, as a control: it mu
 help its own speaker more than anybody else's does. Prints tables with 95 % intervals and
 writes `results/personalization.json` and `.svg`.
 
-    python benchmarks/personalization.py --speeches DIR --chats FILE [--quick]
+    python benchmarks/personalization.py --speeches DIR --chats FILE [--fast --epochs 1]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.recall.facts import facts_in
 from ondevice.recall.search import Recall
-from ondevice.settings import ModelSettings, Settings
+from ondevice.settings import LearningSettings, ModelSettings, Settings
 
 WORDS_A_PASSAGE = 110
 SHORTEST = 20  # words of a passage
@@ -102,7 +102,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--passages", type=int, default=240, help="of a speaker, at the most")
     parser.add_argument("--model", default="default")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="two of each, less text, fewer items")
+    parser.add_argument("--epochs", type=float, default=LearningSettings.epochs)
+    parser.add_argument("--fast", action="store_true", help="fewer items, no paraphrases or audits")
+    parser.add_argument("--quick", action="store_true", help="fast, two of each, one short pass")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     if options.speeches is None and options.chats is None:
@@ -110,6 +112,7 @@ def _options() -> argparse.Namespace:
     if options.quick:
         options.speakers = ",".join(options.speakers.split(",")[:2])
         options.users, options.passages = min(options.users, 2), min(options.passages, 80)
+        options.fast, options.epochs = True, 1.0
     return options
 
 
@@ -183,11 +186,9 @@ def _learned(
     """Learn from the profile, and print what came of it."""
     started = time.monotonic()
     recall = Recall(profile, embedder)
-    settings = Settings()
-    if options.quick:
-        learning = dataclasses.replace(settings.learning, epochs=1.0, paraphrases=False)
-        settings = dataclasses.replace(settings, learning=learning)
-    how = LearnOptions(quick=options.quick, threads=options.threads)
+    learning = LearningSettings(epochs=options.epochs, paraphrases=not options.fast)
+    settings = Settings(learning=learning)
+    how = LearnOptions(quick=options.fast, threads=options.threads)
     report = learn(profile, engine, recall, settings, options=how)
     seconds = time.monotonic() - started
     adapter = _use(profile, report.adapter, base) if report.adapter else None
@@ -217,7 +218,7 @@ def _controls(
     mean of the others'. All adapters learn to go on with a speech instead of answering
     like an assistant; only the latter figure is about the person.
     """
-    settings = EvaluationSettings.fast() if options.quick else EvaluationSettings()
+    settings = EvaluationSettings.fast() if options.fast else EvaluationSettings()
     below = _reader(engine.model)
     for reader in speakers:
         records = records_of(reader.profile, None)
@@ -280,7 +281,8 @@ def _write(
     options.out.mkdir(parents=True, exist_ok=True)
     results = {
         "base": base.sha256,
-        "quick": options.quick,
+        "fast": options.fast,
+        "epochs": options.epochs,
         "persons": [
             {
                 "name": person.name,

@@ -40,7 +40,7 @@ def settings() -> Settings:
     defaults = Settings()
     return dataclasses.replace(
         defaults,
-        generation=dataclasses.replace(defaults.generation, temperature=0.0, max_tokens=24, seed=1),
+        generation=dataclasses.replace(defaults.generation, temperature=0.0, max_tokens=24),
         recall=dataclasses.replace(defaults.recall, prefix_tokens=600, memories=0),
     )
 

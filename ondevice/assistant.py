@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Self
 from ondevice.adapters import forgetting
 from ondevice.adapters.reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.assistant_learning import LearnsFromProfile
+from ondevice.assistant_conversations import KeepsConversations
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.client_reply import ClientConversations, ClientReply, MemoryUse
-from ondevice.conversation import Conversation, Exchange
+from ondevice.conversation import Conversation, Exchange, exchanges_of
 from ondevice.engine.protocol import AdapterUse, ChatOptions, ChatStream, Engine
 from ondevice.errors import AdapterStaleError, OndeviceError
 from ondevice.home import Home
@@ -42,8 +42,8 @@ from ondevice.reply import Reply
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
-    from ondevice.profile.importers import ImportOptions
-    from ondevice.profile.records import Fact, ForgetReport, Turn
+    from ondevice.profile.importers import ImportFile, ImportOptions
+    from ondevice.profile.records import Fact, ForgetReport
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
 
@@ -51,7 +51,7 @@ PROPOSAL_TOKENS = 256  # five short notes as JSON
 NEAR = 2
 
 
-class Assistant(LearnsFromProfile):
+class Assistant(KeepsConversations):
     """A base model, a profile, its recall and its adapters."""
 
     def __init__(
@@ -100,6 +100,7 @@ class Assistant(LearnsFromProfile):
         self._generation = profile.generation() if profile is not None else 0
         self._data_version = profile.data_version() if profile is not None else 0
         self._read_only = False
+        self._n_rebuilt = 0
         self.clients = ClientConversations()
 
     @classmethod
@@ -189,6 +190,17 @@ class Assistant(LearnsFromProfile):
         """Like `chat`, but run to the end before returning."""
         return self.chat(text, options).finish()
 
+    def retry(self, options: ChatOptions | None = None) -> Reply:
+        """Answer the last message again; the new answer takes the place of the old one.
+
+        The message and the facts that were taken from it stay as they are. An answer that was
+        judged stays in the profile, to be learned from, but in no transcript.
+
+        Raises (while iterating):
+            OndeviceError: nothing was said yet.
+        """
+        return Reply(self, None, options or ChatOptions.from_settings(self.settings.generation))
+
     def respond(
         self,
         messages: Sequence[Message],
@@ -226,20 +238,6 @@ class Assistant(LearnsFromProfile):
                 return self.engine.complete(prompt, options)
             finally:
                 self._adapters_wanted = wanted
-
-    def new_conversation(self) -> None:
-        """Forget the transcript (not the profile): the next turn starts a conversation."""
-        self.conversation = Conversation(system=self.conversation.system)
-        self._conversation_id = None
-        self._prefix_ready = False
-
-    def continue_last(self) -> int:
-        """Take up the newest conversation of the profile and return its number of turns."""
-        if self.profile is None:
-            return 0
-        self._conversation_id = self.profile.last_conversation()
-        self._rebuild()
-        return 2 * len(self.conversation.exchanges)
 
     @property
     def system(self) -> str | None:
@@ -337,14 +335,14 @@ class Assistant(LearnsFromProfile):
 
     def import_paths(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path | ImportFile],
         progress: Callable[[int, int | None], None] | None = None,
         options: ImportOptions | None = None,
     ) -> IngestReport:
         """Import notes, chats, mail and exports of other assistants so that they can be recalled.
 
         Args:
-            paths: files, zip archives and folders.
+            paths: files, zip archives and folders; an `ImportFile` need not be on disk.
             progress: called with (passages stored, total or None) after each batch.
             options: who the person is in them.
 
@@ -368,7 +366,9 @@ class Assistant(LearnsFromProfile):
 
     def _needs_profile(self) -> tuple[Profile, Recall]:
         if self.profile is None or self.recaller is None:
-            raise OndeviceError("This assistant was opened without a profile; it has no memory.")
+            raise OndeviceError(
+                "This assistant was opened without a profile and has no memory; open it with one."
+            )
         return self.profile, self.recaller
 
     # --- adapters -----------------------------------------------------------
@@ -389,12 +389,12 @@ class Assistant(LearnsFromProfile):
         """Return how the adapter `name` of the profile is applied; None is its own scale.
 
         Raises:
-            AdapterError: not found, stale, or trained on top of another reader.
+            AdapterError: not found, stale, for another base, or on top of another reader.
         """
         profile, _ = self._needs_profile()
         registry = AdapterRegistry(profile)
         active = {use.name: use.sha256 for use in self.engine.active_adapters}
-        registry.check_reader(name, active.get(READER))
+        registry.check_fit(name, self.engine.model, active.get(READER))
         scale = registry.get(name).scale if scale is None else scale
         return self._adapter_use(registry, name, scale)
 
@@ -411,7 +411,8 @@ class Assistant(LearnsFromProfile):
         uses = [_reader_use(reader, scale)] if reader is not None else []
         for name, own_scale in wanted or []:
             if name != READER and registry is not None:
-                registry.check_reader(name, reader.sha256 if reader is not None else None)
+                below = reader.sha256 if reader is not None else None
+                registry.check_fit(name, self.engine.model, below)
                 if own_scale is None:
                     own_scale = registry.get(name).scale
                 uses.append(self._adapter_use(registry, name, own_scale))
@@ -430,8 +431,8 @@ class Assistant(LearnsFromProfile):
         row = registry.get(name)
         if row.state == "stale":
             raise AdapterStaleError(
-                f"The adapter '{name}' was trained on something that was forgotten or changed; "
-                "it is not used until it is retrained."
+                f"The adapter '{name}' was trained on something that was forgotten or "
+                "changed, so it is not used; run `ondevice learn` for a new one."
             )
         return AdapterUse(
             name=name,
@@ -452,7 +453,7 @@ class Assistant(LearnsFromProfile):
             if self._conversation_id is None and not self._read_only:
                 self._conversation_id = profile.new_conversation()
             self._make_prefix()
-            if not self._read_only:
+            if not self._read_only and receipt.user_turn_id is None:
                 self._save_user_turn(text, receipt)
             content = self._with_memories(text, receipt)
         room = self.engine.n_ctx - min(options.max_tokens, self.engine.n_ctx // 2)
@@ -529,6 +530,7 @@ class Assistant(LearnsFromProfile):
             scope=self.scope,
         )
         receipt.assistant_turn_id = turn.id
+        self._drop_replaced(receipt)
         if receipt.forgotten_meanwhile:
             self._rebuild()
 
@@ -565,6 +567,7 @@ class Assistant(LearnsFromProfile):
     def _rebuild(self) -> None:
         """Build transcript, prefix, recall, adapters and KV cache anew from the profile."""
         profile, recaller = self._needs_profile()
+        self._n_rebuilt += 1
         self._generation = profile.generation()
         self._data_version = profile.data_version()
         recaller.invalidate()
@@ -577,7 +580,7 @@ class Assistant(LearnsFromProfile):
             self.conversation.exchanges = list(kept)
         elif self._conversation_id is not None:
             turns = profile.turns(self._conversation_id)
-            self.conversation.exchanges = list(_exchanges(turns))
+            self.conversation.exchanges = list(exchanges_of(turns))
 
     def close(self) -> None:
         """Free the model and close the profile; safe to call twice."""
@@ -601,14 +604,3 @@ class Assistant(LearnsFromProfile):
 
 def _reader_use(reader: Reader, scale: float) -> AdapterUse:
     return AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)
-
-
-def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:
-    """Pair stored user turns with the answers that follow them."""
-    question: str | None = None
-    for turn in turns:
-        if turn.role == "user":
-            question = turn.text
-        elif turn.role == "assistant" and question is not None:
-            yield Exchange(question, turn.text)
-            question = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ondevice.assistant_review import Reviews
@@ -13,12 +14,30 @@ from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
+    from ondevice.engine.protocol import AdapterUse
+    from ondevice.evaluation.audits import Audit
+    from ondevice.evaluation.evaluate import Evaluation
     from ondevice.learning.options import LearnOptions, Tell
     from ondevice.learning.report import LearnReport
     from ondevice.learning.run import Learner, Preview
-    from ondevice.profile.records import Feedback, Verdict
+    from ondevice.profile.records import AdapterRow, Feedback, Verdict
     from ondevice.profile.store import Profile
     from ondevice.recall.search import Recall
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an adapter, or memory alone, was measured to do.
+
+    Attributes:
+        adapter: its name; None if there was none.
+        evaluation: the table and the decision.
+        audits: what else it changes; None if not asked for, or without an adapter.
+    """
+
+    adapter: str | None
+    evaluation: Evaluation
+    audits: list[Audit] | None
 
 
 class LearnsFromProfile(Reviews):
@@ -28,6 +47,7 @@ class LearnsFromProfile(Reviews):
     settings: Settings
     scope: str | None
     temporary: bool
+    _adapters_wanted: list[tuple[str, float | None]] | None
     _conversation_id: str | None
     _turn_lock: threading.RLock
 
@@ -53,7 +73,9 @@ class LearnsFromProfile(Reviews):
             own = self._conversation_id
             answers = [t for t in profile.turns(own) if t.role == "assistant"] if own else []
             if not answers or self.temporary:
-                raise OndeviceError("There is no answer to judge in this conversation yet.")
+                raise OndeviceError(
+                    "There is no answer to judge in this conversation yet; ask something first."
+                )
             turn_id = answers[-1].id
         answered_by = {
             "model": self.engine.model.sha256,
@@ -99,6 +121,106 @@ class LearnsFromProfile(Reviews):
             self._rebuild()
         return preview
 
+    def measure(
+        self,
+        adapter: str | None = None,
+        scale: float | None = None,
+        *,
+        fast: bool = False,
+        audits: bool = False,
+        tell: Tell | None = None,
+    ) -> Measured:
+        """Judge an adapter, or memory alone, on what was held out; nothing is changed.
+
+        Args:
+            adapter: its name; if None the active one, else the newest candidate, else none.
+            scale: None is its own.
+            fast: a third of the items.
+            audits: also look for what the adapter spoils.
+            tell: told how far it is; it may raise, which ends the measurement.
+
+        Raises:
+            AdapterError: the adapter is stale, damaged or made for another base.
+        """
+        from ondevice.evaluation.audits import AuditSettings
+        from ondevice.evaluation.evaluate import EvaluationSettings, audit, evaluate
+        from ondevice.learning.options import LearnEvent, Stage
+
+        profile, recaller = self._needs_profile()
+
+        def progress(stage: Stage) -> Callable[[float, float, str], None]:
+            def told(done: float, total: float, what: str) -> None:
+                if tell is not None:
+                    tell(LearnEvent(stage, done, total, what))
+
+            return told
+
+        with self._turn_lock:
+            row = self._judged(adapter)
+            wanted = self._adapters_wanted
+            try:
+                self.use_adapters([])  # the reader stays below
+                below = self.engine.active_adapters
+                use = self.adapter_use(row.name, scale) if row is not None else None
+                records = row.records if row is not None else ()
+                rival = self.rival_of(row)
+                settings = EvaluationSettings.fast() if fast else EvaluationSettings()
+                evaluation = evaluate(
+                    self.engine,
+                    profile,
+                    recaller,
+                    self.settings.recall,
+                    candidate=use,
+                    active=self.adapter_use(rival.name) if rival is not None else None,
+                    below=below,
+                    scope=self.scope,
+                    trained_on={*records, *(rival.records if rival is not None else ())},
+                    settings=settings.within(self.settings.learning.neutral_growth),
+                    progress=progress("evaluation"),
+                )
+                found = None
+                if audits and use is not None:
+                    found = audit(
+                        self.engine,
+                        profile,
+                        recaller,
+                        self.settings.recall,
+                        candidate=use,
+                        below=below,
+                        scope=self.scope,
+                        trained_on=records,
+                        settings=AuditSettings.fast() if fast else AuditSettings(),
+                        progress=progress("audits"),
+                    )
+            finally:
+                self._adapters_wanted = wanted
+                self._rebuild()
+        return Measured(row.name if row is not None else None, evaluation, found)
+
+    def rival_of(self, row: AdapterRow | None) -> AdapterRow | None:
+        """Return the learned adapter in use that `row` would replace; None if there is no other."""
+        from ondevice.adapters.reader import READER
+        from ondevice.adapters.registry import AdapterRegistry
+        from ondevice.learning.plan import active_learned
+
+        profile, _ = self._needs_profile()
+        reader = {use.name: use.sha256 for use in self.engine.active_adapters}.get(READER)
+        found = active_learned(AdapterRegistry(profile), self.engine.model, self.scope, reader)
+        return None if row is None or found is None or found.id == row.id else found
+
+    def _judged(self, adapter: str | None) -> AdapterRow | None:
+        """Return the adapter that is judged when `adapter` is asked for."""
+        from ondevice.adapters.registry import AdapterRegistry
+
+        registry = AdapterRegistry(self._needs_profile()[0])
+        if adapter is not None:
+            return registry.get(adapter)
+        rows = [row for row in registry.list() if row.scope in (None, self.scope)]
+        for state in ("active", "candidate"):
+            if fitting := [row for row in rows if row.state == state]:
+                return fitting[-1]
+        return None
+
     def _learner(self, options: LearnOptions | None, tell: Tell | None) -> Learner:
         from ondevice.learning.run import Learner
 
@@ -112,6 +234,14 @@ class LearnsFromProfile(Reviews):
             scope=self.scope,
             tell=tell,
         )
+
+    def use_adapters(self, adapters: Sequence[tuple[str, float | None]] | None) -> None:
+        """Use these adapters; see `Assistant`."""
+        raise NotImplementedError
+
+    def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
+        """Return how an adapter is applied; see `Assistant`."""
+        raise NotImplementedError
 
     def _needs_profile(self) -> tuple[Profile, Recall]:
         raise NotImplementedError

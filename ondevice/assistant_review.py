@@ -104,7 +104,10 @@ class Reviews:
         found = [profile.get(record_id) for record_id in ids]
         facts = [record for record in found if isinstance(record, Fact)]
         if len(facts) != len(found):
-            raise RecordNotFoundError("One of these ids is not a fact's; nothing was changed.")
+            raise RecordNotFoundError(
+                "One of these ids is not a fact's, so nothing was changed; see `ondevice "
+                "memory list`."
+            )
         return facts
 
     def _can_take_back(self, what: str, record_id: str, restore: Sequence[str] = ()) -> None:
@@ -119,7 +122,9 @@ class Reviews:
         self._steps.append(Step(what, take_back))
 
     def _needs_profile(self) -> tuple[Profile, Recall]:
-        raise OndeviceError("There is no profile.")
+        raise OndeviceError(
+            "This assistant was opened without a profile and has no memory; open it with one."
+        )
 
     def _rebuild(self) -> None:
         raise NotImplementedError

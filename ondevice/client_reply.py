@@ -47,6 +47,7 @@ class ClientConversations:
     def __init__(self) -> None:
         """Begin with none."""
         self._known: OrderedDict[str, ClientConversation] = OrderedDict()
+        self._asked: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self.current: tuple[Exchange, ...] | None = None  # of the client that is answered now
 
     def find(self, key: str) -> ClientConversation | None:
@@ -59,6 +60,17 @@ class ClientConversations:
         self._known.move_to_end(key)
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
+
+    def asked(self, key: str) -> tuple[str, str] | None:
+        """Return the conversation and the turn in which the request `key` was saved before."""
+        return self._asked.get(key)
+
+    def note(self, key: str, conversation_id: str, turn_id: str) -> None:
+        """Remember where a request was saved, to know it when it comes again."""
+        self._asked[key] = (conversation_id, turn_id)
+        self._asked.move_to_end(key)
+        while len(self._asked) > MOST_REMEMBERED:
+            self._asked.popitem(last=False)
 
     def forget(self) -> tuple[Exchange, ...] | None:
         """Drop every note that was shown; return the bare exchanges of the client of now."""
@@ -89,7 +101,11 @@ class ClientReply(Reply):
 
     def _run(self) -> Iterator[str]:
         with self._visit():
-            yield from super()._run()
+            self._know_again()
+            try:
+                yield from super()._run()
+            finally:
+                self._note_turn()
             self._remember()
 
     @contextlib.contextmanager
@@ -106,8 +122,9 @@ class ClientReply(Reply):
             me.temporary,
             me._adapters_wanted,
         )
-        generation = me._generation
+        rebuilt = me._n_rebuilt
         self._key = _digest(self._memory, self._system, self._exchanges)
+        self._request = _digest(self._key, self._question, self._exchanges)
         known = me.clients.find(self._key) or ClientConversation(self._exchanges)
         try:
             me.clients.current = self._exchanges
@@ -129,13 +146,32 @@ class ClientReply(Reply):
                 me.temporary,
                 me._adapters_wanted,
             ) = own
-            if me._generation != generation:
+            if me._n_rebuilt != rebuilt:
                 me._rebuild()
+
+    def _know_again(self) -> None:
+        """If this request was answered before and nothing followed, replace that answer."""
+        me = self._assistant
+        if me.temporary or me._read_only or me.profile is None:
+            return
+        conversation_id, turn_id = me.clients.asked(self._request) or ("", "")
+        turns = me.profile.turns(conversation_id) if conversation_id else []
+        asked = next((turn for turn in turns if turn.id == turn_id), None)
+        later = [t for t in turns if asked is not None and t.position > asked.position]
+        if asked is not None and all(turn.role == "assistant" for turn in later):
+            me._conversation_id = conversation_id
+            me._replace(self.receipt, asked, turns)
+
+    def _note_turn(self) -> None:
+        me, turn_id = self._assistant, self.receipt.user_turn_id
+        if turn_id is not None and me._conversation_id is not None:
+            me.clients.note(self._request, me._conversation_id, turn_id)
 
     def _remember(self) -> None:
         me = self._assistant
         if self.receipt.forgotten_meanwhile:
             return
+        assert self._question is not None
         said = (*self._exchanges, Exchange(self._question, self.text))
         me.clients.keep(
             _digest(self._memory, self._system, said),
@@ -170,7 +206,7 @@ def as_exchanges(
         else:
             turns.append(message)
     if not turns or turns[-1].role != "user":
-        raise EngineError("The last message must be the user's.")
+        raise EngineError("The last message must be the user's; add one.")
     if turns[0].role == "assistant":  # a greeting
         turns.insert(0, Message("user", ""))
     pairs = zip(turns[:-1:2], turns[1::2], strict=True)

@@ -8,12 +8,16 @@ whole; the persona prefix always stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ondevice.base.messages import Message
 from ondevice.errors import ContextOverflowError
 from ondevice.recall.persona import PREFIX_PLACE
+
+if TYPE_CHECKING:
+    from ondevice.profile.records import Turn
 
 # When exchanges must go, go on until this share of the room is free again:
 # every drop moves all later tokens and costs one full evaluation.
@@ -82,3 +86,18 @@ class Conversation:
                 "shorten it or raise n_ctx in the settings."
             )
         return dropped
+
+
+def exchanges_of(turns: Sequence[Turn]) -> Iterator[Exchange]:
+    """Pair stored user turns with their answers; of several answers the last one counts."""
+    question: str | None = None
+    answer: str | None = None
+    for turn in turns:
+        if turn.role == "user":
+            if question is not None and answer is not None:
+                yield Exchange(question, answer)
+            question, answer = turn.text, None
+        elif turn.role == "assistant":
+            answer = turn.text
+    if question is not None and answer is not None:
+        yield Exchange(question, answer)

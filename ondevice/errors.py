@@ -28,8 +28,46 @@
     └── LearningError            the profile cannot be learned from now
 
 Messages are one sentence: what happened, which file, what to do. They never
-quote personal text.
+quote personal text. `explain` gives such words for what the operating system says.
 """
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+
+# what happened; what to do. By number, because the texts of the systems differ.
+_SYSTEM = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "your share of the disk is used up; free some space and try again",
+    errno.EFBIG: "the disk takes no file of that size; choose another place",
+    errno.EACCES: "permission denied; check who may use it",
+    errno.EPERM: "permission denied; check who may use it",
+    errno.EROFS: "the disk can only be read; choose another place",
+    errno.ENOENT: "there is no such file or folder; check the path",
+    errno.ENOTDIR: "a part of the path is no folder; check the path",
+    errno.EISDIR: "it is a folder; give a file",
+    errno.EEXIST: "it exists already; choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EMFILE: "too many files are open; close some programs and try again",
+    errno.ENFILE: "too many files are open; close some programs and try again",
+    errno.EBUSY: "another program uses it; close that and try again",
+    errno.EIO: "the disk reports an error; check the disk",
+}
+
+
+def explain(error: OSError) -> str:
+    """Return what the system could not do, and what to do about it, without a full stop."""
+    known = _SYSTEM.get(error.errno or 0)
+    return known or f"{error.strerror or type(error).__name__}; check it and try again"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'? " if one of the `known` names is much like `name`, else ""."""
+    from difflib import get_close_matches  # slow to import, and seldom needed
+
+    close = get_close_matches(name, list(known), 1)
+    return f"did you mean '{close[0]}'? " if close else ""
 
 
 class OndeviceError(Exception):

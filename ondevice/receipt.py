@@ -31,3 +31,4 @@ class Receipt:
     forgotten_meanwhile: bool = False
     user_turn_id: str | None = None
     assistant_turn_id: str | None = None
+    replaces: tuple[str, ...] = ()  # ids of answers whose place this one takes

@@ -19,8 +19,11 @@ class Reply:
     token and keeps what was said so far.
     """
 
-    def __init__(self, assistant: Assistant, text: str, options: ChatOptions) -> None:
-        """Prepare an answer to `text`; nothing runs before the first piece is asked for."""
+    def __init__(self, assistant: Assistant, text: str | None, options: ChatOptions) -> None:
+        """Prepare an answer to `text`, or another one to the last message if it is None.
+
+        Nothing runs before the first piece is asked for.
+        """
         self._assistant = assistant
         self._question = text
         self._options = options
@@ -73,7 +76,18 @@ class Reply:
     def _run(self) -> Iterator[str]:
         me = self._assistant
         me._apply_adapters()  # the last answer may have had others
-        content = me._begin(self._question, self._options, self.receipt)
+        question, former = self._question, None
+        if question is None:
+            question, former = me._ask_again(self.receipt)
+        try:
+            yield from self._generate(question)
+        finally:
+            if former is not None and not self.text:
+                me.conversation.exchanges.append(former)
+
+    def _generate(self, question: str) -> Iterator[str]:
+        me = self._assistant
+        content = me._begin(question, self._options, self.receipt)
         self.adapters = [use.name for use in me.engine.active_adapters]
         self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)
         try:
@@ -88,4 +102,7 @@ class Reply:
                 yield piece
         finally:
             stream.cancel()
-            me._end(content, self.text, self.receipt)
+            if self.text or not (self._question is None or self.receipt.replaces):
+                me._end(content, self.text, self.receipt)
+            elif self.receipt.replaces:  # stopped before a word came: the old answer stays
+                self.receipt.assistant_turn_id = self.receipt.replaces[-1]

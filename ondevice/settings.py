@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ondevice.errors import SettingsError
+from ondevice.errors import SettingsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,17 @@ def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) ->
     for key, value in table.items():
         name = prefix + key
         if not hasattr(current, key):
-            known = ", ".join(prefix + f.name for f in dataclasses.fields(current))
-            raise SettingsError(f"{path}: unknown setting '{name}'; known here: {known}.")
+            known = [prefix + f.name for f in dataclasses.fields(current)]
+            raise SettingsError(
+                f"{path}: there is no setting '{name}'; {did_you_mean(name, known)}use one of "
+                f"{', '.join(known)}."
+            )
         old = getattr(current, key)
         if dataclasses.is_dataclass(old):
             if not isinstance(value, dict):
-                raise SettingsError(f"{path}: '{name}' must be a table.")
+                raise SettingsError(
+                    f"{path}: '{name}' must be a table; write [{name}] above its settings."
+                )
             changes[key] = _from_table(old, value, path, f"{name}.")
         else:
             changes[key] = _checked(old, value, name, path)
@@ -138,5 +143,5 @@ def _checked(old: object, value: object, name: str, path: Path) -> object:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}.")
+        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}; correct it.")
     return value

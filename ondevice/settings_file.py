@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ondevice._files import write_atomic
-from ondevice.errors import SettingsError
+from ondevice.errors import SettingsError, did_you_mean
 from ondevice.settings import Settings
 
 Value = bool | int | float | str | None
@@ -32,7 +32,10 @@ def set_value(path: Path, name: str, text: str) -> Value:
     """
     defaults = flat(Settings())
     if name not in defaults:
-        raise SettingsError(f"There is no setting '{name}'; `ondevice config show` lists them all.")
+        raise SettingsError(
+            f"There is no setting '{name}'; {did_you_mean(name, defaults)}`ondevice config show` "
+            "lists them all."
+        )
     value = _parsed(name, text, defaults[name])
     before = flat(Settings.load(path))
     try:
@@ -72,7 +75,9 @@ def _parsed(name: str, text: str, default: Value) -> Value:
         value = math.nan
     if not math.isfinite(value):
         kind = "a number" if isinstance(default, float) else "a whole number"
-        raise SettingsError(f"'{name}' is {kind}, not '{text}'; its default is {default}.")
+        raise SettingsError(
+            f"'{name}' is {kind}, not '{text}'; give one (its default is {default})."
+        )
     return value
 
 

@@ -38,9 +38,11 @@ from ondevice.errors import (
     InvalidAdapterError,
     InvalidModelError,
     ModelNotFoundError,
+    explain,
 )
 
 Float32 = NDArray[np.float32]
+AGAIN = "get it again from its source, or make it anew"  # advice for a file that is no use
 
 # Field of `LoraAdapter.provenance` -> GGUF key. Hashes only: nothing personal, no times.
 PROVENANCE_KEYS = {
@@ -134,7 +136,9 @@ def write_adapter(adapter: LoraAdapter, dtype: Literal["F16", "F32"] = "F16") ->
             value that F16 cannot hold.
     """
     if dtype not in _TYPE_IDS:
-        raise InvalidAdapterError(f"An adapter is written as F16 or F32, not as {dtype}.")
+        raise InvalidAdapterError(
+            f"An adapter is written as F16 or F32, not as {dtype}; choose one of them."
+        )
     _check_before_write(adapter)
     tensors: list[tuple[str, NDArray[np.generic]]] = []
     for name in sorted(adapter.tensors):
@@ -215,7 +219,7 @@ def _check_kind(header: GgufHeader, where: str) -> float:
                 "give an adapter GGUF, not a model."
             )
     if not header.architecture:
-        raise InvalidAdapterError(f"{where} does not say which architecture it adapts.")
+        raise InvalidAdapterError(f"{where} does not say which architecture it adapts; {AGAIN}.")
     if any(key.startswith("adapter.alora.") for key in header.metadata):
         raise InvalidAdapterError(
             f"{where} is an activated LoRA, which is not supported; use a plain LoRA."
@@ -225,7 +229,7 @@ def _check_kind(header: GgufHeader, where: str) -> float:
     usable = header.kinds.get("adapter.lora.alpha") == _FLOAT32
     if not usable or not isinstance(alpha, float) or not math.isfinite(alpha) or alpha <= 0:
         raise InvalidAdapterError(
-            f"{where} has no usable 'adapter.lora.alpha' (a float32 above 0)."
+            f"{where} has no usable 'adapter.lora.alpha' (a float32 above 0); {AGAIN}."
         )
     return alpha
 
@@ -237,15 +241,15 @@ def _pair_tensors(header: GgufHeader, where: str) -> dict[str, tuple[TensorInfo,
         base_name, _, half = name.rpartition(".")
         if not base_name or half not in ("lora_a", "lora_b"):
             raise InvalidAdapterError(
-                f"{where} holds '{name}', which is no part of a LoRA adapter."
+                f"{where} holds '{name}', which is no part of a LoRA adapter; {AGAIN}."
             )
         halves.setdefault(base_name, {})[half] = tensor
     if not halves:
-        raise InvalidAdapterError(f"{where} holds no tensors.")
+        raise InvalidAdapterError(f"{where} holds no tensors; {AGAIN}.")
     for base_name, pair in halves.items():
         if len(pair) != 2:
             missing = "lora_b" if "lora_a" in pair else "lora_a"
-            raise InvalidAdapterError(f"{where} lacks '{base_name}.{missing}'.")
+            raise InvalidAdapterError(f"{where} lacks '{base_name}.{missing}'; {AGAIN}.")
     return {name: (halves[name]["lora_a"], halves[name]["lora_b"]) for name in sorted(halves)}
 
 
@@ -258,25 +262,29 @@ def _check_pair(name: str, a: TensorInfo, b: TensorInfo, where: str) -> None:
     for tensor in (a, b):
         if tensor.type not in _TYPE_IDS:
             raise InvalidAdapterError(
-                f"{where}: '{tensor.name}' is {tensor.type}, but adapters are F16 or F32."
+                f"{where}: '{tensor.name}' is {tensor.type}, but adapters are F16 or F32; "
+                "convert it to one of them."
             )
         if len(tensor.shape) != 2:
-            raise InvalidAdapterError(f"{where}: '{tensor.name}' is not a matrix.")
+            raise InvalidAdapterError(f"{where}: '{tensor.name}' is not a matrix; {AGAIN}.")
     _check_dims(name, a.shape[0], a.shape[1], b.shape[0], b.shape[1], where)
 
 
 def _check_dims(name: str, n_in: int, a_rank: int, b_rank: int, n_out: int, where: str) -> None:
     if name.startswith("token_embd"):
         raise InvalidAdapterError(
-            f"{where} adapts '{name}', which llama.cpp cannot apply to a lookup table or tied head."
+            f"{where} adapts '{name}', a lookup table or tied head, which llama.cpp cannot; train "
+            "it anew on the layers of the blocks."
         )
     if a_rank != b_rank:
         raise InvalidAdapterError(
-            f"{where}: the two halves of '{name}' have the different ranks {a_rank} and {b_rank}."
+            f"{where}: the two halves of '{name}' have the different ranks {a_rank} and "
+            f"{b_rank}; {AGAIN}."
         )
     if not 0 < a_rank <= max(n_in, n_out):
         raise InvalidAdapterError(
-            f"{where}: '{name}' has rank {a_rank}, which does not fit its {n_in} × {n_out} matrix."
+            f"{where}: '{name}' has rank {a_rank}, which does not fit its {n_in} × {n_out} "
+            f"matrix; {AGAIN}."
         )
 
 
@@ -297,7 +305,7 @@ def _load(
                 for name, pair in pairs.items()
             }
     except OSError as error:
-        raise InvalidAdapterError(f"{where} cannot be read: {error.strerror}.") from error
+        raise InvalidAdapterError(f"{where} cannot be read: {explain(error)}.") from error
 
 
 def _read(file: BinaryIO, tensor: TensorInfo) -> bytes:
@@ -307,11 +315,17 @@ def _read(file: BinaryIO, tensor: TensorInfo) -> bytes:
 
 def _values(content: bytes | memoryview, tensor: TensorInfo, where: str) -> Float32:
     if len(content) != tensor.nbytes:  # the file shrank after its header was read
-        raise InvalidAdapterError(f"{where}: '{tensor.name}' could not be read completely.")
+        raise InvalidAdapterError(
+            f"{where}: '{tensor.name}' could not be read completely; try again, or get the "
+            "file anew."
+        )
     stored = np.frombuffer(content, dtype="<f2" if tensor.type == "F16" else "<f4")
     values = stored.astype(np.float32).reshape(tensor.shape[::-1])
     if not np.isfinite(values).all():
-        raise InvalidAdapterError(f"{where}: '{tensor.name}' holds NaN or infinity.")
+        raise InvalidAdapterError(
+            f"{where}: '{tensor.name}' holds NaN or infinity; train it anew at a lower "
+            "learning rate."
+        )
     return values
 
 
@@ -328,27 +342,41 @@ def _provenance(header: GgufHeader) -> dict[str, str]:
 def _check_before_write(adapter: LoraAdapter) -> None:
     where = "The adapter"
     if not adapter.tensors:
-        raise InvalidAdapterError(f"{where} holds no tensors.")
+        raise InvalidAdapterError(f"{where} holds no tensors; give at least one.")
     if not adapter.architecture:
-        raise InvalidAdapterError(f"{where} does not say which architecture it adapts.")
+        raise InvalidAdapterError(
+            f"{where} does not say which architecture it adapts; set that of its base."
+        )
     if not math.isfinite(adapter.alpha) or adapter.alpha <= 0:
-        raise InvalidAdapterError(f"{where} has no usable alpha (a number above 0).")
+        raise InvalidAdapterError(
+            f"{where} has no usable alpha (a number above 0); give the one that it was "
+            "trained with."
+        )
     for name, pair in adapter.tensors.items():
         if len(f"{name}.lora_a".encode()) > MAX_NAME_BYTES:
-            raise InvalidAdapterError(f"{where}: the tensor name '{name}' is too long.")
+            raise InvalidAdapterError(
+                f"{where}: the tensor name '{name}' is too long; give at most "
+                f"{MAX_NAME_BYTES} bytes."
+            )
         if pair.a.ndim != 2 or pair.b.ndim != 2:
-            raise InvalidAdapterError(f"{where}: '{name}' is not a pair of matrices.")
+            raise InvalidAdapterError(
+                f"{where}: '{name}' is not a pair of matrices; give A (rank, in) and B (out, rank)."
+            )
         (a_rank, n_in), (n_out, b_rank) = pair.a.shape, pair.b.shape
         _check_dims(name, n_in, a_rank, b_rank, n_out, where)
     for name, digest in adapter.provenance.items():
         if name not in PROVENANCE_KEYS or not _SHA256.fullmatch(digest):
-            raise InvalidAdapterError(f"{where}: the provenance '{name}' is not a known SHA-256.")
+            raise InvalidAdapterError(
+                f"{where}: the provenance '{name}' is not a known SHA-256; leave it out."
+            )
 
 
 def _stored(values: Float32, name: str, dtype: str) -> NDArray[np.generic]:
     """Return `values` in the file's type, row after row, little-endian."""
     if not np.isfinite(values).all():
-        raise InvalidAdapterError(f"The adapter: '{name}' holds NaN or infinity.")
+        raise InvalidAdapterError(
+            f"The adapter: '{name}' holds NaN or infinity; train it anew at a lower learning rate."
+        )
     if dtype == "F32":
         return np.ascontiguousarray(values, dtype="<f4")
     # What rounds to F16's largest number still fits; from half a step above it is infinity.

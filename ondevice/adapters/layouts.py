@@ -121,7 +121,7 @@ def read_layouts(base: GgufHeader) -> Layouts:
     if architecture not in _KNOWN:
         raise AdapterBaseMismatchError(
             f"It is not known how PEFT names the layers of a {architecture} model "
-            f"({base.path.name}); known: {', '.join(_KNOWN)}."
+            f"({base.path.name}); use a model of one of these: {', '.join(_KNOWN)}."
         )
     shapes = {
         name.split(".")[2]: tensor.shape
@@ -133,7 +133,10 @@ def read_layouts(base: GgufHeader) -> Layouts:
     output = shapes.get("attn_output")
     down = shapes.get("ffn_down")
     if not heads or output is None or down is None or output[0] % heads or heads % groups:
-        raise AdapterBaseMismatchError(f"{base.path.name} lacks parts of a usual decoder.")
+        raise AdapterBaseMismatchError(
+            f"{base.path.name} lacks parts of a usual decoder; use the base that the adapter "
+            "was made for, or another file of it."
+        )
     head_dim = output[0] // heads
     rows = {
         "attn_q": heads * head_dim,

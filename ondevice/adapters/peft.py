@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ondevice._files import private_folder, write_atomic
-from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, check_base
+from ondevice.adapters.gguf_lora import AGAIN, LoraAdapter, LoraPair, check_base
 from ondevice.adapters.layouts import Factors, Float32, Layouts, read_layouts
 from ondevice.adapters.safetensors import read_safetensors, write_safetensors
 from ondevice.base.gguf_header import GgufHeader
-from ondevice.errors import AdapterError, AdapterNotFoundError, InvalidAdapterError
+from ondevice.errors import AdapterError, AdapterNotFoundError, InvalidAdapterError, explain
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model.model.layers."
@@ -77,7 +77,7 @@ def write_peft(
         for name, content in files.items():
             write_atomic(folder / name, content)
     except OSError as error:
-        raise AdapterError(f"{folder} cannot be written: {error.strerror}.") from error
+        raise AdapterError(f"{folder} cannot be written: {explain(error)}.") from error
 
 
 def peft_files(
@@ -110,7 +110,10 @@ def _by_block(adapter: LoraAdapter, layouts: Layouts) -> dict[int, dict[str, Fac
     for name, pair in adapter.tensors.items():
         match = _TENSOR.fullmatch(name)
         if match is None or match[2] not in layouts.gguf.matrices:
-            raise AdapterError(f"The adapter adapts '{name}', which has no place in PEFT.")
+            raise AdapterError(
+                f"The adapter adapts '{name}', which has no place in PEFT; export it with "
+                "--gguf instead."
+            )
         factors = Factors(pair.a, pair.b, adapter.alpha / pair.rank)
         blocks.setdefault(int(match[1]), {})[match[2]] = factors
     return dict(sorted(blocks.items()))
@@ -162,7 +165,9 @@ def read_peft(folder: Path, base: GgufHeader) -> LoraAdapter:
                 f"{folder} holds 'adapter_model.bin', a pickle, which can run any program; "
                 "get the adapter as safetensors."
             )
-        raise AdapterNotFoundError(f"There is no '{WEIGHTS}' in {folder}.")
+        raise AdapterNotFoundError(
+            f"There is no '{WEIGHTS}' in {folder}; give the folder of a whole PEFT adapter."
+        )
     layouts = read_layouts(base)
     blocks = _read_modules(folder, config, layouts)
     carried = {
@@ -187,23 +192,28 @@ def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
         if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise InvalidAdapterError(f"{path} is too large for a configuration.")
+            raise InvalidAdapterError(
+                f"{path} is too large for a configuration; check that it is PEFT's."
+            )
         config = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AdapterNotFoundError(
             f"There is no '{CONFIG}' in {folder}; give the folder of a PEFT adapter."
         ) from error
     except OSError as error:
-        raise InvalidAdapterError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidAdapterError(f"{path} cannot be read: {explain(error)}.") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidAdapterError(f"{path} is not JSON.") from error
+        raise InvalidAdapterError(f"{path} is not JSON; {AGAIN}.") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise InvalidAdapterError(f"{path} does not describe a LoRA ('peft_type' is not 'LORA').")
+        raise InvalidAdapterError(
+            f"{path} does not describe a LoRA ('peft_type' is not 'LORA'); choose an adapter "
+            "that is one."
+        )
     for key, plain in _PLAIN.items():
         if key in config and config[key] not in plain:
             raise InvalidAdapterError(
-                f"{folder} uses '{key}', which is more than a plain LoRA; llama.cpp has no "
-                "place for it."
+                f"{folder} uses '{key}', which llama.cpp has no place for; choose an adapter "
+                "that is a plain LoRA."
             )
     return config
 
@@ -218,19 +228,22 @@ def _read_modules(
         if match is None or match[2] not in layouts.hugging_face.matrices or values.ndim != 2:
             shown = key[:120] if key.isprintable() else "?"
             raise InvalidAdapterError(
-                f"{folder} adapts '{shown}', which is no linear layer of a block of this base."
+                f"{folder} adapts '{shown}', which is no linear layer of a block of this "
+                "base; use it with its own base, or choose another adapter."
             )
         halves.setdefault((int(match[1]), match[2]), {})[match[3]] = values
     if not halves:
-        raise InvalidAdapterError(f"{folder} holds no tensors.")
+        raise InvalidAdapterError(f"{folder} holds no tensors; {AGAIN}.")
     blocks: dict[int, dict[str, Factors]] = {}
     for (index, module), pair in sorted(halves.items()):
         where = f"layers.{index}.{module}"
         if len(pair) != 2:
-            raise InvalidAdapterError(f"{folder} lacks one half of '{where}'.")
+            raise InvalidAdapterError(f"{folder} lacks one half of '{where}'; {AGAIN}.")
         a, b = pair["A"], pair["B"]
         if a.shape[0] != b.shape[1] or not 0 < a.shape[0] <= max(a.shape[1], b.shape[0]):
-            raise InvalidAdapterError(f"{folder}: the halves of '{where}' do not fit together.")
+            raise InvalidAdapterError(
+                f"{folder}: the halves of '{where}' do not fit together; {AGAIN}."
+            )
         blocks.setdefault(index, {})[module] = Factors(a, b, _scale(config, where, a, folder))
     return blocks
 
@@ -241,7 +254,8 @@ def _scale(config: Mapping[str, Any], where: str, a: Any, folder: Path) -> float
     alpha = _pattern(config, "alpha_pattern", where, config.get("lora_alpha"), folder)
     if rank != a.shape[0]:
         raise InvalidAdapterError(
-            f"{folder}: '{where}' has rank {a.shape[0]}, but the configuration says {rank:g}."
+            f"{folder}: '{where}' has rank {a.shape[0]}, but the configuration says {rank:g}; "
+            f"{AGAIN}."
         )
     return alpha / (math.sqrt(rank) if config.get("use_rslora") is True else rank)
 
@@ -259,12 +273,17 @@ def _pattern(
     if isinstance(patterns, dict):
         for pattern, found in patterns.items():
             if not re.fullmatch(r"\^?(\.\*)?\\?\.?[\w.\\]*\$?", pattern):
-                raise InvalidAdapterError(f"{folder}: the '{key}' '{pattern[:80]}' is no name.")
+                raise InvalidAdapterError(
+                    f"{folder}: the '{key}' '{pattern[:80]}' is no name of a layer; write the "
+                    "names out."
+                )
             name = re.sub(r"^\^?(\.\*)?\\?\.?|\$$", "", pattern).replace("\\", "")
             full = f"model.{where}"
             if name == full or full.endswith(f".{name}"):
                 value = found
                 break
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
-        raise InvalidAdapterError(f"{folder}: the configuration has no usable rank or alpha.")
+        raise InvalidAdapterError(
+            f"{folder}: the configuration has no usable rank or alpha; {AGAIN}."
+        )
     return float(value)

@@ -26,6 +26,8 @@ from ondevice.errors import (
     AdapterNotFoundError,
     AdapterStaleError,
     InvalidAdapterError,
+    did_you_mean,
+    explain,
 )
 from ondevice.profile.ids import new_id
 from ondevice.profile.records import AdapterRow
@@ -123,9 +125,10 @@ class AdapterRegistry:
         for row in rows:
             if row.name == name:
                 return row
-        known = ", ".join(row.name for row in rows) or "none"
         raise AdapterNotFoundError(
-            f"There is no adapter '{name}' in this profile; there is: {known}."
+            f"There is no adapter '{name}' in this profile; "
+            f"{did_you_mean(name, (row.name for row in rows))}`ondevice adapter list` shows "
+            "those there are."
         )
 
     def use(self, name: str, scale: float) -> None:
@@ -136,7 +139,10 @@ class AdapterRegistry:
             AdapterError: not found, or the scale is not a finite number.
         """
         if not abs(scale) <= 100:
-            raise AdapterError(f"The scale {scale} of the adapter '{name}' is not usable.")
+            raise AdapterError(
+                f"The scale {scale} of the adapter '{name}' is not usable; give a number from "
+                "-100 to 100."
+            )
         if name == READER:
             self._profile.set_reader_scale(scale)
             return
@@ -158,17 +164,25 @@ class AdapterRegistry:
             if row.state == "active":
                 self._profile.set_adapter_state(row.id, "off")
 
-    def check_reader(self, name: str, reader_sha256: str | None) -> None:
-        """Check that the adapter `name` was not trained on top of another reader.
+    def check_fit(self, name: str, base: BaseModel, reader_sha256: str | None) -> None:
+        """Check that the adapter `name` was made for this base, and not on top of another reader.
 
         Args:
             name: of the adapter.
+            base: the model in use.
             reader_sha256: hash of the reader that is in use; None for none.
 
         Raises:
-            AdapterStaleError: it was, or no reader is in use.
+            AdapterBaseMismatchError: it was made for another base model.
+            AdapterStaleError: it was trained on another reader, or no reader is in use.
         """
-        trained_on = self.get(name).provenance.get("reader_sha256")
+        row = self.get(name)
+        if row.base_sha256 != base.sha256:
+            raise AdapterBaseMismatchError(
+                f"Adapter '{name}' was made for another base model than '{base.name}'; use the "
+                "model it was made for, leave it out (--no-adapter), or learn again."
+            )
+        trained_on = row.provenance.get("reader_sha256")
         if trained_on is None or trained_on == reader_sha256:
             return
         if reader_sha256 is None:
@@ -205,7 +219,8 @@ class AdapterRegistry:
             ) from error
         if content_sha256(content) != row.file_sha256:
             raise InvalidAdapterError(
-                f"The file of the adapter '{name}' is not the one that was added ({path})."
+                f"The file of the adapter '{name}' is not the one that was added ({path}); "
+                "remove it and add it again."
             )
         self._fresh(name)  # it may have gone stale while the file was read
         return content
@@ -219,8 +234,9 @@ class AdapterRegistry:
         row = self.get(name)
         if row.base_sha256 != base.sha256:
             raise AdapterBaseMismatchError(
-                f"The adapter '{name}' was made for the base with SHA-256 {row.base_sha256[:16]}…, "
-                f"not for {base.name} ({base.sha256[:16]}…)."
+                f"The adapter '{name}' was made for the base with SHA-256 "
+                f"{row.base_sha256[:16]}…, not for {base.name} ({base.sha256[:16]}…); use it "
+                "with the one that it was made for, or train it anew."
             )
         adapter = read_adapter(self.read(name), base.header)
         dims = {n: (pair.a.shape[1], pair.b.shape[0]) for n, pair in adapter.tensors.items()}
@@ -272,8 +288,8 @@ class AdapterRegistry:
         row = self.get(name)
         if row.state == "stale":
             raise AdapterStaleError(
-                f"The adapter '{name}' was trained on something that was forgotten or changed; "
-                "it is not used until it is retrained."
+                f"The adapter '{name}' was trained on something that was forgotten or "
+                "changed, so it is not used; run `ondevice learn` for a new one."
             )
         return row
 
@@ -292,7 +308,8 @@ class AdapterRegistry:
         # ":" separates a scale, "," names; a name is shown in terminals and typed in shells.
         if not name or len(name) > 100 or not name.isprintable() or set(name) & set(":,/\\"):
             raise AdapterError(
-                "An adapter's name has 1 to 100 printable characters, none of ':', ',', '/', '\\'."
+                "An adapter's name has 1 to 100 printable characters, none of ':', ',', '/', "
+                "'\\'; choose another one."
             )
         if name == READER:
             raise AdapterError(
@@ -305,8 +322,8 @@ def _content_of(path: Path) -> bytes:
     """Read a file that its header says is an adapter."""
     read_adapter(path, None)  # header first: a model of many gigabytes is refused unread
     if path.stat().st_size >= _MAX_FILE_BYTES:
-        raise InvalidAdapterError(f"{path} is too large for an adapter.")
+        raise InvalidAdapterError(f"{path} is too large for an adapter; check that it is one.")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidAdapterError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidAdapterError(f"{path} cannot be read: {explain(error)}.") from error

@@ -18,7 +18,8 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice.errors import InvalidAdapterError
+from ondevice.adapters.gguf_lora import AGAIN
+from ondevice.errors import InvalidAdapterError, explain
 
 Float32 = NDArray[np.float32]
 
@@ -56,10 +57,10 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidAdapterError(f"{path} is too large for an adapter.")
+            raise InvalidAdapterError(f"{path} is too large for an adapter; check that it is one.")
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidAdapterError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidAdapterError(f"{path} cannot be read: {explain(error)}.") from error
     n_header = int.from_bytes(content[:8], "little")
     if len(content) < 8 or n_header > min(MAX_HEADER_BYTES, len(content) - 8):
         raise _damaged(path, "its header is cut off or too long")
@@ -85,7 +86,8 @@ def _tensor(data: memoryview, name: str, entry: object, path: Path) -> Float32:
         raise _damaged(path, f"the entry of '{shown}' is not understood")
     if dtype not in _SIZES:
         raise InvalidAdapterError(
-            f"{path}: '{shown}' is {str(dtype)[:20]}, but adapters are F32, F16 or BF16."
+            f"{path}: '{shown}' is {str(dtype)[:20]}, but adapters are F32, F16 or BF16; "
+            "convert it to one of them."
         )
     start, end = place
     if not start <= end <= len(data) or end - start != math.prod(shape) * _SIZES[dtype]:
@@ -97,7 +99,9 @@ def _tensor(data: memoryview, name: str, entry: object, path: Path) -> Float32:
     else:
         values = np.frombuffer(piece, "<f4" if dtype == "F32" else "<f2").astype(np.float32)
     if not np.isfinite(values).all():
-        raise InvalidAdapterError(f"{path}: '{shown}' holds NaN or infinity.")
+        raise InvalidAdapterError(
+            f"{path}: '{shown}' holds NaN or infinity; train it anew at a lower learning rate."
+        )
     return values.reshape(shape)
 
 
@@ -108,4 +112,4 @@ def _is_counts(value: object) -> TypeGuard[list[int]]:
 
 
 def _damaged(path: Path, what: str) -> InvalidAdapterError:
-    return InvalidAdapterError(f"{path} is not a usable safetensors file: {what}.")
+    return InvalidAdapterError(f"{path} is not a usable safetensors file: {what}; {AGAIN}.")

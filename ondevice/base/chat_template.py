@@ -53,8 +53,8 @@ class ChatTemplate:
             self._template = self._sandbox.compile_checked(source)
         except jinja2.TemplateAssertionError as error:  # an unknown filter or test
             raise UnsafeTemplateError(
-                f"The model's chat template uses what ours may not (line {error.lineno}): "
-                f"{error.message}"
+                f"The model's chat template uses what ours may not (line {error.lineno}: "
+                f"{error.message}); use another model file."
             ) from error
         except jinja2.TemplateSyntaxError as error:
             raise InvalidModelError(
@@ -62,9 +62,13 @@ class ChatTemplate:
                 "use another model file."
             ) from error
         except SecurityError as error:
-            raise UnsafeTemplateError(f"The model's chat template is unsafe: {error}.") from error
+            raise UnsafeTemplateError(
+                f"The model's chat template is unsafe: {error}; use another model file."
+            ) from error
         except RecursionError as error:
-            raise UnsafeTemplateError("The chat template is nested too deeply.") from error
+            raise UnsafeTemplateError(
+                "The chat template is nested too deeply; use another model file."
+            ) from error
 
     @classmethod
     def from_header(cls, header: GgufHeader) -> ChatTemplate:
@@ -112,16 +116,17 @@ class ChatTemplate:
                     pieces.append(piece)
             except TemplateRefusalError as error:
                 raise BaseModelError(
-                    "The model's chat template refuses this order of roles; "
-                    "most models want user and assistant in turn."
+                    "The model's chat template refuses this order of roles; let user and "
+                    "assistant take turns."
                 ) from error
             except SecurityError as error:
                 raise UnsafeTemplateError(
-                    f"The model's chat template is unsafe: {error}."
+                    f"The model's chat template is unsafe: {error}; use another model file."
                 ) from error
             except (MemoryError, RecursionError, OverflowError) as error:
                 raise UnsafeTemplateError(
-                    "The model's chat template asks for more than formatting text."
+                    "The model's chat template asks for more than formatting text; use "
+                    "another model file."
                 ) from error
             except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as e:
                 raise InvalidModelError(

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ondevice.errors import InvalidModelError, ModelNotFoundError
+from ondevice.errors import InvalidModelError, ModelNotFoundError, explain
 
 # ggml type id -> (name, elements in a block, bytes of a block)
 TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
@@ -127,8 +127,10 @@ def read_header(path: Path) -> GgufHeader:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelNotFoundError(f"There is no file {path}; check the path.") from error
-    except (OSError, ValueError) as error:
-        raise InvalidModelError(f"{path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise InvalidModelError(f"{path} cannot be read: {explain(error)}.") from error
+    except ValueError as error:  # a zero byte in the name
+        raise ModelNotFoundError("That is no path of a file; check it.") from error
     if stat.S_ISDIR(status.st_mode):
         raise InvalidModelError(f"{path} is a folder; give the path of a .gguf file in it.")
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
@@ -137,7 +139,7 @@ def read_header(path: Path) -> GgufHeader:
         with path.open("rb") as file:
             return _parse(file, status.st_size, path)
     except OSError as error:
-        raise InvalidModelError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidModelError(f"{path} cannot be read: {explain(error)}.") from error
 
 
 def read_header_bytes(content: bytes, name: str = "<memory>") -> GgufHeader:
@@ -253,7 +255,10 @@ def _parse(file: BinaryIO, size: int, path: Path) -> GgufHeader:
     magic = file.read(4)
     reader.position = len(magic)
     if magic != b"GGUF":
-        raise InvalidModelError(f"{path} is not a GGUF file: it does not begin with 'GGUF'.")
+        raise InvalidModelError(
+            f"{path} is not a GGUF file (it does not begin with 'GGUF'); give a model file "
+            "whose name ends in .gguf."
+        )
     version = reader.number("I", "the version")
     if version not in (2, 3):
         if version in (2 << 24, 3 << 24):

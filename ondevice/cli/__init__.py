@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
-from ondevice.errors import OndeviceError
+from ondevice.errors import OndeviceError, did_you_mean, explain
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -62,6 +62,18 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         _add_quiet(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` begin with; a name much like it is proposed."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            close = did_you_mean(name, COMMANDS)
+            raise click.UsageError(
+                f"There is no command '{name}'; {close}`ondevice -h` lists them all.", ctx
+            )
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands and options that begin with `incomplete`, importing no command."""
@@ -141,8 +153,9 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or type(error).__name__}{where}.", err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        what = where + explain(error)
+        click.echo(f"Error: {what[0].upper()}{what[1:]}.", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _internal_error(error)

@@ -39,6 +39,13 @@ def complete_models(
     return [CompletionItem(incomplete, type="file")]
 
 
+def complete_files(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def complete_pullable(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -68,6 +75,13 @@ def complete_adapters(
             with Profile.open(home, name) as profile:
                 return _fitting((row.name for row in profile.adapters()), incomplete)
     return []
+
+
+def complete_adapters_or_files(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the adapters of the profile; where none fits, the shell completes files."""
+    return complete_adapters(ctx, param, incomplete) or complete_files(ctx, param, incomplete)
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

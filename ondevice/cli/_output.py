@@ -111,6 +111,11 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.2f} GB"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: `1 passage`, `2 passages`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def clock(seconds: float) -> str:
     """Return a duration as people read it: `2:05`."""
     minutes, left = divmod(round(seconds), 60)

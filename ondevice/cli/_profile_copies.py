@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._output import confirm, day, json_option, print_json, print_table, size, talk
+from ondevice.cli._output import (
+    confirm,
+    counted,
+    day,
+    json_option,
+    print_json,
+    print_table,
+    size,
+    talk,
+)
 from ondevice.cli._session import open_profile, passphrase_asker, profile_option
 
 if TYPE_CHECKING:
@@ -170,4 +179,5 @@ def _say(done: Transfer, as_json: bool, what: str) -> None:
     if as_json:
         print_json(done)
         return
-    talk(f"{what}: {done.records} records, {done.adapters} adapters, {size(done.n_bytes)}.")
+    records, adapters = counted(done.records, "record"), counted(done.adapters, "adapter")
+    talk(f"{what}: {records}, {adapters}, {size(done.n_bytes)}.")

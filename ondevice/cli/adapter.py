@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._complete import complete_adapters, complete_models
+from ondevice.cli._complete import complete_adapters, complete_adapters_or_files, complete_models
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk, warn
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
@@ -175,7 +175,7 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
 
 
 @command.command("export")
-@click.argument("adapter", metavar="NAME|FILE", shell_complete=complete_adapters)
+@click.argument("adapter", metavar="NAME|FILE", shell_complete=complete_adapters_or_files)
 @click.option("--peft", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
 @click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",

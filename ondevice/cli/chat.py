@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._edit import edited
-from ondevice.cli._output import stream, talk
+from ondevice.cli._output import stream, talk, warn
 from ondevice.cli._session import model_options, open_assistant, parse_adapter
-from ondevice.errors import OndeviceError
+from ondevice.errors import OndeviceError, explain
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant
@@ -110,8 +110,10 @@ class ChatLoop:
                         return
                 else:
                     self._answer(text)
-            except OndeviceError as error:
-                talk(f"Error: {error}")
+            except (OndeviceError, click.UsageError) as error:
+                warn(f"Error: {error}")
+            except OSError as error:
+                warn(f"Error: {error.filename or 'A file'}: {explain(error)}.")
             except KeyboardInterrupt:
                 talk("\n(stopped)", dim=True)
 

@@ -35,13 +35,16 @@ def command() -> None:
 @json_option
 def show(name: str | None, as_json: bool) -> None:
     """Show all settings, or the value of one."""
-    from ondevice.errors import SettingsError
+    from ondevice.errors import SettingsError, did_you_mean
     from ondevice.settings import Settings
     from ondevice.settings_file import flat
 
     values, defaults = flat(Settings.load(_path())), flat(Settings())
     if name is not None and name not in values:
-        raise SettingsError(f"There is no setting '{name}'; `ondevice config show` lists them all.")
+        raise SettingsError(
+            f"There is no setting '{name}'; {did_you_mean(name, values)}`ondevice config show` "
+            "lists them all."
+        )
     shown = {key: value for key, value in values.items() if name in (None, key)}
     if as_json:
         print_json(

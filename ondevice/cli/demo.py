@@ -10,13 +10,15 @@ from types import FrameType
 
 import click
 
+from ondevice.cli._complete import complete_models
 from ondevice.cli._learning import display, talk_of_report
 from ondevice.cli._output import print_table, shows_progress, talk
 
 
 @click.command("demo")
 @click.option("--fast", is_flag=True, help="Learn for seconds instead of minutes.")
-@click.option("-m", "--model", metavar="NAME|FILE", help="The base model.")
+@click.option("-m", "--model", metavar="NAME|FILE", shell_complete=complete_models,
+              help="The base model.")  # fmt: skip
 def command(fast: bool, model: str | None) -> int:
     """See the whole loop: remember, chat, learn, judge, chat again, forget.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import click
 
 from ondevice.cli._output import json_option, print_json, size
-from ondevice.errors import OndeviceError
+from ondevice.errors import OndeviceError, explain
 
 LIBRARIES = ("llama-cpp-python", "onnxruntime", "sqlcipher3", "cryptography", "numpy", "gguf")
 
@@ -49,7 +49,10 @@ def command(as_json: bool) -> int:
 def _run(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except (OndeviceError, OSError, ImportError) as error:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return Finding(name, False, f"{where}{explain(error)}.")
+    except (OndeviceError, ImportError) as error:
         return Finding(name, False, str(error))
 
 

@@ -59,7 +59,8 @@ def command(
     """Measure whether memory and adapter help, on what was held out.
 
     Four arms are compared: the base model alone, with your memories in the prompt, with the
-    adapter, and with both. Nothing is changed.
+    adapter, and with both. An adapter that is not in use is also compared with the one that is.
+    Nothing is changed.
     """
     from ondevice.assistant import Assistant
     from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
@@ -81,6 +82,7 @@ def command(
         row, scale = _judged(assistant, adapter, scope)
         below = assistant.engine.active_adapters
         candidate = assistant.adapter_use(row.name, scale) if row is not None else None
+        in_use = assistant.rival_of(row)
         with _display("evaluating") as progress:
             evaluation = evaluate(
                 assistant.engine,
@@ -88,9 +90,10 @@ def command(
                 assistant.recaller,
                 assistant.settings.recall,
                 candidate=candidate,
+                active=assistant.adapter_use(in_use.name, None) if in_use is not None else None,
                 below=below,
                 scope=scope,
-                trained_on=row.records if row is not None else (),
+                trained_on={i for one in (row, in_use) if one is not None for i in one.records},
                 settings=settings.within(assistant.settings.learning.neutral_growth),
                 progress=progress,
             )

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._output import day, json_option, print_json, print_table, shows_progress, talk
+from ondevice.cli._output import (
+    counted,
+    day,
+    json_option,
+    print_json,
+    print_table,
+    shows_progress,
+    talk,
+)
 from ondevice.cli._session import existing_paths, open_profile, profile_option, scope_option
 
 if TYPE_CHECKING:
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 @profile_option
 @scope_option
 @click.option(
@@ -98,11 +106,17 @@ def command(
 
 def _sentence(report: IngestReport) -> str:
     passages = report.passages - report.facts
-    parts = [f"Imported {passages} passages from {report.documents} files and conversations"]
+    parts = [
+        f"Imported {counted(passages, 'passage')} from "
+        f"{counted(report.documents, 'file or conversation', 'files and conversations')}"
+    ]
     if report.facts:
-        parts.append(f"{report.facts} facts wait for your approval")
+        waiting = "facts wait" if report.facts != 1 else "fact waits"
+        parts.append(f"{report.facts} {waiting} for your approval")
     if report.unchanged:
-        parts.append(f"{report.unchanged} were there already")
+        parts.append(
+            f"{report.unchanged} {'were' if report.unchanged != 1 else 'was'} there already"
+        )
     return "; ".join(parts) + "."
 
 

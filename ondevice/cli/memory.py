@@ -101,7 +101,9 @@ def list_(
         print_table(
             ["id", "state", "category", "time", "text"],
             [(f.id, _state(f), f.category, day(f.time), f.text) for f in facts],
-            'Nothing is remembered yet; try: ondevice memory add "I prefer short answers."',
+            "No fact waits for your decision."
+            if state == "pending"
+            else 'Nothing is remembered yet; try: ondevice memory add "I prefer short answers."',
         )
 
 

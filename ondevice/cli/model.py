@@ -22,7 +22,7 @@ from ondevice.cli._output import (
 )
 
 if TYPE_CHECKING:
-    from ondevice.base.hub import RemoteFile
+    from ondevice.base.answers import RemoteFile
     from ondevice.base.pull import Pulled, Request
 
 
@@ -212,16 +212,20 @@ def _bar() -> Iterator[Callable[[int, int], None] | None]:
         )
 
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
-            task = bar.add_task("pull", total=None, start=False)
+        bar = Progress(*columns, console=Console(stderr=True, highlight=False))
+        task = bar.add_task("pull", total=None, start=False)
 
-            def advance(here: int, total: int) -> None:
-                if not bar.tasks[0].started:
-                    # What an earlier run fetched counts as done, not as speed.
-                    bar.start_task(task)
-                bar.update(task, completed=here, total=total)
+        def advance(here: int, total: int) -> None:
+            if not bar.tasks[0].started:
+                bar.start()  # not before what is announced was printed
+                # What an earlier run fetched counts as done, not as speed.
+                bar.start_task(task)
+            bar.update(task, completed=here, total=total)
 
+        try:
             yield advance
+        finally:
+            bar.stop()
     else:
         shown = -1
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._complete import complete_models
+from ondevice.cli._complete import complete_files, complete_models
 from ondevice.cli._output import json_option, print_json, print_table
 from ondevice.cli._training import adapter_file
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
               shell_complete=complete_models, help="The base model.")  # fmt: skip
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
-              help="An adapter file; repeatable.")  # fmt: skip
+              shell_complete=complete_files, help="An adapter file; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="With the base model's reader, as in chats.")
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
               help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip

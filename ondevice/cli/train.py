@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._complete import complete_models
+from ondevice.cli._complete import complete_files, complete_models
 from ondevice.cli._output import clock, shows_progress, size, talk
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True,
               help="Only measure a few steps: how long it will take, how much memory.")  # fmt: skip
 @click.option("--on", "on", multiple=True, metavar="FILE[:SCALE]",
+              shell_complete=complete_files,
               help="A finished adapter that stays below the new one; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="Train on top of the base model's reader.")
 @click.option(

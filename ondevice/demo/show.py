@@ -23,9 +23,10 @@ from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.settings import Settings
 
-# Asked in other words than anything she wrote; the second one needs a memory.
+# The first is asked as her writing is learned, about something that she never wrote; the second
+# one needs a memory.
 QUESTIONS = (
-    "Write a short note for the notice board: the towpath is muddy.",
+    "Write as me: the towpath is muddy today.",
     "What is my cat called?",
 )
 SECRET = "cat"  # what the fact that is forgotten is about

@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ondevice.base import native
-from ondevice.engine.compute_thread import compute
+from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 
 PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
+MAX_BRANCHES = 7  # that go on from the cached tokens at the same time
 _SEQUENCE = 0
 
 
@@ -40,6 +41,8 @@ class InferenceContext:
         params = self._lib.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = params.n_ubatch = min(PROMPT_CHUNK, n_ctx)
+        params.n_seq_max = 1 + MAX_BRANCHES
+        params.kv_unified = True  # branches share the cells of what they have in common
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
         if not on_gpu:
@@ -47,7 +50,7 @@ class InferenceContext:
             # 76 ms without, behind 2,000 tokens 166 and 101; decoding is the same.
             params.flash_attn_type = self._lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         native.last_error()
-        self.pointer = self._lib.llama_init_from_model(model, params)
+        self.pointer = uninterrupted(self._lib.llama_init_from_model, model, params)
         if not self.pointer:
             raise EngineError(
                 f"llama.cpp cannot make a context of {n_ctx} tokens "
@@ -146,11 +149,48 @@ class InferenceContext:
         pointer = self._lib.llama_get_logits(self.pointer)
         return np.ctypeslib.as_array(pointer, shape=(count, self.vocab.n_vocab))
 
+    def fork(self, count: int) -> None:
+        """Let `count` branches go on from the cached tokens; `join` ends that."""
+        self.keep_prefix(len(self.cached))
+        self.join()
+        for sequence in range(1, count + 1):
+            self._lib.llama_memory_seq_cp(self._memory, _SEQUENCE, sequence, -1, -1)
+
+    def join(self) -> None:
+        """Drop all branches; the cached tokens stay."""
+        for sequence in range(1, MAX_BRANCHES + 1):
+            self._lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def evaluate_branches(
+        self, work: Sequence[tuple[int, int, int]], outputs: Sequence[bool]
+    ) -> None:
+        """Evaluate at most `PROMPT_CHUNK` tokens of branches.
+
+        Args:
+            work: (branch, position, token), the branches counted from 0.
+            outputs: whether the logits after each of them are wanted.
+        """
+        batch = self._lib.llama_batch_init(len(work), 0, 1)
+        try:
+            batch.n_tokens = len(work)
+            for i, (branch, position, token) in enumerate(work):
+                batch.token[i] = token
+                batch.pos[i] = position
+                batch.n_seq_id[i] = 1
+                batch.seq_id[i][0] = branch + 1
+                batch.logits[i] = outputs[i]
+            self._decode(batch)
+        finally:
+            self._lib.llama_batch_free(batch)
+
     def _decode(self, batch: Any) -> None:
-        code = compute(self._lib.llama_decode, self.pointer, batch)
+        code = self._lib.llama_decode(self.pointer, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
-            raise EngineError(f"llama.cpp could not evaluate the text ({reason}).")
+            raise EngineError(
+                f"llama.cpp could not evaluate the text ({reason}); try a shorter text or a "
+                "smaller n_ctx."
+            )
 
 
 def physical_cores() -> int:

@@ -121,7 +121,9 @@ class FakeEngine:
         kept = list(messages)
         while self.count_prompt(kept) > room:
             if dropped + 1 >= len(turns):
-                raise ContextOverflowError("System message and newest turn do not fit the context.")
+                raise ContextOverflowError(
+                    "System message and newest turn do not fit the context; shorten the message."
+                )
             dropped += 1
             kept = [*system, *(m for turn in turns[dropped:] for m in turn)]
         if callable(self._script):
@@ -150,6 +152,22 @@ class FakeEngine:
         self.calls.scores.append((text, context))
         tokens = self.tokenize(text) if isinstance(text, str) else list(text)
         return TokenScores(tokens, np.full(len(tokens), -1.0))
+
+    def score_options(
+        self, options: Sequence[list[int]], *, context: list[int], shared: int = 0
+    ) -> list[TokenScores]:
+        """Score one after the other."""
+        return [self.score(option, context=context) for option in options]
+
+    def answers(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        options: ChatOptions,
+        *,
+        shared: int = 0,
+    ) -> list[str]:
+        """Answer one after the other."""
+        return [self.chat(messages, options).read() for messages in conversations]
 
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Record the adapters; one for another base is refused as the real engine would."""

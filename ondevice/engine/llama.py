@@ -14,13 +14,15 @@ from ondevice.base import native
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
+from ondevice.base.openmp import release_team
 from ondevice.engine.async_stream import AsyncChatStream
-from ondevice.engine.context import InferenceContext
+from ondevice.engine.branches import answer_branches
+from ondevice.engine.context import MAX_BRANCHES, InferenceContext
 from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.lora import LoraAdapters
-from ondevice.engine.prompt import PromptBuilder
+from ondevice.engine.prompt import PromptBuilder, shared_prefix
 from ondevice.engine.protocol import AdapterUse, ChatOptions, TokenScores
-from ondevice.engine.score import log_likelihood
+from ondevice.engine.score import log_likelihood, reach
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.home import Home
 from ondevice.settings import ModelSettings
@@ -68,7 +70,7 @@ class LlamaEngine:
         self._prompts: PromptBuilder | None = None
         self._uses: list[AdapterUse] = []
         self._cache_key: tuple[object, ...] = ()
-        self._scored_after: list[int] = []
+        self._reached: tuple[list[int], int] = ([], 0)  # see `reach`: tokens, how many are shared
         self._stream: weakref.ref[LlamaStream] | None = None
         self._stream_thread = 0
         self._closed = False
@@ -146,21 +148,72 @@ class LlamaEngine:
             loaded, _ = self._ensure_loaded()
             vocab = loaded.vocab
             before = vocab.encode(context, add_bos=True) if isinstance(context, str) else context
-            if not before:
-                before = [vocab.bos if vocab.bos >= 0 else vocab.eos]
             tokens = vocab.encode(text) if isinstance(text, str) else list(text)
-            if any(not 0 <= token < vocab.n_vocab for token in (*before, *tokens)):
-                raise EngineError("A token to score is not in the model's vocabulary.")
-            if len(before) + len(tokens) > self._n_ctx:
+            return self._scores(loaded, [tokens], before, 0)[0]
+
+    def score_options(
+        self, options: Sequence[list[int]], *, context: list[int], shared: int = 0
+    ) -> list[TokenScores]:
+        """Return the log-likelihood of each token of each option; see `Engine.score_options`."""
+        with self._exclusive():
+            loaded, _ = self._ensure_loaded()
+            return self._scores(loaded, options, context, shared)
+
+    def answers(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        options: ChatOptions,
+        *,
+        shared: int = 0,
+    ) -> list[str]:
+        """Answer the last message of each conversation; see `Engine.answers`."""
+        with self._exclusive():
+            loaded, builder = self._ensure_loaded()
+            prompts = [builder.encode(messages) for messages in conversations]
+            # Of a single prompt everything but the last token, whose logits are needed.
+            stem = prompts[0][: shared_prefix([p[:-1] for p in prompts])] if prompts else []
+            rests = [prompt[len(stem) :] for prompt in prompts]
+            needs = [len(rest) + options.max_tokens for rest in rests]
+            if max(needs, default=0) + len(stem) > self._n_ctx:
                 raise ContextOverflowError(
-                    f"Text and context have {len(before) + len(tokens)} tokens, but the model's "
-                    f"context holds {self._n_ctx}; score a shorter text or raise n_ctx."
+                    f"Prompt and answer have {max(needs) + len(stem)} tokens, but the model's "
+                    f"context holds {self._n_ctx}; shorten it or raise n_ctx."
                 )
-            kept = self._use_cache_of("score", tuple((u.sha256, u.scale) for u in self._uses))
-            last, self._scored_after = self._scored_after if kept else [], []
-            values = log_likelihood(loaded.context, before, tokens, last=last)
-            self._scored_after = before
-            return TokenScores(tokens, values)
+            found: list[str] = []
+            for part in _together(needs, self._n_ctx - len(stem)):
+                self._reach(loaded, stem, shared)
+                found += answer_branches(loaded.context, rests[part], options)
+            return found
+
+    def _scores(
+        self, loaded: _Loaded, options: Sequence[list[int]], before: list[int], shared: int
+    ) -> list[TokenScores]:
+        vocab = loaded.vocab
+        before = before or [vocab.bos if vocab.bos >= 0 else vocab.eos]
+        lengths = [len(option) for option in options]
+        if any(not 0 <= token < vocab.n_vocab for text in (before, *options) for token in text):
+            raise EngineError(
+                "A token to score is not in the model's vocabulary; use the tokens of this model."
+            )
+        if len(before) + max(lengths, default=0) > self._n_ctx:
+            raise ContextOverflowError(
+                f"Text and context have {len(before) + max(lengths)} tokens, but the model's "
+                f"context holds {self._n_ctx}; score a shorter text or raise n_ctx."
+            )
+        found: list[TokenScores] = []
+        for option in options:
+            self._reach(loaded, before[:-1], shared)
+            values = log_likelihood(loaded.context, before[-1], option)
+            found.append(TokenScores(list(option), values))
+        return found
+
+    def _reach(self, loaded: _Loaded, wanted: list[int], shared: int) -> None:
+        """Let the cache hold exactly `wanted`, evaluated as `score` and `answers` do."""
+        kept = self._use_cache_of("score", tuple((u.sha256, u.scale) for u in self._uses))
+        last, last_shared = self._reached
+        self._reached = ([], 0)  # until it is done
+        reach(loaded.context, wanted, last if kept and last_shared == shared else [], shared)
+        self._reached = (wanted, shared)
 
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Apply exactly these adapters from now on; see `Engine.set_adapters`."""
@@ -308,6 +361,7 @@ class LlamaEngine:
             self._busy.acquire()
 
     def _release(self) -> None:
+        release_team()
         self._stream = None
         self._busy.release()
         self._start_idle_timer()
@@ -334,3 +388,15 @@ class LlamaEngine:
                 self._busy.release()
         elif not self._closed:
             self._schedule(max(left, 0.05))
+
+
+def _together(sizes: Sequence[int], room: int) -> Iterator[slice]:
+    """Yield slices of neighbours that fit `room` together, at least one and at most a few."""
+    start, used = 0, 0
+    for index, size in enumerate(sizes):
+        if index > start and (used + size > room or index - start == MAX_BRANCHES):
+            yield slice(start, index)
+            start, used = index, 0
+        used += size
+    if sizes:
+        yield slice(start, len(sizes))

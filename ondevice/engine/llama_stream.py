@@ -51,6 +51,9 @@ class LlamaStream(ChatStream):
         self._text = TextStream(options.stop)
         self._room = min(options.max_tokens, context.n_ctx - len(tokens))
         self._ended: FinishReason | None = None
+        # Logits depend a little on which tokens are evaluated together, and a seed promises the
+        # same answer whatever the cache happens to hold.
+        self._anew = options.seed is not None
         self._n_others = options.logprobs
         self._likelihoods: list[TokenLikelihood] = []
         self.likelihoods = self._likelihoods
@@ -122,7 +125,7 @@ class LlamaStream(ChatStream):
         """Evaluate what the cache does not hold of the prompt; return False if cancelled."""
         context, prompt = self._context, self._prompt
         # The last prompt token is always evaluated: sampling needs its logits.
-        shared = min(context.common_prefix(prompt), len(prompt) - 1)
+        shared = 0 if self._anew else min(context.common_prefix(prompt), len(prompt) - 1)
         self._cached = context.keep_prefix(shared)
         if not context.evaluate(prompt[self._cached :], self._cancelled.is_set):
             return False

@@ -26,6 +26,7 @@ from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
 from ondevice.base import native
 from ondevice.base.models import BaseModel
+from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.context import InferenceContext
 from ondevice.engine.protocol import AdapterUse
 from ondevice.errors import (
@@ -72,7 +73,9 @@ class LoraAdapters:
         try:
             for use in uses:
                 if not math.isfinite(use.scale):
-                    raise InvalidAdapterError(f"The scale of adapter '{use.name}' is not finite.")
+                    raise InvalidAdapterError(
+                        f"The scale of adapter '{use.name}' is not finite; give a number."
+                    )
                 self._handle(use)  # each is tested by itself
             felt = [use for use in uses if use.scale != 0]
             if len(felt) > 1:
@@ -162,10 +165,13 @@ class LoraAdapters:
         """Give `content` to llama.cpp."""
         native.last_error()
         with _as_path(content, self._folder) as path:
-            handle = self._lib.llama_adapter_lora_init(self._pointer, os.fsencode(path))
+            handle = uninterrupted(
+                self._lib.llama_adapter_lora_init, self._pointer, os.fsencode(path)
+            )
         if not handle:
             raise InvalidAdapterError(
-                f"llama.cpp refuses adapter '{name}' ({native.last_error() or 'no reason'})."
+                f"llama.cpp refuses adapter '{name}' "
+                f"({native.last_error() or 'no reason given'}); train it again."
             )
         return handle
 
@@ -202,7 +208,9 @@ class LoraAdapters:
         scales = (ctypes.c_float * count)(*[scale for _, scale in pairs])
         code = self._lib.llama_set_adapters_lora(self._context.pointer, handles, count, scales)
         if code != 0:
-            raise InvalidAdapterError(f"llama.cpp could not apply the adapters (code {code}).")
+            raise InvalidAdapterError(
+                f"llama.cpp could not apply the adapters (code {code}); use fewer of them, or none."
+            )
 
     def _mismatch(self, use: AdapterUse) -> AdapterBaseMismatchError:
         return AdapterBaseMismatchError(

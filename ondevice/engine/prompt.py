@@ -18,6 +18,7 @@ are put in place of the text, so that the KV cache fits the next turn.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -90,6 +91,8 @@ class PromptBuilder:
         self._bos_text = vocab.text_of(vocab.bos)
         self._answers: OrderedDict[str, list[int]] = OrderedDict()
         self._dropped: tuple[Message, ...] = ()
+        # The newest prompt: a turn is counted first, then asked for.
+        self._newest: tuple[tuple[Message, ...], list[int]] = ((), [])
 
     def use_vocab(self, vocab: native.Vocab) -> None:
         """Go on with the vocabulary of the same model, loaded again."""
@@ -99,6 +102,7 @@ class PromptBuilder:
         """Forget all remembered answers and which turns were dropped."""
         self._answers.clear()
         self._dropped = ()
+        self._newest = ((), [])
 
     def remember(self, text: str, tokens: Sequence[int]) -> None:
         """Keep the `tokens` that were sampled for the answer `text`, if they spell it."""
@@ -114,6 +118,7 @@ class PromptBuilder:
         rest = wanted[len(spelled) :].decode("utf-8", "ignore")
         if rest.encode("utf-8") != wanted[len(spelled) :]:
             return  # the cut would go through a character
+        self._newest = ((), [])
         self._answers[text] = kept + (self._vocab.encode(rest) if rest else [])
         self._answers.move_to_end(text)
         while len(self._answers) > _REMEMBERED:
@@ -128,15 +133,23 @@ class PromptBuilder:
         """
         if not messages:
             raise EngineError("There is no message to answer; give at least one.")
+        if self._newest[0] == tuple(messages):
+            return list(self._newest[1])
         for message in messages:
             if not re.fullmatch(r"[a-z][a-z_-]{0,31}", message.role):
-                raise EngineError("A message's role is not a plain word such as 'user'.")
+                raise EngineError(
+                    "A message's role is not a plain word; use 'system', 'user' or 'assistant'."
+                )
         known = [m.role == "assistant" and m.content in self._answers for m in messages]
         tokens = self._encode(messages, known)
         if tokens is None:  # the template changes answers, so their tokens cannot be used
             tokens = self._encode(messages, [False] * len(messages))
         if tokens is None:
-            raise EngineError("The model's chat template does not keep the messages' text.")
+            raise EngineError(
+                "The model's chat template does not keep the messages' text; use another "
+                "model file."
+            )
+        self._newest = tuple(messages), list(tokens)
         return tokens
 
     def _encode(self, messages: Sequence[Message], known: Sequence[bool]) -> list[int] | None:
@@ -226,3 +239,9 @@ def split_turns(messages: Sequence[Message]) -> tuple[list[Message], list[list[M
 
 def _joined(system: Sequence[Message], turns: Sequence[Sequence[Message]]) -> list[Message]:
     return [*system, *(message for turn in turns for message in turn)]
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Return with how many tokens all of `prompts` begin."""
+    columns = zip(*prompts, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda tokens: len(set(tokens)) == 1, columns))

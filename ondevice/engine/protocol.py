@@ -208,6 +208,39 @@ class Engine(Protocol):
             ContextOverflowError: the two do not fit the context.
         """
 
+    def score_options(
+        self, options: Sequence[list[int]], *, context: list[int], shared: int = 0
+    ) -> list[TokenScores]:
+        """Return the log-likelihood of each token of each option after `context`.
+
+        Args:
+            options: tokens of texts that could follow.
+            context: tokens.
+            shared: so many tokens at its beginning are those of the next contexts too, and need
+                not be evaluated again.
+
+        Raises:
+            ContextOverflowError: the longest option does not fit the context.
+        """
+
+    def answers(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        options: ChatOptions,
+        *,
+        shared: int = 0,
+    ) -> list[str]:
+        """Answer the last message of each conversation, several at once.
+
+        Args:
+            conversations: what is asked.
+            options: of all answers.
+            shared: as for `score_options`, of the prompts.
+
+        Raises:
+            ContextOverflowError: one does not fit the context.
+        """
+
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Apply exactly these adapters from now on; if one is refused, the former ones stay.
 

@@ -47,9 +47,9 @@ class Sampler:
             self.close()
             raise
 
-    def sample(self, context: Any) -> int:
-        """Draw a token from the last logits of the context pointer `context`."""
-        token: int = self._lib.llama_sampler_sample(self._chain, context, -1)
+    def sample(self, context: Any, row: int = -1) -> int:
+        """Draw a token from the last logits of the context pointer `context`, or those of a row."""
+        token: int = self._lib.llama_sampler_sample(self._chain, context, row)
         return token
 
     def close(self) -> None:

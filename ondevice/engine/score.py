@@ -12,31 +12,35 @@ from ondevice.engine.context import PROMPT_CHUNK, InferenceContext
 _ROWS = 32  # of logits turned to float64 at once: 32 x 262,144 x 8 bytes = 64 MB at the worst
 
 
-def log_likelihood(
-    context: InferenceContext,
-    before: Sequence[int],
-    tokens: Sequence[int],
-    *,
-    last: Sequence[int] = (),
-) -> npt.NDArray[np.float64]:
-    """Return the log-likelihood of each of `tokens` after `before` (at least one token).
+def reach(
+    context: InferenceContext, wanted: Sequence[int], last: Sequence[int], shared: int = 0
+) -> None:
+    """Evaluate `wanted`, as far as it is not there already.
 
-    The text before is always evaluated in the same parts, and only whole parts
-    that were evaluated here are reused, so that a score never depends on what
-    ran earlier.
+    It is always evaluated in the same parts, and only whole parts that were
+    evaluated here are reused, so that what follows never depends on what ran
+    earlier.
 
     Args:
         context: where to evaluate.
-        before: what the first of `tokens` follows.
-        tokens: what is scored.
-        last: the `before` of the latest score in this context, if nothing ran since.
+        wanted: tokens.
+        last: what was evaluated here last with the same `shared`, if nothing ran since.
+        shared: so many tokens at the beginning are a part, because others begin with them too.
     """
-    wanted = before[:-1]
-    kept = context.keep_prefix(_reusable(context, wanted, last[:-1]))
+    shared = min(shared, len(wanted))
+    kept = context.keep_prefix(_reusable(context, wanted, last, shared))
     if kept == 0:
         context.clear()
-    context.evaluate(wanted[kept:])
-    inputs = [before[-1], *tokens[:-1]]
+    if kept < shared:
+        context.evaluate(wanted[kept:shared])
+    context.evaluate(wanted[max(kept, shared) :])
+
+
+def log_likelihood(
+    context: InferenceContext, before: int, tokens: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Return the log-likelihood of each of `tokens` after the cached tokens and `before`."""
+    inputs = [before, *tokens[:-1]]
     result = np.empty(len(tokens), dtype=np.float64)
     for start in range(0, len(tokens), PROMPT_CHUNK):
         logits = context.all_logits(inputs[start : start + PROMPT_CHUNK])
@@ -49,7 +53,9 @@ def log_likelihood(
     return result
 
 
-def _reusable(context: InferenceContext, wanted: Sequence[int], last: Sequence[int]) -> int:
+def _reusable(
+    context: InferenceContext, wanted: Sequence[int], last: Sequence[int], shared: int
+) -> int:
     """Return how many tokens of `wanted` were evaluated in the parts that they are evaluated in."""
     same = 0
     for ours, theirs in zip(wanted, last, strict=False):
@@ -57,7 +63,7 @@ def _reusable(context: InferenceContext, wanted: Sequence[int], last: Sequence[i
             break
         same += 1
     if not same == len(wanted) == len(last):
-        same -= same % PROMPT_CHUNK
+        same -= (same - shared if same >= shared else same) % PROMPT_CHUNK
     return same if context.common_prefix(wanted) >= same else 0
 
 

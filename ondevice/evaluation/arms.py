@@ -2,7 +2,8 @@
 
 `base` sees the request alone, `prompt` sees it as a chat would send it, with
 notes from the profile. `adapter` and `hybrid` see the same two with the adapter
-applied. The notes are chosen and written by the code that chats use; held-out
+applied; where another adapter is in use already, `active` is `hybrid` with that
+one. The notes are chosen and written by the code that chats use; held-out
 records are searched as if they had never been stored.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ondevice.base.messages import Message
 from ondevice.conversation import Conversation
-from ondevice.evaluation.table import ArmName
+from ondevice.evaluation.table import ACTIVE, ArmName
 from ondevice.recall.persona import build_prefix, build_turn
 from ondevice.recall.selection import is_evidence, prefix_facts
 
@@ -40,6 +41,8 @@ ALL_ARMS: Final = (
     Arm("adapter", memory=False, adapter=True),
     Arm("hybrid", memory=True, adapter=True),
 )
+# As hybrid, with the adapter that is in use instead of the candidate.
+ACTIVE_ARM: Final = Arm(ACTIVE, memory=True, adapter=True)
 
 
 class MemoryPrompts:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ondevice.base.messages import Message
+from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import ChatOptions
 from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.evaluation.bootstrap import Bootstrap, BootstrapSettings, Estimate, jackknife
@@ -164,6 +165,12 @@ class _Questions:
         )
 
     @property
+    def shared(self) -> int:
+        """With how many tokens all prompts begin."""
+        prompts = [*self.claims, *(prompt for pair in self.groups for prompt in pair)]
+        return shared_prefix(prompts)
+
+    @property
     def steps(self) -> int:
         """How many measurements there are with one set of adapters."""
         texts = len(self.trained) + len(self.held_out)
@@ -187,6 +194,7 @@ def _measure(
     number: int,
 ) -> _Measured:
     done = number * questions.steps
+    shared = questions.shared
 
     def step(name: str) -> None:
         nonlocal done
@@ -196,13 +204,13 @@ def _measure(
 
     agreement = []
     for prompt in questions.claims:
-        agreement.append(yes_probability(engine, prompt, *CLAIM_ANSWERS))
+        agreement.append(yes_probability(engine, prompt, *CLAIM_ANSWERS, shared=shared))
         step("wrong claims")
     gaps = []
     for pair in questions.groups:
         yes = []
         for prompt in pair:
-            yes.append(yes_probability(engine, prompt, *GROUP_ANSWERS))
+            yes.append(yes_probability(engine, prompt, *GROUP_ANSWERS, shared=shared))
             step("paired groups")
         gaps.append(abs(yes[0] - yes[1]))
     likelihoods: list[list[float]] = []
@@ -211,22 +219,28 @@ def _measure(
         for text in texts:
             likelihoods[-1].append(float(engine.score(text).log_likelihood.mean()))
             step("memorization")
-    answers = []
+    answers: list[list[str]] = []
     options = ChatOptions(temperature=0.0, max_tokens=settings.answer_tokens)
-    for messages in questions.open:
-        answers.append(words_of(engine.chat(messages, options).read()))
-        step("open questions")
+    for start in range(0, len(questions.open), AT_ONCE):
+        some = questions.open[start : start + AT_ONCE]
+        for answer in engine.answers(some, options, shared=shared):
+            answers.append(words_of(answer))
+            step("open questions")
     return _Measured(agreement, gaps, answers, *likelihoods)
 
 
+AT_ONCE = 7  # answers to open questions that are written together
 CLAIM_ANSWERS = ("Yes, that is right.", "No, that is wrong.")
 GROUP_ANSWERS = ("Yes.", "No.")
 
 
-def yes_probability(engine: Engine, prompt: list[int], yes: str, no: str) -> float:
+def yes_probability(
+    engine: Engine, prompt: list[int], yes: str, no: str, *, shared: int = 0
+) -> float:
     """Return the probability of the answer `yes` after `prompt`, of the two answers alone."""
-    difference = engine.score(engine.tokenize(no), context=prompt).nats
-    difference -= engine.score(engine.tokenize(yes), context=prompt).nats
+    answers = [engine.tokenize(no), engine.tokenize(yes)]
+    against, agreeing = engine.score_options(answers, context=prompt, shared=shared)
+    difference = against.nats - agreeing.nats
     return 1 / (1 + math.exp(-max(min(difference, 700.0), -700.0)))
 
 

@@ -4,7 +4,13 @@ Memory in the prompt is the arm that stands unless another one wins. An arm wins
 over another if, with confidence, it predicts the person's own text better or
 chooses better, is not worse at the other of the two and at facts, and has left
 neutral text alone. If several win, the simplest one does, unless a more complex
-one wins over it as well.
+one wins over it as well. An adapter that would replace another one must also not
+be worse than that one.
+
+Few questions prove little. So a loss at facts counts against an arm if it is
+sure, or larger than a margin, or if a large one cannot be ruled out; of fewer
+questions than a measure needs, any loss counts. What could still go unnoticed is
+said.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ondevice.evaluation.bootstrap import Estimate
-from ondevice.evaluation.table import ArmName, Metric, Table
+from ondevice.evaluation.table import ACTIVE, ArmName, Metric, Table
 from ondevice.settings import LearningSettings
 
 STANDING: ArmName = "prompt"
@@ -34,6 +40,7 @@ class GateSettings:
 
     fewest: int = 10  # independent items of a measure, else it decides nothing
     fact_margin: float = 0.05  # token F1 may be lower by this much if that may be chance
+    fact_doubt: float = 0.20  # and may not, within its interval, be lower by more than this
     neutral_growth: float = LearningSettings.neutral_growth  # of neutral text's perplexity
 
 
@@ -53,7 +60,7 @@ class Decision:
     """What to use.
 
     Attributes:
-        arm: the winner, or the arm that stays.
+        arm: the winner, or the arm that stays: "active" is the adapter that is in use.
         status: "decided" an arm won, or the evidence speaks for the one that stays;
             "inconclusive" there is too little data to tell; "refused" the adapter does harm.
         activate: whether the adapter should be used: it helps beside the memory, which stays on.
@@ -71,7 +78,7 @@ class Decision:
 def decide(table: Table, settings: GateSettings | None = None) -> Decision:
     """Return the decision for the measured `table`."""
     settings = settings or GateSettings()
-    challengers = [arm for arm in table.arms if arm != STANDING]
+    challengers = [arm for arm in table.arms if arm not in (STANDING, ACTIVE)]
     verdicts = [compare(table, arm, STANDING, settings) for arm in challengers]
     winners = [verdict.arm for verdict in verdicts if verdict.wins]
     if not winners:
@@ -87,6 +94,18 @@ def decide(table: Table, settings: GateSettings | None = None) -> Decision:
     summary = f"{best}: {'; '.join(reasons)}"
     if best in WITH_ADAPTER and not activate:
         summary += "; but beside the memory the adapter was not found to help, so it stays off"
+    if activate and ACTIVE in table.arms:
+        verdict = compare(table, "hybrid", ACTIVE, settings)
+        verdicts.append(verdict)
+        if verdict.worse:
+            summary = (
+                "staying with the adapter in use: beside the memory the new one has "
+                f"{'; '.join(verdict.worse)}, compared with it."
+            )
+            return Decision(ACTIVE, "refused", False, summary, tuple(verdicts))
+        summary += f"; {'; '.join(verdict.better) or 'not worse'}, compared with the adapter in use"
+    if activate:
+        summary += f"; {_said_of_facts(table, settings)}"
     return Decision(best, "decided", activate, summary + ".", tuple(verdicts))
 
 
@@ -106,9 +125,9 @@ def compare(
             better.append(f"{what} {shown}")
         elif gain.high < 0:
             worse.append(f"{what} {shown}")
-    facts = _usable(table.gain(arm, against, "f1"), settings)
-    if facts is not None and (facts.high < 0 or facts.value < -settings.fact_margin):
-        worse.append(f"questions about facts {_points(facts)}")
+    facts = table.gain(arm, against, "f1")
+    if _loses(facts, settings):
+        worse.append(f"questions about facts {_points(facts)}, n = {facts.n}")
     neutral = table.neutral_change(arm)
     if arm in WITH_ADAPTER and not neutral.value <= settings.neutral_growth:
         worse.append(
@@ -142,6 +161,33 @@ def _helps_beside_memory(best: ArmName, verdicts: list[Verdict]) -> bool:
     if best not in WITH_ADAPTER:
         return False
     return any(v.wins for v in verdicts if v.arm == "hybrid" and v.against == STANDING)
+
+
+def _loses(facts: Estimate, settings: GateSettings) -> bool:
+    """Whether a gain at facts is a loss that counts."""
+    if facts.n == 0:
+        return False
+    if facts.n < settings.fewest:  # too few for an interval
+        return facts.value < 0
+    beyond = facts.value < -settings.fact_margin or facts.low < -settings.fact_doubt
+    return facts.high < 0 or beyond
+
+
+def _said_of_facts(table: Table, settings: GateSettings) -> str:
+    """Return what is known about facts, and how large a loss could have gone unnoticed.
+
+    Where no answer changed, a share of up to 1 - 0.05^(1/n) of all answers could still change
+    with 95 % confidence (the "rule of three", Hanley & Lippman-Hand, JAMA 249, 1983).
+    """
+    facts = table.gain("hybrid", STANDING, "f1")
+    if facts.n == 0:
+        return "no facts to ask about, so that was not judged"
+    unseen = 1 - 0.05 ** (1 / facts.n)
+    hidden = unseen if facts.n < settings.fewest else max(unseen, -facts.low)
+    return (
+        f"questions about facts {100 * facts.value:+.1f} points, n = {facts.n}: a loss of "
+        f"{100 * hidden:.0f} points could have gone unnoticed"
+    )
 
 
 def _usable(estimate: Estimate | None, settings: GateSettings) -> Estimate | None:

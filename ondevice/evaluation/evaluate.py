@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.evaluation.arms import ALL_ARMS, Arm, MemoryPrompts, plain_messages
+from ondevice.engine.prompt import shared_prefix
+from ondevice.evaluation.arms import (
+    ACTIVE_ARM,
+    ALL_ARMS,
+    Arm,
+    MemoryPrompts,
+    plain_messages,
+)
 from ondevice.evaluation.audits import Audit, AuditSettings, AuditTexts, run_audits
 from ondevice.evaluation.bootstrap import BootstrapSettings
 from ondevice.evaluation.decision import Decision, GateSettings, decide
@@ -102,6 +110,7 @@ def evaluate(
     recall_settings: RecallSettings,
     *,
     candidate: AdapterUse | None = None,
+    active: AdapterUse | None = None,
     below: Sequence[AdapterUse] = (),
     scope: str | None = None,
     trained_on: Collection[str] = (),
@@ -118,9 +127,10 @@ def evaluate(
         recall: over the same profile.
         recall_settings: budgets of the notes, as in chats.
         candidate: the adapter to judge; without one only base and prompt are measured.
+        active: the adapter in use that the candidate would replace, measured on the same items.
         below: adapters that are applied in every arm, under the candidate.
         scope: the context, as in a chat.
-        trained_on: ids that the candidate lists; held-out items among them are left out.
+        trained_on: ids that either adapter lists; held-out items among them are left out.
         settings: numbers of items, bootstrap and bounds.
         progress: called often.
 
@@ -137,8 +147,10 @@ def evaluate(
         profile, recall, engine, recall_settings, scope=scope, held_out=parts.held_out
     )
     arms = [arm for arm in ALL_ARMS if candidate is not None or not arm.adapter]
+    if candidate is not None and active is not None:
+        arms.append(ACTIVE_ARM)
     table, left_out = measure_arms(
-        engine, items, prompts, arms, candidate, below, settings.bootstrap, progress
+        engine, items, prompts, arms, candidate, below, settings.bootstrap, progress, active
     )
     notes = [*items.notes, *_notes_about(items, parts, settings)]
     if left_out:
@@ -162,6 +174,7 @@ def measure_arms(
     below: Sequence[AdapterUse] = (),
     bootstrap: BootstrapSettings | None = None,
     progress: Progress | None = None,
+    active: AdapterUse | None = None,
 ) -> tuple[Table, int]:
     """Return the table of `arms`, and how many items did not fit the model's context."""
     work, left_out = _prepare(engine, items, prompts)
@@ -171,15 +184,19 @@ def measure_arms(
     try:
         neutral: dict[bool, Outcome] = {}
         for arm in arms:
-            above = [candidate] if arm.adapter and candidate is not None else []
-            engine.set_adapters([*below, *above])
-            if arm.adapter not in neutral:  # the prompt is not part of neutral text
-                neutral[arm.adapter] = _texts(engine, work.neutral, False, meter, "neutral text")
-            outcomes[arm.name, "neutral"] = neutral[arm.adapter]
-            outcomes[arm.name, "text"] = _texts(engine, work.texts, arm.memory, meter, arm.name)
-            outcomes[arm.name, "choices"] = _choices(engine, work.choices, arm, meter)
-            exact, f1 = _questions(engine, work.questions, arm, meter)
-            outcomes[arm.name, "exact"], outcomes[arm.name, "f1"] = exact, f1
+            above = active if arm is ACTIVE_ARM else candidate if arm.adapter else None
+            engine.set_adapters([*below, above] if above is not None else [*below])
+            if arm is not ACTIVE_ARM:  # that one was let through already
+                if arm.adapter not in neutral:  # the prompt is not part of neutral text
+                    neutral[arm.adapter] = _texts(
+                        engine, work.neutral, False, meter, "neutral text"
+                    )
+                outcomes[arm.name, "neutral"] = neutral[arm.adapter]
+            outcomes[arm.name, "text"] = _texts(
+                engine, work.texts, arm.memory, meter, arm.name, work.shared[arm.memory]
+            )
+            for metric, outcome in _asked(engine, work, arm, meter).items():
+                outcomes[arm.name, metric] = outcome
     finally:
         engine.set_adapters(before)
     clusters: dict[Metric, list[str]] = {
@@ -253,6 +270,13 @@ class _Work:
     questions: list[_Task]
     neutral: list[_Task]
 
+    @functools.cached_property
+    def shared(self) -> tuple[int, int]:
+        """With how many tokens all prompts begin, without and with memory."""
+        own = [*self.texts, *self.choices, *self.questions]
+        plain, full = ([task.prompts[memory] for task in own] for memory in (False, True))
+        return shared_prefix(plain), shared_prefix(full)
+
 
 def _prepare(engine: Engine, items: Items, prompts: MemoryPrompts) -> tuple[_Work, int]:
     tokens = engine.tokenize
@@ -298,32 +322,44 @@ def _length(task: _Task) -> int:
 
 
 def _texts(
-    engine: Engine, tasks: Sequence[_Task], memory: bool, meter: _Meter, label: str
+    engine: Engine,
+    tasks: Sequence[_Task],
+    memory: bool,
+    meter: _Meter,
+    label: str,
+    shared: int = 0,
 ) -> Outcome:
     nats = []
     for task in meter.each(tasks, memory, label):
-        nats.append(nats_of(engine, task.texts[0], task.prompts[memory]))
+        nats.append(nats_of(engine, task.texts[0], task.prompts[memory], shared))
     return Outcome(np.array(nats), np.array([float(len(task.texts[0])) for task in tasks]))
 
 
-def _choices(engine: Engine, tasks: Sequence[_Task], arm: Arm, meter: _Meter) -> Outcome:
-    right = [
-        is_right(option_scores(engine, task.texts, task.prompts[arm.memory]))
-        for task in meter.each(tasks, arm.memory, arm.name)
-    ]
-    return Outcome(np.array(right), np.ones(len(right)))
+def _asked(engine: Engine, work: _Work, arm: Arm, meter: _Meter) -> dict[Metric, Outcome]:
+    """Measure choices and questions; where both ask the same, one after the other."""
+    memory, shared = arm.memory, work.shared[arm.memory]
+    right: list[float] = []
+    exact, f1 = np.zeros(len(work.questions)), np.zeros(len(work.questions))
+    waiting = {tuple(task.prompts[memory]): i for i, task in enumerate(work.questions)}
 
+    def answer(number: int) -> None:
+        (task,) = meter.each([work.questions[number]], memory, arm.name)
+        said = short_answer(engine, task.messages[memory], shared)
+        exact[number], f1[number] = exact_match(said, task.answer), token_f1(said, task.answer)
 
-def _questions(
-    engine: Engine, tasks: Sequence[_Task], arm: Arm, meter: _Meter
-) -> tuple[Outcome, Outcome]:
-    exact, f1 = [], []
-    for task in meter.each(tasks, arm.memory, arm.name):
-        answer = short_answer(engine, task.messages[arm.memory])
-        exact.append(exact_match(answer, task.answer))
-        f1.append(token_f1(answer, task.answer))
-    ones = np.ones(len(tasks))
-    return Outcome(np.array(exact), ones), Outcome(np.array(f1), ones)
+    for task in meter.each(work.choices, memory, arm.name):
+        right.append(is_right(option_scores(engine, task.texts, task.prompts[memory], shared)))
+        number = waiting.pop(tuple(task.prompts[memory]), None)
+        if number is not None:
+            answer(number)
+    for number in waiting.values():
+        answer(number)
+    ones = np.ones(len(work.questions))
+    return {
+        "choices": Outcome(np.array(right), np.ones(len(right))),
+        "exact": Outcome(exact, ones),
+        "f1": Outcome(f1, ones),
+    }
 
 
 class _Meter:

@@ -34,8 +34,8 @@ class ItemSettings:
 
     @classmethod
     def fast(cls) -> ItemSettings:
-        """Return the settings of a quick look: a quarter of the items, and shorter ones."""
-        return cls(texts=8, max_words=48, choices=8, questions=4, neutral=8)
+        """Return the settings of a quick look: as few items as can decide, and shorter ones."""
+        return cls(texts=12, max_words=48, choices=12, questions=6, neutral=10)
 
 
 @dataclass(frozen=True)

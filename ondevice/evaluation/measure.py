@@ -18,17 +18,22 @@ ANSWER_TOKENS = 24  # of an answer in a few words
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
-def nats_of(engine: Engine, text: list[int], prompt: list[int]) -> float:
-    """Return the negative log-likelihood of the tokens `text` after `prompt`, in nats."""
-    return engine.score(text, context=prompt).nats
+def nats_of(engine: Engine, text: list[int], prompt: list[int], shared: int = 0) -> float:
+    """Return the negative log-likelihood of the tokens `text` after `prompt`, in nats.
+
+    The first `shared` tokens of the prompt are those of the next ones too.
+    """
+    return engine.score_options([text], context=prompt, shared=shared)[0].nats
 
 
-def option_scores(engine: Engine, options: Sequence[list[int]], prompt: list[int]) -> list[float]:
+def option_scores(
+    engine: Engine, options: Sequence[list[int]], prompt: list[int], shared: int = 0
+) -> list[float]:
     """Return the mean log-likelihood per token of each option after `prompt`.
 
-    The mean, because the options differ in length; the evaluated prompt is shared.
+    The mean, because the options differ in length.
     """
-    scores = (engine.score(option, context=prompt) for option in options)
+    scores = engine.score_options(options, context=prompt, shared=shared)
     return [-score.nats / max(len(score.tokens), 1) for score in scores]
 
 
@@ -38,10 +43,10 @@ def is_right(scores: Sequence[float]) -> float:
     return 1.0 / scores.count(best) if scores[0] == best else 0.0
 
 
-def short_answer(engine: Engine, messages: Sequence[Message]) -> str:
+def short_answer(engine: Engine, messages: Sequence[Message], shared: int = 0) -> str:
     """Return the likeliest answer, at most `ANSWER_TOKENS` tokens, up to its first line end."""
     options = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=ANSWER_TOKENS)
-    return engine.chat(messages, options).read().strip().split("\n", 1)[0]
+    return engine.answers([messages], options, shared=shared)[0].strip().split("\n", 1)[0]
 
 
 def exact_match(answer: str, right: str) -> float:

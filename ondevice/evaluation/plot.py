@@ -15,6 +15,7 @@ _COLOURS: dict[ArmName, str] = {
     "prompt": "#1f4e79",
     "adapter": "#c0832b",
     "hybrid": "#2b8a57",
+    "active": "#7a4fa3",
 }
 _TEXT, _FAINT, _GRID = "#000000", "#777777", "#eeeeee"
 _LOWER_IS_BETTER = ("text", "neutral")
@@ -42,7 +43,7 @@ def evaluation_picture(table: Table, title: str, decision: str) -> Picture:
 
 
 def _panel(table: Table, metric: Metric, left: int, top: int) -> list[Part]:
-    figures = {arm: table.figures[arm, metric] for arm in table.arms}
+    figures = {a: table.figures[a, metric] for a in table.arms if (a, metric) in table.figures}
     low, high = _range(list(figures.values()))
     first, last = left + _LEFT, left + _PANEL - _RIGHT
 

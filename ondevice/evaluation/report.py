@@ -18,7 +18,8 @@ The JSON object (`format` 1):
     audits      [{name, what, before, after, change, bound, exceeded}], or null if not asked for;
                 before (or null), after and change are {value, low, high, n}
 
-`arm` is base, prompt, adapter or hybrid; `metric` is text, choices, exact, f1 or
+`arm` is base, prompt, adapter, hybrid or active (hybrid with the adapter that is in
+use, where another one is judged); `metric` is text, choices, exact, f1 or
 neutral; `status` is decided, inconclusive or refused. `low` and `high` are the
 ends of the 95 % interval, and null where there is none.
 """
@@ -67,6 +68,7 @@ def headline(table: Table, arm: ArmName = "hybrid", against: ArmName = "prompt")
     The interval is that of the change, on top of the first figure.
     """
     parts = []
+    metric: Metric
     before, after = table.figures.get((against, "text")), table.figures.get((arm, "text"))
     if before is not None and after is not None:
         change = (-table.gain(arm, against, "text")).mapped(lambda nats: _times(before.value, nats))
@@ -74,12 +76,11 @@ def headline(table: Table, arm: ArmName = "hybrid", against: ArmName = "prompt")
             f"your writing: perplexity {before.value:.1f} → {after.value:.1f} "
             f"[{change.low:.1f}, {change.high:.1f}]"
         )
-    choices = table.gain(arm, against, "choices")
-    if choices.n:
-        parts.append(f"choices {100 * choices.value:+.0f} points")
-    facts = table.gain(arm, against, "f1")
-    if facts.n:
-        parts.append(f"facts {100 * facts.value:+.0f} points")
+    for metric, name in (("choices", "choices"), ("f1", "facts")):
+        gain = table.gain(arm, against, metric)
+        if gain.n:
+            ends = f"[{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]"
+            parts.append(f"{name} {100 * gain.value:+.0f} points {ends} (n = {gain.n})")
     neutral = table.neutral_change(arm)
     if neutral.n:
         parts.append(f"neutral text {100 * neutral.value:+.1f} %")

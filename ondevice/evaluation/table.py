@@ -18,9 +18,11 @@ import numpy.typing as npt
 
 from ondevice.evaluation.bootstrap import Bootstrap, BootstrapSettings, Estimate
 
-ArmName = Literal["base", "prompt", "adapter", "hybrid"]
+ArmName = Literal["base", "prompt", "adapter", "hybrid", "active"]
 # The simplest first: what needs neither memory nor training comes before what needs both.
 ARMS: Final[tuple[ArmName, ...]] = ("base", "prompt", "adapter", "hybrid")
+# Memory and the adapter that is in use now, beside which a new one is measured.
+ACTIVE: Final[ArmName] = "active"
 
 Metric = Literal["text", "choices", "exact", "f1", "neutral"]
 METRICS: Final[Mapping[Metric, str]] = {
@@ -81,19 +83,20 @@ def build_table(
         clusters: of each metric's items.
         settings: of the intervals.
     """
-    arms = tuple(arm for arm in ARMS if any(arm == measured for measured, _ in outcomes))
+    arms = tuple(arm for arm in (*ARMS, ACTIVE) if any(arm == of for of, _ in outcomes))
     figures: dict[tuple[ArmName, Metric], Estimate] = {}
     gains: dict[tuple[ArmName, ArmName, Metric], Estimate] = {}
     for metric, names in clusters.items():
         if not names:
             continue
         bootstrap = Bootstrap(names, settings)
-        for arm in arms:
+        measured = [arm for arm in arms if (arm, metric) in outcomes]
+        for arm in measured:
             outcome = outcomes[arm, metric]
             figure = bootstrap.ratio(outcome.value, outcome.weight)
             figures[arm, metric] = figure.mapped(_exp) if metric in _PERPLEXITIES else figure
         sign = -1.0 if metric in _PERPLEXITIES else 1.0
-        for arm, against in permutations(arms, 2):
+        for arm, against in permutations(measured, 2):
             ours, theirs = outcomes[arm, metric], outcomes[against, metric]
             gains[arm, against, metric] = bootstrap.ratio(
                 sign * (ours.value - theirs.value), ours.weight

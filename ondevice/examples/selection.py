@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ondevice.evaluation.split import SplitSettings, content_hash, is_own_text, split, words_of
 from ondevice.examples.duplicates import distinct
@@ -66,7 +67,7 @@ def select(records: Sequence[AnyRecord], settings: SplitSettings | None = None) 
     for turn in sorted((r for r in records if isinstance(r, Turn)), key=lambda turn: turn.position):
         by_conversation[turn.conversation_id].append(turn)
     earlier = {
-        turn.id: tuple(conversation[:place])
+        turn.id: _before(conversation, place)
         for conversation in by_conversation.values()
         for place, turn in enumerate(conversation)
     }
@@ -75,6 +76,12 @@ def select(records: Sequence[AnyRecord], settings: SplitSettings | None = None) 
     usable = {text.record.id for text in texts} | {fact.id for fact, _ in facts}
     usable |= turns.keys() | {given.id for _, given in verdicts}
     return Selection(texts, facts, turns, earlier, verdicts, frozenset(usable), left_out)
+
+
+def _before(conversation: Sequence[Turn], place: int) -> tuple[Turn, ...]:
+    """Return the turns before one; of several answers to a message only the last was read on."""
+    pairs = pairwise(conversation[: place + 1])
+    return tuple(a for a, b in pairs if not a.role == b.role == "assistant")
 
 
 def _own_texts(

@@ -45,7 +45,7 @@ def make_server(profile: Profile, embedder: Embedder, scope: str | None = None) 
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise OndeviceError(
-            "The package `mcp` is not installed: `pip install 'ondevice[mcp]'`."
+            "The package `mcp` is not installed; run: pip install 'ondevice[mcp]'"
         ) from error
 
     from ondevice import __version__
@@ -105,7 +105,7 @@ class _Memory:
             limit: how many at most, up to 50.
         """
         if state not in ("active", "pending"):
-            raise OndeviceError("state must be 'active' or 'pending'.")
+            raise OndeviceError("There is no state of that name; give 'active' or 'pending'.")
         facts = sorted(
             self._profile.facts(state=state, scope=self._scope), key=lambda f: f.time, reverse=True
         )
@@ -123,7 +123,9 @@ class _Memory:
         from ondevice.recall.facts import candidate_for
 
         if not text.strip() or len(text) > 1000:
-            raise OndeviceError("A memory is one statement of at most 1000 characters.")
+            raise OndeviceError(
+                "A memory is one statement of at most 1000 characters; write a shorter one."
+            )
         candidate = candidate_for(text)
         for fact in self._profile.facts(scope=self._scope):
             if fact.text == candidate.text and fact.state != "superseded":

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.models import BaseModel
@@ -22,10 +22,12 @@ from ondevice.learning.options import LearnOptions
 from ondevice.profile.records import AdapterRow, AnyRecord
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import LearningSettings
-from ondevice.training.data import Document, DocumentReader
+from ondevice.training.data import Document, DocumentReader, plan_steps, split_held_out
 from ondevice.training.preference_data import PreferencePair
 from ondevice.training.recipe import Recipe
 
+FORWARD_SHARE = 0.5  # of a step's work is the forward pass: the other half goes back
+_PREFERENCES: Final = Recipe(method="dpo", epochs=2.0, rank=4, held_out=0.1, evaluations=4)
 MAX_TOKENS_A_WORD = 3.5  # above: the base model does not know the language; English needs 1.3
 
 
@@ -66,12 +68,11 @@ class Plan:
 
     @property
     def tokens_to_train(self) -> int:
-        """Tokens that the training sees in all passes, about."""
-        per_step = self.recipe.settled(self.n_tokens).tokens_per_step
-        if self.recipe.max_steps:
-            return self.recipe.max_steps * per_step
-        pairs = sum(pair.length for pair in self.pairs)
-        return int(self.recipe.epochs * self.n_tokens + self.preference_recipe.epochs * pairs)
+        """Tokens of all passes of both stages, measurements on held-out data included."""
+        texts, pairs = self.documents, self.pairs
+        return (cost_of(texts, self.recipe).tokens if texts else 0) + (
+            cost_of(pairs, self.preference_recipe).tokens if pairs else 0
+        )
 
 
 def make_plan(
@@ -117,14 +118,16 @@ def make_plan(
         records_used |= {r for pair in made.preferences for r in pair.records}
     if start is not None:
         records_used |= set(start.records)
-    recipe = _recipe(settings, options, documents, start)
+    recipe, preference_recipe = _within_budget(
+        options.token_budget, documents, _recipe(settings, start), pairs, _PREFERENCES
+    )
     return Plan(
         made,
         tuple(documents),
         tuple(pairs),
         tuple(sorted(records_used)),
         recipe,
-        Recipe(method="dpo", epochs=2.0, rank=4, held_out=0.1, evaluations=4),
+        preference_recipe,
         start,
         run,
         why,
@@ -138,6 +141,23 @@ def _nothing(made: ExampleSet, settings: LearningSettings, why: str) -> Plan:
     return Plan(made, (), (), (), recipe, Recipe(method="dpo"), None, 1, "", why, ())
 
 
+def learned_rows(registry: AdapterRegistry, scope: str | None) -> list[AdapterRow]:
+    """Return the adapters that were learned from the profile for `scope`, the oldest first."""
+    return [row for row in registry.list() if row.training.get("method") and row.scope == scope]
+
+
+def active_learned(
+    registry: AdapterRegistry, base: BaseModel, scope: str | None, reader_sha256: str | None
+) -> AdapterRow | None:
+    """Return the learned adapter that chats use on this base and reader, if there is one."""
+    for row in learned_rows(registry, scope):
+        fits = row.base_sha256 == base.sha256
+        fits &= row.training.get("reader_sha256") == reader_sha256
+        if row.state == "active" and fits and registry.file_exists(row):
+            return row
+    return None
+
+
 def _beginning(
     registry: AdapterRegistry,
     base: BaseModel,
@@ -147,7 +167,7 @@ def _beginning(
     reader_sha256: str | None,
 ) -> tuple[AdapterRow | None, int, str]:
     """Return the adapter to go on from, the number of this run since scratch, and why."""
-    learned = [row for row in registry.list() if row.training.get("method") and row.scope == scope]
+    learned = learned_rows(registry, scope)
     active = [row for row in learned if row.state == "active"]
     if options.from_scratch:
         return None, 1, "from scratch, as asked"
@@ -188,12 +208,59 @@ def _new_and_old(examples: Sequence[Example], start: AdapterRow, new_share: floa
     return sorted([*new, *old[:n_old], *replay[:n_replay]], key=lambda example: example.key)
 
 
-def _recipe(
-    settings: LearningSettings,
-    options: LearnOptions,
+class StageCost(NamedTuple):
+    """What a stage takes: its steps, and the tokens of all passes."""
+
+    steps: int
+    tokens: int
+
+
+def cost_of(items: Sequence[Document] | Sequence[PreferencePair], recipe: Recipe) -> StageCost:
+    """Return what a training on `items` takes.
+
+    A token that is only measured, on held-out data or for the reference of preferences, counts
+    `FORWARD_SHARE` of one that is learned.
+    """
+    training, held_out = split_held_out(list[Any](items), recipe.held_out, recipe.seed)
+    settled = recipe.settled(sum(item.length for item in training))
+    steps = plan_steps(
+        training, settled.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
+    )
+    learned = sum(training[index].length for step in steps for index in step)
+    measurements = 1 + min(recipe.evaluations, len(steps))
+    measured = measurements * sum(item.length for item in held_out)
+    if recipe.method == "dpo":
+        measured += sum(item.length for item in items)
+    return StageCost(len(steps), learned + int(FORWARD_SHARE * measured))
+
+
+def _within_budget(
+    budget: int | None,
     documents: Sequence[Document],
-    start: AdapterRow | None,
-) -> Recipe:
+    recipe: Recipe,
+    pairs: Sequence[PreferencePair],
+    preference_recipe: Recipe,
+) -> tuple[Recipe, Recipe]:
+    """Return the recipes with as many steps as the token budget allows, shared by both stages.
+
+    Each stage gets the same share of the steps that it would make. The numbers stand in the
+    recipes, and with them in the adapter's row, so that the run can be repeated.
+    """
+    if budget is None:
+        return recipe, preference_recipe
+    texts = cost_of(documents, recipe) if documents else StageCost(0, 0)
+    preferences = cost_of(pairs, preference_recipe) if pairs else StageCost(0, 0)
+    total = texts.tokens + preferences.tokens
+    if total <= budget:
+        return recipe, preference_recipe
+
+    def limited(how: Recipe, cost: StageCost) -> Recipe:
+        return dataclasses.replace(how, max_steps=max(1, cost.steps * budget // total))
+
+    return limited(recipe, texts), limited(preference_recipe, preferences)
+
+
+def _recipe(settings: LearningSettings, start: AdapterRow | None) -> Recipe:
     recipe = Recipe(epochs=settings.epochs, evaluations=8, patience=3)
     if start is not None:
         before: Mapping[str, Any] = start.training.get("recipe", {})
@@ -203,12 +270,6 @@ def _recipe(
             modules=before.get("modules", recipe.modules),
             first_layer=before.get("first_layer", recipe.first_layer),
         )
-    if options.token_budget is not None and documents:
-        n_tokens = sum(len(document.tokens) for document in documents)
-        per_step = recipe.settled(n_tokens).tokens_per_step
-        steps = max(1, options.token_budget // per_step)
-        if steps < math.ceil(recipe.epochs * n_tokens / per_step):
-            recipe = dataclasses.replace(recipe, max_steps=steps)
     return recipe
 
 

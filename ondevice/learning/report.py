@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ondevice.evaluation.audits import Audit
 from ondevice.evaluation.evaluate import Evaluation
 from ondevice.evaluation.report import headline
-from ondevice.evaluation.table import ArmName
+from ondevice.evaluation.table import ACTIVE, ArmName
 
 Outcome = Literal["activated", "candidate", "nothing", "stopped"]
 
@@ -56,6 +56,8 @@ class LearnReport:
         decided = self.evaluation.decision
         arm: ArmName = decided.arm if decided.arm in ("adapter", "hybrid") else "hybrid"
         verdict = decided.arm if self.outcome == "activated" else f"{decided.arm}, not activated"
+        if decided.arm == ACTIVE:
+            verdict = "the adapter in use stays"
         figures = headline(self.evaluation.table, arm).rstrip(".")
         return "; ".join(part for part in (figures, f"decision: {verdict}") if part)
 

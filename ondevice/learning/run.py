@@ -6,13 +6,13 @@ import dataclasses
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ondevice.adapters.reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.protocol import AdapterUse, Engine
-from ondevice.errors import LearningError
+from ondevice.errors import LearningError, explain
 from ondevice.evaluation.audits import Audit, AuditSettings
 from ondevice.evaluation.evaluate import (
     Evaluation,
@@ -22,8 +22,8 @@ from ondevice.evaluation.evaluate import (
     records_in_scope,
 )
 from ondevice.examples.paraphrase import Paraphraser
-from ondevice.learning.options import LearnEvent, LearnOptions, Tell
-from ondevice.learning.plan import Plan, make_plan
+from ondevice.learning.options import LearnEvent, LearnOptions, Stage, Tell
+from ondevice.learning.plan import Plan, active_learned, learned_rows, make_plan
 from ondevice.learning.report import LearnReport, metrics_of
 from ondevice.learning.train import PlanTrainer, Trained
 from ondevice.learning.workplace import Workplace
@@ -41,6 +41,7 @@ MAX_LENGTH = 512  # tokens of a document
 
 # Asked before an adapter is activated that an audit found something wrong with.
 Confirm = Callable[[str], bool]
+_Found = TypeVar("_Found")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,8 +175,16 @@ class Learner:
             steps=sum(part.steps for part in parts if part is not None),
             training=row.training,
         )
-        evaluation = self._evaluate(row)
-        audits = self._audit(row) if evaluation.decision.activate else []
+        in_use = active_learned(
+            self._registry,
+            self._base,
+            self._scope,
+            self._reader.sha256 if self._reader else None,
+        )
+        evaluation = self._evaluate(row, in_use)
+        # Side effects matter of an adapter that would be activated.
+        wanted = evaluation.decision.activate and not self._options.quick
+        audits = self._audit(row) if wanted else []
         self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
         if activate:
@@ -270,8 +279,8 @@ class Learner:
             )
         except OSError as error:
             raise LearningError(
-                f"The adapter cannot be written ({error.strerror}); free some space and run it "
-                "again: it goes on from the last checkpoint."
+                f"The adapter cannot be written: {explain(error)}. Learning goes on from the "
+                "last checkpoint."
             ) from error
         if row.state == "stale" or not self._unchanged(plan, records):
             self._profile.set_adapter_state(row.id, "stale")
@@ -289,8 +298,8 @@ class Learner:
         self._registry.shred_stale()
         self._place.clear()
         return LearningError(
-            "Something that was being learned was forgotten or changed meanwhile; nothing of the "
-            "training was kept. Run it again."
+            "Something that was being learned was forgotten or changed meanwhile, so nothing "
+            "of the training was kept; run it again."
         )
 
     def _training_notes(self, trained: Trained, plan: Plan) -> dict[str, Any]:
@@ -307,6 +316,9 @@ class Learner:
                 trained.texts.recipe
                 if trained.texts
                 else plan.preference_recipe  # nothing but preferences
+            ),
+            "preference_recipe": (
+                dataclasses.asdict(trained.preferences.recipe) if trained.preferences else None
             ),
             "token_budget": self._options.token_budget,
             "paraphrases": self._paraphrases,
@@ -328,14 +340,34 @@ class Learner:
 
     # --- judging -----------------------------------------------------------------
 
-    def _evaluate(self, row: AdapterRow) -> Evaluation:
+    def _evaluate(self, row: AdapterRow, in_use: AdapterRow | None) -> Evaluation:
+        """Measure the new adapter, beside the one that it would replace."""
         self._tell(LearnEvent("evaluation", text="loading the model"))
+        settings = EvaluationSettings.fast() if self._options.quick else EvaluationSettings()
+        seen = {*row.records, *(in_use.records if in_use is not None else ())}
+        return self._measured(
+            evaluate,
+            "evaluation",
+            row,
+            trained_on=seen,
+            active=self._use(in_use) if in_use is not None else None,
+            settings=settings.within(self._settings.learning.neutral_growth),
+        )
+
+    def _audit(self, row: AdapterRow) -> list[Audit]:
+        return self._measured(
+            audit, "audits", row, trained_on=row.records, settings=AuditSettings()
+        )
+
+    def _measured(
+        self, measure: Callable[..., _Found], stage: Stage, row: AdapterRow, **more: Any
+    ) -> _Found:
+        """Return what `measure` (`evaluate` or `audit`) finds about an adapter as chats use it."""
 
         def progress(done: float, total: float, what: str) -> None:
-            self._tell(LearnEvent("evaluation", done, total, what))
+            self._tell(LearnEvent(stage, done, total, what))
 
-        settings = EvaluationSettings.fast() if self._options.quick else EvaluationSettings()
-        return evaluate(
+        return measure(
             self._engine,
             self._profile,
             self._recall,
@@ -343,9 +375,8 @@ class Learner:
             candidate=self._use(row),
             below=self._uses_below(),
             scope=self._scope,
-            trained_on=row.records,
-            settings=settings.within(self._settings.learning.neutral_growth),
             progress=progress,
+            **more,
         )
 
     def _use(self, row: AdapterRow) -> AdapterUse:
@@ -363,27 +394,6 @@ class Learner:
             return []
         scale = self._reader_scale
         return [AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)]
-
-    def _audit(self, row: AdapterRow) -> list[Audit]:
-        """Look for side effects of an adapter that would be activated."""
-        if self._options.quick:
-            return []
-
-        def progress(done: float, total: float, what: str) -> None:
-            self._tell(LearnEvent("audits", done, total, what))
-
-        return audit(
-            self._engine,
-            self._profile,
-            self._recall,
-            self._settings.recall,
-            candidate=self._use(row),
-            below=self._uses_below(),
-            scope=self._scope,
-            trained_on=row.records,
-            settings=AuditSettings(),
-            progress=progress,
-        )
 
     def _decide(
         self, evaluation: Evaluation, audits: Sequence[Audit], confirm: Confirm | None
@@ -412,11 +422,7 @@ class Learner:
 
     def _drop_old_candidates(self) -> None:
         """Remove all but the newest candidates of this scope, and stale ones without a file."""
-        learned = [
-            row
-            for row in self._registry.list()
-            if row.training.get("method") and row.scope == self._scope
-        ]
+        learned = learned_rows(self._registry, self._scope)
         candidates = [row for row in learned if row.state == "candidate"]
         keep = self._settings.learning.keep_candidates
         stale = [row for row in learned if row.state == "stale"]

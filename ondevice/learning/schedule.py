@@ -127,18 +127,56 @@ class Systemd(Scheduler):
             path.unlink(missing_ok=True)
 
 
-class Launchd(Scheduler):
+class OneFile(Scheduler):
+    """A scheduler that is given each entry in one file."""
+
+    def write(self, entry: Entry) -> list[Path]:
+        """Write the file and switch the entry on; see `Scheduler`."""
+        path = self._file(entry)
+        write_atomic(path, self._content(entry))
+        try:
+            _run(self._on(entry))
+        except LearningError:
+            path.unlink()
+            raise
+        return [path]
+
+    def remove(self, entry: Entry) -> bool:
+        """Switch the entry off and delete its file; see `Scheduler`."""
+        path = self._file(entry)
+        if not path.exists():
+            return False
+        _try(self._off(entry))
+        path.unlink()
+        return True
+
+    def _file(self, entry: Entry) -> Path:
+        raise NotImplementedError
+
+    def _content(self, entry: Entry) -> bytes:
+        raise NotImplementedError
+
+    def _on(self, entry: Entry) -> list[str]:
+        """Return the command that switches the written entry on."""
+        raise NotImplementedError
+
+    def _off(self, entry: Entry) -> list[str]:
+        raise NotImplementedError
+
+
+class Launchd(OneFile):
     """An agent of launchd."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Use the user's agents, or those in `folder`."""
         self.folder = folder or Path.home() / "Library" / "LaunchAgents"
 
-    def write(self, entry: Entry) -> list[Path]:
-        """Write the agent; see `Scheduler`."""
-        path = self._file(entry)
-        content = {
-            "Label": path.stem,
+    def _file(self, entry: Entry) -> Path:
+        return self.folder / f"io.ondevice.{entry.name}.plist"
+
+    def _content(self, entry: Entry) -> bytes:
+        agent = {
+            "Label": self._file(entry).stem,
             "ProgramArguments": list(entry.command),
             "EnvironmentVariables": dict(entry.environment),
             "StartCalendarInterval": {"Hour": HOUR, "Minute": MINUTE},
@@ -146,56 +184,34 @@ class Launchd(Scheduler):
             "LowPriorityIO": True,
             "Nice": 19,
         }
-        write_atomic(path, plistlib.dumps(content))
-        try:
-            _run(["launchctl", "load", "-w", str(path)])
-        except LearningError:
-            path.unlink()
-            raise
-        return [path]
+        return plistlib.dumps(agent)
 
-    def remove(self, entry: Entry) -> bool:
-        """Unload and delete the agent; see `Scheduler`."""
-        path = self._file(entry)
-        if not path.exists():
-            return False
-        _try(["launchctl", "unload", "-w", str(path)])
-        path.unlink()
-        return True
+    def _on(self, entry: Entry) -> list[str]:
+        return ["launchctl", "load", "-w", str(self._file(entry))]
 
-    def _file(self, entry: Entry) -> Path:
-        return self.folder / f"io.ondevice.{entry.name}.plist"
+    def _off(self, entry: Entry) -> list[str]:
+        return ["launchctl", "unload", "-w", str(self._file(entry))]
 
 
-class TaskScheduler(Scheduler):
+class TaskScheduler(OneFile):
     """A task of Windows' Task Scheduler; its definition is kept beside the settings."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the definitions in `folder`."""
         self.folder = folder
 
-    def write(self, entry: Entry) -> list[Path]:
-        """Register the task; see `Scheduler`."""
-        path = self._file(entry)
-        write_atomic(path, task_xml(entry).encode("utf-16"))
-        try:
-            _run(["schtasks", "/Create", "/F", "/TN", entry.name, "/XML", str(path)])
-        except LearningError:
-            path.unlink()
-            raise
-        return [path]
-
-    def remove(self, entry: Entry) -> bool:
-        """Delete the task; see `Scheduler`."""
-        path = self._file(entry)
-        if not path.exists():
-            return False
-        _try(["schtasks", "/Delete", "/F", "/TN", entry.name])
-        path.unlink()
-        return True
-
     def _file(self, entry: Entry) -> Path:
         return self.folder / f"{entry.name}.xml"
+
+    def _content(self, entry: Entry) -> bytes:
+        return task_xml(entry).encode("utf-16")
+
+    def _on(self, entry: Entry) -> list[str]:
+        path = str(self._file(entry))
+        return ["schtasks", "/Create", "/F", "/TN", entry.name, "/XML", path]
+
+    def _off(self, entry: Entry) -> list[str]:
+        return ["schtasks", "/Delete", "/F", "/TN", entry.name]
 
 
 def task_xml(entry: Entry) -> str:
@@ -243,8 +259,9 @@ def _run(command: Sequence[str]) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         told = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise LearningError(
-            f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}); "
-            "nothing was scheduled."
+            f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}), "
+            "so nothing was scheduled; start `ondevice learn --scheduled` by a scheduler of "
+            "your own."
         ) from error
 
 

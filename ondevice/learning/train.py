@@ -19,13 +19,12 @@ from ondevice.examples.documents import documents_of
 from ondevice.examples.replay import neutral
 from ondevice.learning.options import LearnEvent, Stage, Tell
 from ondevice.learning.plan import Plan
+from ondevice.training.checkpoint import BYTES_A_PARAMETER
 from ondevice.training.data import Document, DocumentReader
 from ondevice.training.preference_data import PreferencePair
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer, TrainingEvent, TrainingResult
 from ondevice.training.weights import Weights
-
-ADAPTER_COPIES = 6  # room on the disk: adapter, best one, and two moments of both, as float32
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class PlanTrainer:
         shapes = self._weights.architecture.linear_shape
         recipe = plan.recipe.settled(plan.n_tokens)
         numbers = sum(recipe.rank * sum(shapes(layer)) for layer in recipe.layers())
-        return 4 * ADAPTER_COPIES * numbers * self._weights.architecture.n_layers
+        return BYTES_A_PARAMETER * numbers * self._weights.architecture.n_layers
 
     def speed(self, seconds: float, tell: Tell | None = None) -> float:
         """Train on neutral text for a while and throw it away; return tokens a second.

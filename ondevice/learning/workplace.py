@@ -51,8 +51,8 @@ class Workplace:
         free = shutil.disk_usage(self.folder).free
         if free < n_bytes:
             raise LearningError(
-                f"Learning needs about {n_bytes >> 20} MB on the disk of {self.folder}, but only "
-                f"{free >> 20} MB are free; nothing was changed."
+                f"Learning needs about {n_bytes >> 20} MB on the disk of {self.folder}, but "
+                f"only {free >> 20} MB are free; free some space and run it again."
             )
 
     def remembered_budget(self, seconds: float) -> int | None:

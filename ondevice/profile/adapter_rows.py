@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError
+from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError, did_you_mean
 from ondevice.profile.database import Run
 from ondevice.profile.ids import new_id
 from ondevice.profile.journal import Journal
@@ -103,6 +103,7 @@ class AdapterRows(Journal):
         if not found:
             raise AdapterNotFoundError(
                 f"There is no adapter called '{name}' in this profile; "
+                f"{did_you_mean(name, (row.name for row in self.adapters()))}"
                 "`ondevice adapter list` shows those there are."
             )
         return found[0]
@@ -156,7 +157,10 @@ class AdapterRows(Journal):
         with self._db.write() as run:
             last = run("SELECT number FROM activation ORDER BY number DESC LIMIT 1")
             if not last:
-                raise AdapterError("No adapter was ever activated, so there is nothing to undo.")
+                raise AdapterError(
+                    "No adapter was ever activated, so there is nothing to undo; see "
+                    "`ondevice adapter list`."
+                )
             run("DELETE FROM activation WHERE number = ?", last[0])
             before = run("SELECT active FROM activation ORDER BY number DESC LIMIT 1")
             wanted = json.loads(before[0][0]) if before else []

@@ -76,7 +76,10 @@ class ArchiveReader(io.RawIOBase):
         self._file, self._path = file, path
         head = file.read(len(MAGIC) + 4)
         if head[: len(MAGIC)] != MAGIC:
-            raise ProfileDamagedError(f"{path} is no export or backup of a profile.")
+            raise ProfileDamagedError(
+                f"{path} is no export or backup of a profile; give a file that `ondevice "
+                "profile export` or `backup` wrote."
+            )
         length = int.from_bytes(head[len(MAGIC) :], "big")
         content, self._salt = file.read(min(length, _MOST_KEYS)), file.read(16)
         if length > _MOST_KEYS or len(content) != length or len(self._salt) != 16:
@@ -126,7 +129,10 @@ class ArchiveReader(io.RawIOBase):
         return True
 
     def _damaged(self) -> ProfileDamagedError:
-        return ProfileDamagedError(f"{self._path} is cut off or was altered; nothing was changed.")
+        return ProfileDamagedError(
+            f"{self._path} is cut off or was altered, so nothing was changed; copy it again, "
+            "or use another one."
+        )
 
 
 def _cipher(data_key: bytes, salt: bytes) -> AESGCM:

@@ -31,6 +31,16 @@ class Filter:
     source_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Outlined:
+    """A conversation in a list: when it was said last, how it began, how many turns it has."""
+
+    id: str
+    time: float
+    begins: str
+    turns: int
+
+
 class Browsing(Part):
     """The part of a profile that a person looks through."""
 
@@ -65,6 +75,24 @@ class Browsing(Part):
         """Return how many records `browse` would show."""
         where, values = _where(wanted)
         return int(self._db.value(f"SELECT count(*) FROM record r {where}", values))
+
+    def conversations(self, *, words: str = "", limit: int = 100) -> list[Outlined]:
+        """Return conversations, the one with the newest turn first.
+
+        Args:
+            words: the beginnings of words, all of which must occur in one of its turns.
+            limit: how many at the most.
+        """
+        where, values = _where(Filter(words=words, kinds=("turn",)))
+        rows = self._db.rows(
+            "SELECT c.id, max(t.time), (SELECT text FROM record WHERE source_id = c.id"
+            " AND kind = 'turn' ORDER BY position LIMIT 1), count(*)"
+            " FROM source c JOIN record t ON t.source_id = c.id AND t.kind = 'turn'"
+            f" WHERE c.id IN (SELECT r.source_id FROM record r {where})"
+            " GROUP BY c.id ORDER BY max(t.id) DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [Outlined(*row) for row in rows]
 
     def sources_and_counts(self) -> list[tuple[Source, int]]:
         """Return every source with the number of records that came from it, the newest first."""

@@ -94,15 +94,21 @@ def verify(content: Mapping[str, Any], public_key: bytes | None = None) -> None:
     signed = {name: value for name, value in content.items() if name != "signature"}
     try:
         if signed["format"] != _FORMAT:
-            raise ProfileError("This is not a certificate of forgetting that this version knows.")
+            raise ProfileError(
+                "This is not a certificate of forgetting that this version knows; upgrade ondevice."
+            )
         own = base64.b64decode(signed["public_key"], validate=True)
         signature = base64.b64decode(content["signature"], validate=True)
         Ed25519PublicKey.from_public_bytes(own).verify(signature, _canonical(signed))
     except (KeyError, TypeError, ValueError) as error:
-        raise ProfileError("This is not a certificate of forgetting.") from error
+        raise ProfileError(
+            "This is not a certificate of forgetting; give a file that `ondevice memory "
+            "forget` wrote."
+        ) from error
     except InvalidSignature as error:
         raise ProfileError(
-            "The certificate's signature does not fit: it was altered after it was made."
+            "The certificate's signature does not fit: it was altered after it was made; use "
+            "the file as it was written."
         ) from error
     if public_key is not None and own != public_key:
         raise ProfileError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from ondevice.errors import ProfileDamagedError, ProfileError, ProfileLockedErro
 BUSY_SECONDS = 10.0  # how long a write waits for another process
 PURGE_SECONDS = 2.0  # how long a forget waits for readers to leave the log
 CACHE_KIB = 65536
+FULL_BYTES = 1 << 20  # a disk with less than this is taken to be full
 
 # Part of the file format. Loading the vectors of 100,000 records from the encrypted file took
 # .68 s with SQLCipher's defaults (4096 and SHA-512) and .38 s with these.
@@ -202,7 +204,9 @@ class Database:
         if self._may_use is not None:
             self._may_use()
             if self._connection is None:
-                raise ProfileLockedError(f"The profile in {self.path.parent} is locked.")
+                raise ProfileLockedError(
+                    f"The profile in {self.path.parent} is locked; unlock it first."
+                )
         return self._connection
 
     @contextlib.contextmanager
@@ -212,20 +216,51 @@ class Database:
             yield
         except self._sql.IntegrityError:
             raise  # a programming error here, or a duplicate that the caller expects
-        except self._sql.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise ProfileError(
-                    f"{self.path} is in use by another process that does not let go; try again."
-                ) from error
-            if "malformed" in str(error) or "disk I/O" in str(error):
-                raise self._damaged() from error
-            raise ProfileError(f"{self.path} cannot be used: {error}.") from error
         except self._sql.DatabaseError as error:
-            if type(error) is self._sql.DatabaseError:
-                raise self._damaged() from error
-            raise
+            if isinstance(error, self._sql.OperationalError) or type(error) is (
+                self._sql.DatabaseError
+            ):
+                raise self._sentence(error) from error
+            raise  # wrong use of SQLite
 
-    def _damaged(self) -> ProfileDamagedError:
-        return ProfileDamagedError(
-            f"{self.path} is damaged: a page fails its authentication; restore it from a backup."
-        )
+    def _sentence(self, error: Any) -> ProfileError:
+        """Return what one of SQLite's errors means to a person."""
+        sql = self._sql
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF or {  # a failed backup has no code
+            "disk I/O error": sql.SQLITE_IOERR,
+            "database or disk is full": sql.SQLITE_FULL,
+            "database is locked": sql.SQLITE_BUSY,
+            "database disk image is malformed": sql.SQLITE_CORRUPT,
+        }.get(str(error))
+        # A full disk shows as an I/O error where SQLite grows a file that it maps into memory.
+        full = code == sql.SQLITE_IOERR and _free_bytes(self.path.parent) < FULL_BYTES
+        if full or code == sql.SQLITE_FULL:
+            return ProfileError(f"The disk of {self.path} is full; free some space and try again.")
+        if code in (sql.SQLITE_BUSY, sql.SQLITE_LOCKED):
+            return ProfileError(
+                f"{self.path} is in use by another process that does not let go; try again."
+            )
+        if code in (sql.SQLITE_CANTOPEN, sql.SQLITE_READONLY, sql.SQLITE_PERM):
+            return ProfileError(
+                f"{self.path} cannot be opened for writing; check that it and its folder are "
+                "yours, and that the disk is not write-protected."
+            )
+        if code == sql.SQLITE_IOERR:
+            return ProfileDamagedError(
+                f"{self.path} cannot be read or written ({error}); check the disk, and restore "
+                "the profile from a backup if this stays."
+            )
+        if code in (sql.SQLITE_CORRUPT, sql.SQLITE_NOTADB):
+            return ProfileDamagedError(
+                f"{self.path} is damaged: a page fails its authentication; restore it from a "
+                "backup."
+            )
+        return ProfileError(f"{self.path} cannot be used ({error}); try again.")
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return how much of the disk of `folder` is free; much, if that cannot be known."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return FULL_BYTES

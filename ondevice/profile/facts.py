@@ -65,7 +65,10 @@ class Facts(Vectors, Journal):
         fact_id = new_id()
         with self._db.write() as run:
             if source_id is not None and not run("SELECT 1 FROM source WHERE id=?", (source_id,)):
-                raise RecordNotFoundError(f"There is no source with the id '{source_id}'.")
+                raise RecordNotFoundError(
+                    f"There is no source with the id '{source_id}'; `ondevice source list` "
+                    "shows those there are."
+                )
             run(
                 "INSERT INTO record (id, kind, text, time, state, scope, learn, source_id, expires)"
                 " VALUES (?, 'fact', ?, ?, ?, ?, ?, ?, ?)",
@@ -240,13 +243,15 @@ class Facts(Vectors, Journal):
     def _fact(self, fact_id: str) -> Fact:
         record = self.get(fact_id)
         if not isinstance(record, Fact):
-            raise RecordNotFoundError(f"The record {record.id} is not a fact.")
+            raise RecordNotFoundError(
+                f"The record {record.id} is not a fact; see `ondevice memory list`."
+            )
         return record
 
 
 def _check(text: str, category: str, state: str) -> None:
     if not text.strip():
-        raise ProfileError("A fact needs a text; this one is empty.")
+        raise ProfileError("A fact needs a text; this one is empty; write one.")
     if category not in CATEGORIES:
         raise ProfileError(f"'{category}' is no category; they are: {', '.join(CATEGORIES)}.")
     if state not in FACT_STATES:

@@ -101,7 +101,9 @@ class Forgetting(Sources):
             if not ids:
                 found = self.get(source)
                 if not isinstance(found, Source):
-                    raise RecordNotFoundError(f"{found.id} is not the id of a source.")
+                    raise RecordNotFoundError(
+                        f"{found.id} is not the id of a source; see `ondevice source list`."
+                    )
                 ids = [found.id]
             if words is None and since is None:
                 return ids  # it takes everything that came from it along

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ondevice.errors import ProfileError, ProfileLockedError, ProfileNotFoundError
+from ondevice.errors import ProfileError, ProfileLockedError
 from ondevice.home import Home
 from ondevice.profile import keys, recovery
 from ondevice.profile import passphrase as phrases
@@ -56,7 +56,10 @@ def remove_passphrase(profile: Profile, *, warn: Callable[[str], None] | None = 
     data_key = profile.data_key
     with _changing(profile, "passphrase removed") as wraps:
         if not wraps.of_kind("passphrase"):
-            raise ProfileError(f"The profile '{profile.name}' has no passphrase.")
+            raise ProfileError(
+                f"The profile '{profile.name}' has no passphrase to remove; see `ondevice "
+                "profile passphrase --show`."
+            )
         left = wraps.without("passphrase")
         if not any(wrap["kind"] in ("keyring", "file") for wrap in left):
             stored = SystemKeyring.find()
@@ -80,12 +83,18 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
     """
     stored = SystemKeyring.find()
     if stored is None:
-        raise ProfileError("There is no system keyring here (`pip install 'ondevice[keyring]'`).")
+        raise ProfileError(
+            "There is no system keyring that answers; on a desktop install its client (pip install "
+            "'ondevice[keyring]'), elsewhere use a passphrase."
+        )
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
         new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or _silent)
         if new is None:
-            raise ProfileError("The system keyring refused the key; nothing was changed.")
+            raise ProfileError(
+                "The system keyring refused the key, so nothing was changed; unlock the "
+                "keyring and try again."
+            )
         wraps.wraps = [*wraps.without("keyring", "file"), new]
     keys.shred_file(keys.key_file(profile.home, profile.name))
 
@@ -97,12 +106,7 @@ def remove_keyring(profile: Profile) -> None:
         ProfileError: nothing else would open it; nothing was changed.
     """
     with _changing(profile, "keyring removed") as wraps:
-        left = wraps.without("keyring")
-        if not left:
-            raise ProfileError(
-                f"Only the keyring opens the profile '{profile.name}'; set a passphrase first."
-            )
-        wraps.wraps = left
+        _drop(wraps, "keyring", "the keyring", profile.name)
         profile_id = wraps.profile_id
     _delete_from_keyring(profile_id)
 
@@ -127,13 +131,15 @@ def remove_recovery_code(profile: Profile) -> None:
         ProfileError: nothing else would open it; nothing was changed.
     """
     with _changing(profile, "recovery code removed") as wraps:
-        left = wraps.without("recovery")
-        if not left:
-            raise ProfileError(
-                f"Only the recovery code opens the profile '{profile.name}'; set a passphrase "
-                "first."
-            )
-        wraps.wraps = left
+        _drop(wraps, "recovery", "the recovery code", profile.name)
+
+
+def _drop(wraps: keys.Wraps, kind: str, what: str, name: str) -> None:
+    """Take one way in away, unless it is the only one."""
+    left = wraps.without(kind)
+    if not left:
+        raise ProfileError(f"Only {what} opens the profile '{name}'; set a passphrase first.")
+    wraps.wraps = left
 
 
 def lock(home: Home, name: str) -> None:
@@ -185,12 +191,10 @@ def _changing(profile: Profile, what: str) -> Iterator[keys.Wraps]:
 
 @contextlib.contextmanager
 def _reading(home: Home, name: str) -> Iterator[tuple[Any, keys.Wraps]]:
-    from ondevice.profile.store import check_name, exclusive, exists
+    from ondevice.profile.store import check_name, exclusive, exists, not_found
 
     if not exists(home, check_name(name)):
-        raise ProfileNotFoundError(
-            f"There is no profile called '{name}'; `ondevice profile list` shows those there are."
-        )
+        raise not_found(home, name)
     with exclusive(home, name):
         path = keys.keys_path(home, name)
         for left in path.parent.glob(f".{path.name}.*.part"):  # by a process that died

@@ -162,7 +162,9 @@ def open_wraps(
     by_kind = {kind: wraps.of_kind(kind) for kind in wraps.kinds()}
     protected = by_kind.get("passphrase", []) + by_kind.get("recovery", [])
     try:
-        if protected and (secret := phrases.from_file()) is not None:
+        secret = phrases.from_file() if protected else None
+        # A profile without a passphrase is not closed by one that is still set for another.
+        if secret is not None and ("passphrase" in by_kind or recovery.is_code(secret)):
             return _with_passphrase(protected, secret, profile_id, path, name)
         for wrap in by_kind.get("keyring", []):
             stored = SystemKeyring.find()
@@ -282,7 +284,8 @@ def _with_passphrase(
         stretched = phrases.stretch(secret, _bytes(wrap["salt"]), cost.checked(path))
         if (key := _unwrap(wrap, stretched, profile_id)) is not None:
             return key
-    raise ProfileLockedError(f"That passphrase does not open the profile '{name}'; try again.")
+    what = f"the profile '{name}'" if path.name == KEYS_NAME else str(path)
+    raise ProfileLockedError(f"That passphrase does not open {what}; try again.")
 
 
 def _keyring_wrap(data_key: bytes, profile_id: str, warn: Warn) -> dict[str, Any] | None:
@@ -341,7 +344,10 @@ def _what_is_missing(home: Home, name: str, by_kind: dict[str, list[dict[str, An
             f"terminal or name a file that holds it in {phrases.PASSPHRASE_FILE}."
         )
     if "keyring" in by_kind:
-        return f"The key of the profile '{name}' is not in the system keyring, or it is locked."
+        return (
+            f"The key of the profile '{name}' is not in the system keyring, or that is locked; "
+            "unlock the keyring, or restore a backup that a passphrase opens."
+        )
     return (
         f"The key of the profile '{name}' is not in {key_file(home, name)}; restore that file "
         "from a backup."

@@ -57,8 +57,13 @@ class Part:
         if len(found) != 1:
             what = "No record has" if not found else f"{len(found)} records have"
             if _looks_like_id(record_id):
-                raise RecordNotFoundError(f"{what} an id that starts with '{record_id}'.")
-            raise RecordNotFoundError("That is not the id of a record; list them to see the ids.")
+                raise RecordNotFoundError(
+                    f"{what} an id that starts with '{record_id}'; `ondevice memory list` "
+                    "shows the ids."
+                )
+            raise RecordNotFoundError(
+                "That is not the id of a record; `ondevice memory list` shows the ids."
+            )
         ((table, full),) = found
         if table == "record":
             return self._records("WHERE r.id = ?", (full,))[0]

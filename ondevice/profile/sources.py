@@ -303,10 +303,15 @@ class Sources(Facts):
         if verdict not in VERDICTS:
             raise ProfileError(f"'{verdict}' is no verdict; they are: {', '.join(VERDICTS)}.")
         if (verdict == "edit") != (text is not None):
-            raise ProfileError("An edit, and nothing else, comes with the text that was wanted.")
+            raise ProfileError(
+                "An edit, and nothing else, comes with the text that was wanted; give it "
+                "with an edit only."
+            )
         turn = self.get(turn_id)
         if not isinstance(turn, Turn):
-            raise RecordNotFoundError(f"The record {turn.id} is not a turn.")
+            raise RecordNotFoundError(
+                f"The record {turn.id} is not a turn; see `ondevice source show`."
+            )
         now = clock() if time is None else time
         feedback = Feedback(
             new_id(), turn.id, verdict, text and storable(text), now, dict(answered_by or {})
@@ -334,5 +339,6 @@ class Sources(Facts):
     def _need_source(self, source_id: str) -> None:
         if not self._db.rows("SELECT 1 FROM source WHERE id = ?", (source_id,)):
             raise RecordNotFoundError(
-                f"There is no conversation or import with the id '{source_id}' (any more)."
+                f"There is no conversation or import with the id '{source_id}' any more; "
+                "`ondevice source list` shows those there are."
             )

@@ -24,6 +24,7 @@ from ondevice.errors import (
     ProfileExistsError,
     ProfileLockedError,
     ProfileNotFoundError,
+    did_you_mean,
 )
 from ondevice.home import Home
 from ondevice.profile import keys
@@ -59,6 +60,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         self._db = Database(
             self.folder / DATABASE_NAME, self.derive_key("database"), may_use=self._may_use
         )
+        self._file = _stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
             # What an earlier run could not purge because somebody was reading. The last one to
@@ -127,7 +129,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         name = profile_in_use(home) if name is None else check_name(name)
         if not exists(home, name):
             if not create:
-                raise ProfileNotFoundError(_not_found(name))
+                raise not_found(home, name)
             with exclusive(home, name):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn)
@@ -148,10 +150,14 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         # A database without keys is left by a wipe that was interrupted: nobody can read it.
         shutil.rmtree(home.profile(name), ignore_errors=True)
         private_folder(home.profile(name))
-        data_key = keys.create(
-            home, name, passphrase=passphrase, ask_passphrase=ask_passphrase, warn=warn or _silent
-        )
         try:
+            data_key = keys.create(
+                home,
+                name,
+                passphrase=passphrase,
+                ask_passphrase=ask_passphrase,
+                warn=warn or _silent,
+            )
             return cls(home, name, data_key)
         except BaseException:
             wipe_profile(home, name)
@@ -182,6 +188,11 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         return self._home
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor, as far as it was noticed, locked elsewhere."""
+        return self._key is not None
+
+    @property
     def data_key(self) -> bytes:
         """The key that everything else is derived from; for `key_changes` and `transfer` only.
 
@@ -193,7 +204,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         return bytes(self._key)
 
     def _may_use(self) -> None:
-        """Close at once if the profile was locked or wiped elsewhere."""
+        """Close at once if the profile was locked, wiped or replaced elsewhere."""
         stamp = _stamp(self.folder / "keys.json")
         if stamp == self._keys_seen:
             return
@@ -202,6 +213,11 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             raise ProfileLockedError(
                 f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
                 "opens it."
+            )
+        if _stamp(self.folder / DATABASE_NAME)[0] != self._file:
+            self.lock()
+            raise ProfileLockedError(
+                f"The profile '{self.name}' was replaced by a backup; open it again."
             )
         self._keys_seen = stamp
 
@@ -305,7 +321,7 @@ def use_profile(home: Home, name: str) -> None:
         ProfileNotFoundError: there is none of that name.
     """
     if not exists(home, check_name(name)):
-        raise ProfileNotFoundError(_not_found(name))
+        raise not_found(home, name)
     write_atomic(_pointer(home), name.encode() + b"\n")
 
 
@@ -317,7 +333,7 @@ def wipe_profile(home: Home, name: str) -> None:
     """
     folder = home.profile(check_name(name))
     if not folder.exists():
-        raise ProfileNotFoundError(_not_found(name))
+        raise not_found(home, name)
     keys.shred(home, name)
     shutil.rmtree(folder)
     sync_folder(home.profiles)
@@ -338,8 +354,12 @@ def _pointer(home: Home) -> Path:
     return home.config / "profile"
 
 
-def _not_found(name: str) -> str:
-    return f"There is no profile called '{name}'; `ondevice profile list` shows those there are."
+def not_found(home: Home, name: str) -> ProfileNotFoundError:
+    """Return the error that there is no profile called `name`."""
+    return ProfileNotFoundError(
+        f"There is no profile called '{name}'; {did_you_mean(name, list_profiles(home))}"
+        "`ondevice profile list` shows those there are."
+    )
 
 
 @contextlib.contextmanager

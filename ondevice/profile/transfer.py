@@ -27,6 +27,7 @@ from ondevice.errors import (
     ProfileError,
     ProfileExistsError,
     ProfileLockedError,
+    explain,
 )
 from ondevice.home import Home
 from ondevice.profile import keys, recovery
@@ -66,7 +67,12 @@ class Transfer:
 
 
 def export_profile(
-    profile: Profile, path: Path, passphrase: str, *, cost: phrases.Cost | None = None
+    profile: Profile,
+    path: Path,
+    passphrase: str,
+    *,
+    cost: phrases.Cost | None = None,
+    listed_as: str | None = None,
 ) -> Transfer:
     """Write `profile` to one file that `passphrase` opens on any machine, and verify it.
 
@@ -75,6 +81,7 @@ def export_profile(
         path: of the new file.
         passphrase: of the file; on import it becomes the profile's.
         cost: of a guess.
+        listed_as: where it is, in the list of copies; `path` if None.
 
     Raises:
         ProfileExistsError: `path` exists.
@@ -85,18 +92,23 @@ def export_profile(
         raise ProfileLockedError("An empty passphrase protects nothing; choose another.")
     profile_id = secrets.token_hex(16)
     wrap = keys.passphrase_wrap(profile.data_key, profile_id, passphrase, cost or phrases.Cost())
-    return _write(profile, path, keys.Wraps(profile_id, [wrap]), "export")
+    return _write(profile, path, keys.Wraps(profile_id, [wrap]), "export", listed_as)
 
 
-def backup_profile(profile: Profile, path: Path) -> Transfer:
+def backup_profile(profile: Profile, path: Path, *, listed_as: str | None = None) -> Transfer:
     """Write `profile` to one file that is opened by what opens the profile, and verify it.
+
+    Args:
+        profile: open; it may be in use meanwhile.
+        path: of the new file.
+        listed_as: where it is, in the list of copies; `path` if None.
 
     Raises:
         ProfileExistsError: `path` exists.
         OSError: the disk is full or `path` cannot be written; nothing is left there.
     """
     wraps = keys.Wraps.read(keys.keys_path(profile.home, profile.name))
-    return _write(profile, path, wraps, "backup")
+    return _write(profile, path, wraps, "backup", listed_as)
 
 
 def import_profile(
@@ -139,7 +151,10 @@ def import_profile(
         keys.Wraps(profile_id, [wrap]).write(folder / "keys.json")
         with exclusive(home, about.name):
             if exists(home, about.name):
-                raise _there_already(about.name)
+                raise ProfileExistsError(
+                    f"There is a profile called '{about.name}' already, so nothing was changed; "
+                    "choose another name with --name."
+                )
             shutil.rmtree(home.profile(about.name), ignore_errors=True)  # left by a wipe
             folder.rename(home.profile(about.name))
         sync_folder(home.profiles)
@@ -174,7 +189,11 @@ def restore_backup(
         with exclusive(home, about.name):
             there, again = exists(home, about.name), 0
             if there and not replace:
-                raise _there_already(about.name)
+                raise ProfileExistsError(
+                    f"There is a profile called '{about.name}' already, so nothing was changed; "
+                    "give --replace to destroy it, or use `ondevice profile import FILE --name "
+                    "NAME` to have both."
+                )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
             old = home.profiles / f".replaced-{secrets.token_hex(4)}"
@@ -192,7 +211,9 @@ def restore_backup(
 # --- writing ------------------------------------------------------------------------
 
 
-def _write(profile: Profile, path: Path, wraps: keys.Wraps, kind: str) -> Transfer:
+def _write(
+    profile: Profile, path: Path, wraps: keys.Wraps, kind: str, listed_as: str | None
+) -> Transfer:
     path = path.expanduser().absolute()
     if path.exists():
         raise ProfileExistsError(f"{path} exists already; choose another name.")
@@ -221,7 +242,7 @@ def _write(profile: Profile, path: Path, wraps: keys.Wraps, kind: str) -> Transf
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    profile.note_copy(kind, str(path))
+    profile.note_copy(kind, listed_as or str(path))
     return written
 
 
@@ -253,7 +274,7 @@ def _opened(
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
     with file:
         reader = ArchiveReader(file, path)
         data_key = _key(reader, home, name or _guessed_name(home, reader), path, ask_passphrase)
@@ -290,7 +311,10 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
             for member in tar:
                 source = tar.extractfile(member) if member.isreg() else None
                 if source is None or not _MEMBER.fullmatch(member.name):
-                    raise ProfileDamagedError(f"{path} holds what no export or backup holds.")
+                    raise ProfileDamagedError(
+                        f"{path} holds what no export or backup holds, so nothing was "
+                        "changed; use another one."
+                    )
                 with atomic_writer(folder / member.name) as file:
                     shutil.copyfileobj(source, file, _PIECE)
         while reader.read(_PIECE):  # to the end: only then is it known to be whole
@@ -299,7 +323,9 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         name, created = str(about["name"]), float(about["created"])
         (folder / _ABOUT).unlink()
     except (tarfile.TarError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
-        raise ProfileDamagedError(f"{path} is no whole export or backup.") from error
+        raise ProfileDamagedError(
+            f"{path} is no whole export or backup; copy it again, or use another one."
+        ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
         rows = [row for row in copy.adapters() if row.state != "stale"]
@@ -342,7 +368,3 @@ def _workplace(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _there_already(name: str) -> ProfileExistsError:
-    return ProfileExistsError(f"There is a profile called '{name}' already; nothing was changed.")

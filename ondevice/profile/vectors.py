@@ -97,7 +97,8 @@ class Vectors(Part):
         if known is not None and known != vectors.shape[1]:
             raise ProfileError(
                 f"The vectors of this profile have {known} values, not {vectors.shape[1]}: "
-                "they were made by another embedder."
+                "they were made by another embedder; install the version of ondevice that "
+                "made them."
             )
         values = vectors.astype("<f2")
         before = self._db.value("SELECT total_changes()")
@@ -107,13 +108,18 @@ class Vectors(Part):
             [(row.tobytes(), record_id) for row, record_id in zip(values, ids, strict=True)],
         )
         if self._db.value("SELECT total_changes()") - before < len(ids):
-            raise RecordNotFoundError("A vector belongs to a record that is not there (any more).")
+            raise RecordNotFoundError(
+                "A record was forgotten while its vector was computed; try again."
+            )
 
     @staticmethod
     def _number(run: Run, record_id: str) -> int:
         rows = run("SELECT number FROM record WHERE id = ?", (record_id,))
         if not rows:
-            raise RecordNotFoundError(f"There is no record with the id '{record_id}'.")
+            raise RecordNotFoundError(
+                f"There is no record with the id '{record_id}'; `ondevice memory list` shows "
+                "the ids."
+            )
         return int(rows[0][0])
 
     # --- purge ----------------------------------------------------------------------

@@ -28,13 +28,13 @@ from ondevice.reader.statements import Owner
 
 TURN_TOKENS = 12  # of the chat format, around a question and its answer
 # How many notes a dialogue has: (from, to, weight).
-_COUNTS = ((0, 0, 2), (1, 1, 14), (2, 5, 27), (6, 12, 30), (13, 25, 25))
+_COUNTS = ((0, 0, 2), (1, 1, 12), (2, 5, 24), (6, 12, 28), (13, 25, 34))
 # What is asked: kind, weight.
 _KINDS = (
     ("direct", 38), ("hint", 28), ("unknown", 9), ("preference", 18), ("neutral", 4), ("told", 5),
 )  # fmt: skip
 _GO_ON = 0.15  # of the talks in which all was asked: something that is not known
-_CHANGED = 0.15  # of the dialogues: something that was so is so no more
+_CHANGED = 0.25  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 
 
@@ -43,7 +43,7 @@ class DialogueSettings:
     """How the dialogues are made."""
 
     seed: int = 0
-    max_tokens: int = 512  # of a dialogue
+    max_tokens: int = 640  # of a dialogue
     system_tokens: int = 40  # that the chat format adds at the head, at most
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ondevice.base import native
 from ondevice.base.models import BaseModel
-from ondevice.engine.compute_thread import compute
+from ondevice.base.openmp import release_team
 from ondevice.engine.context import physical_cores
 from ondevice.errors import EngineError
 
@@ -96,6 +96,7 @@ class _Writer:
         """Free the context."""
         self._lib.llama_batch_free(self._batch)
         self._lib.llama_free(self._context)
+        release_team()
 
     def write(
         self, starts: Sequence[Sequence[int]], random: np.random.Generator
@@ -127,10 +128,12 @@ class _Writer:
             batch.logits[row - 1] = 1
             ends[number] = row - 1
         batch.n_tokens = row
-        code = compute(self._lib.llama_decode, self._context, batch)
+        code = self._lib.llama_decode(self._context, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
-            raise EngineError(f"llama.cpp could not evaluate the model's own texts ({reason}).")
+            raise EngineError(
+                f"llama.cpp could not evaluate the model's own texts ({reason}); use another base."
+            )
         get = self._lib.llama_get_logits_ith
         size = (self._vocab.n_vocab,)
         return {n: np.ctypeslib.as_array(get(self._context, i), size) for n, i in ends.items()}

@@ -45,7 +45,7 @@ def _default_recipe() -> Recipe:
         learning_rate=8e-4,
         epochs=1.0,
         tokens_per_step=512,
-        max_length=640,
+        max_length=768,
         held_out=0.03,
         evaluations=6,
         patience=0,
@@ -57,17 +57,17 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 1_500_000
+    n_tokens: int = 1_100_000
     # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
     # each so often.
-    n_texts: int = 384
+    n_texts: int = 256
     text_tokens: int = 160
-    text_passes: int = 5
+    text_passes: int = 4
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
-    # The finished adapter is applied at this part of the strength it was trained at: it reads
-    # notes nearly as well, and harms text that has nothing to do with notes far less.
-    strength: float = 0.6
+    # The finished adapter is applied at this part of the strength it was trained at; below 1 it
+    # reads notes a little worse and changes other text less.
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)

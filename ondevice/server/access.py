@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ondevice._files import write_atomic
-from ondevice.errors import SettingsError
+from ondevice.errors import SettingsError, explain
 
 SHORTEST_TOKEN = 24  # characters
 LINK_SECONDS = 600.0
@@ -37,9 +37,14 @@ def load_token(path: Path) -> str:
             f"Others can read the token file {path}; make it yours alone (chmod 600) after "
             "writing a new token, or delete it and a new one is made."
         )
+    if os.name != "nt" and described.st_uid != os.geteuid():
+        raise SettingsError(f"{path} belongs to another user; name a file of your own.")
     if described.st_size > 4096:
-        raise SettingsError(f"{path} is too long for a token file.")
-    token = path.read_bytes().decode("ascii", "replace").strip()
+        raise SettingsError(f"{path} is too long for a token file; name another one.")
+    try:
+        token = path.read_bytes().decode("ascii", "replace").strip()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {explain(error)}.") from error
     if len(token) < SHORTEST_TOKEN or not token.isprintable() or " " in token or "\ufffd" in token:
         raise SettingsError(
             f"{path} holds no token of at least {SHORTEST_TOKEN} printable characters; "

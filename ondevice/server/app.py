@@ -92,6 +92,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.ondevice = state
+    app.state.page = page
     app.state.port = port
     return app
 

@@ -14,6 +14,8 @@ from ondevice.server.state import state_of
 
 async def enter(request: Request) -> Response:
     """Use up the link and set the cookie."""
+    if request.method == "HEAD":  # what only looks at a link must not use it up
+        return Response(status_code=204)
     session = state_of(request).access.enter(request.query_params.get("key", ""))
     if session is None:
         raise ApiError(

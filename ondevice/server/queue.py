@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ondevice.server.errors import ApiError
 
@@ -25,17 +25,27 @@ class GenerationQueue:
         return len(self._waiting)
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[Callable[[], None]]:
         """Wait for one's turn and hold the model for the block.
+
+        What the block is given lets the next one in early, once the model is not needed any more.
 
         Raises:
             ApiError: 429, the line is too long, or 503, the wait was.
         """
         await self._enter()
+        held = True
+
+        def release() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._leave()
+
         try:
-            yield
+            yield release
         finally:
-            self._leave()
+            release()
 
     async def _enter(self) -> None:
         if not self._busy:

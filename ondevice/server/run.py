@@ -29,8 +29,11 @@ def listen(host: str, port: int) -> socket.socket:
     # token is one, and each would wait 40 ms for the client's acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows "reuse" would share the port with whoever listens there already.
+        shared = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        listener.setsockopt(socket.SOL_SOCKET, shared, 1)
         listener.bind((host, port))
+        listener.listen(512)  # now, or another server could bind until the model is loaded
     except OSError as error:
         listener.close()
         raise SettingsError(
@@ -41,12 +44,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def protocol_with(limits: Limits) -> type[H11Protocol]:
-    """Return uvicorn's protocol with a bound on the time until the headers are complete."""
+    """Return uvicorn's protocol with bounds on how slowly clients may send and read."""
 
     class PatientProtocol(H11Protocol):
-        """Drops connections that do not send a whole header in time."""
+        """Drops connections that do not send a whole header in time, or do not read answers."""
 
         _deadline: asyncio.TimerHandle | None = None
+        _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             """Start the clock, or refuse: there are too many connections."""
@@ -68,9 +72,28 @@ def protocol_with(limits: Limits) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             """Stop the clock."""
-            if self._deadline is not None:
-                self._deadline.cancel()
+            for clock in (self._deadline, self._unread):
+                if clock is not None:
+                    clock.cancel()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            """Start the clock: 64 kB wait for the client, beside what the system buffers."""
+            super().pause_writing()
+            self._unread = self.loop.call_later(limits.send_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            """Stop the clock: the client reads."""
+            if self._unread is not None:
+                self._unread.cancel()
+            super().resume_writing()
+
+        def timeout_keep_alive_handler(self) -> None:
+            """End an idle connection, also if the end of its last answer was never read."""
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+            else:
+                super().timeout_keep_alive_handler()
 
         def _too_slow(self) -> None:
             self._deadline = None

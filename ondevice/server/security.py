@@ -88,6 +88,7 @@ class Gate:
         origin = _only(headers, b"origin") or b""
         send = self._sender(send, origin if origin in self._foreign else b"")
         try:
+            self._check_length(scope, headers)
             self._check_source(headers, origin)
             if scope["method"] == "OPTIONS" and origin in self._foreign:
                 await self._preflight(send)
@@ -99,6 +100,14 @@ class Gate:
             await error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _check_length(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:
+        """Bound what came in one piece; what comes bit by bit is bounded where it is read."""
+        target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        if target + sum(len(name) + len(value) for name, value in headers) > (
+            self._limits.header_bytes
+        ):
+            raise ApiError(431, "The headers are too long.", code="too_long")
 
     def _check_source(self, headers: list[tuple[bytes, bytes]], origin: bytes) -> None:
         hosts = [value for name, value in headers if name == b"host"]
@@ -187,7 +196,7 @@ class Gate:
         return bounded
 
     def _sender(self, send: Send, foreign: bytes) -> Send:
-        """Add the security headers, and give up on clients that do not read."""
+        """Add the security headers."""
         extra = list(SECURITY_HEADERS)
         if foreign:
             extra += [(b"access-control-allow-origin", foreign), (b"vary", b"Origin")]
@@ -201,8 +210,7 @@ class Gate:
                 names = {name.lower() for name, _ in message["headers"]}
                 added = [] if b"cache-control" in names else [(b"cache-control", b"no-store")]
                 message = {**message, "headers": [*message["headers"], *extra, *added]}
-            async with asyncio.timeout(self._limits.send_seconds):
-                await send(message)
+            await send(message)
 
         return guarded
 

@@ -62,6 +62,9 @@ class ServerState:
 
     def _other(self, name: str) -> Assistant:
         with self._opening:
+            known = self._others.get(name)
+            if known is not None and known.profile is not None and not known.profile.is_open:
+                del self._others[name]  # it was locked or wiped meanwhile
             if name not in self._others:
                 if self._open_profile is None:
                     raise ApiError(

@@ -135,7 +135,7 @@ def read_architecture(header: GgufHeader, n_ctx: int = ModelSettings.n_ctx) -> A
         known = ", ".join(FAMILIES)
         raise TrainingError(
             f"Training does not support the architecture '{header.architecture}' of "
-            f"{header.path.name}; supported: {known}."
+            f"{header.path.name}; choose a model of one of these: {known}."
         )
     keys = Metadata(header)
     _check_keys(keys, family)
@@ -151,7 +151,10 @@ def read_architecture(header: GgufHeader, n_ctx: int = ModelSettings.n_ctx) -> A
             raise keys.unusable(f"attention.{key}")
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None or len(embedding.shape) != 2:
-        raise TrainingError(f"{header.path.name} has no embedding table 'token_embd.weight'.")
+        raise TrainingError(
+            f"{header.path.name} has no embedding table 'token_embd.weight'; get the file "
+            "again from its source."
+        )
     windows = _windows(keys, family, n_layers)
     n_ctx_train = keys.count("context_length")
     architecture = Architecture(
@@ -218,7 +221,7 @@ def _check_keys(keys: Metadata, family: Family) -> None:
         if keys.has(key) and keys.get(key) not in neutral:
             raise TrainingError(
                 f"Training does not support '{keys.prefix}{key}', which "
-                f"{keys.header.path.name} uses."
+                f"{keys.header.path.name} uses; choose another base model."
             )
 
 
@@ -237,18 +240,23 @@ def _check_tensors(header: GgufHeader, architecture: Architecture) -> None:
         if tensor is None:
             if name in optional:
                 continue
-            raise TrainingError(f"{header.path.name} lacks the tensor '{name}'.")
+            raise TrainingError(
+                f"{header.path.name} lacks the tensor '{name}'; get the file again from its source."
+            )
         if tensor.shape != shape:
             raise TrainingError(
-                f"The tensor '{name}' of {header.path.name} has shape {tensor.shape}, "
-                f"but its metadata says {shape}."
+                f"The tensor '{name}' of {header.path.name} has shape {tensor.shape}, but its "
+                f"metadata says {shape}; get the file again from its source."
             )
         if len(shape) == 1 and tensor.type != "F32":
-            raise TrainingError(f"The tensor '{name}' of {header.path.name} is not F32.")
+            raise TrainingError(
+                f"The tensor '{name}' of {header.path.name} is not F32; choose another base model."
+            )
     for name in header.tensors:
         if name not in expected and name not in optional:
             raise TrainingError(
-                f"Training does not support the tensor '{name}', which {header.path.name} has."
+                f"Training does not support the tensor '{name}', which {header.path.name} "
+                "has; choose another base model."
             )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -19,9 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondevice._files import atomic_writer
-from ondevice.errors import TrainingError
+from ondevice.errors import TrainingError, explain
 
 _FORMAT = 1
+
+# On the disk: the parameters and two moments (float32) and the best adapter (F16), twice while a
+# checkpoint is replaced, and the finished adapter (F16).
+BYTES_A_PARAMETER = 2 * (3 * 4 + 2) + 2
 
 
 @dataclass
@@ -63,6 +68,20 @@ class Cipher(Protocol):
         """Return what was sealed; ValueError if it is damaged."""
 
 
+def check_room(folder: Path, n_parameters: int) -> None:
+    """Check that a training can write its checkpoints and its adapter into `folder`.
+
+    Raises:
+        TrainingError: the disk is too full.
+    """
+    needed, free = BYTES_A_PARAMETER * n_parameters, shutil.disk_usage(folder).free
+    if free < needed:
+        raise TrainingError(
+            f"Training needs about {(needed >> 20) + 1} MB on the disk of {folder}, but only "
+            f"{free >> 20} MB are free; free some space, or write to another disk."
+        )
+
+
 def save(
     path: Path,
     identity: str,
@@ -97,7 +116,7 @@ def save(
                 file.write(cipher.seal(target.getvalue()))
     except OSError as error:
         raise TrainingError(
-            f"The checkpoint {path} cannot be written ({error.strerror}); free some space."
+            f"The checkpoint {path} cannot be written: {explain(error)}."
         ) from error
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.base.messages import Message
-from ondevice.errors import ImportSourceError, TrainingError
+from ondevice.errors import ImportSourceError, TrainingError, explain
 
 if TYPE_CHECKING:
     from ondevice._kernels import I32
@@ -172,7 +172,9 @@ class DocumentReader:
                     documents.append(document)
         if not documents:
             names = ", ".join(dict.fromkeys(source.name for source in sources)) or "no file"
-            raise TrainingError(f"There is nothing to learn in the data ({names}).")
+            raise TrainingError(
+                f"There is nothing to learn in the data ({names}); add texts or chats with answers."
+            )
         return documents
 
     def from_text(self, text: str, name: str) -> Iterator[Document]:
@@ -271,7 +273,9 @@ def json_lines(path: Path) -> Iterator[tuple[str, object]]:
         try:
             yield name, json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ImportSourceError(f"{name}: this is not JSON.") from error
+            raise ImportSourceError(
+                f"{name}: this is not JSON; correct or delete the line."
+            ) from error
 
 
 def _text_of(path: Path) -> str:
@@ -284,7 +288,7 @@ def _text_of(path: Path) -> str:
             f"{path} is not UTF-8 text (byte {error.start}); convert it first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
 
 
 def split_held_out(
@@ -372,11 +376,13 @@ def items_sha256(items: Sequence[Item]) -> str:
 def _messages(row: object, name: str) -> list[Message]:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
-        raise ImportSourceError(f"{name}: there is neither a 'messages' list nor a 'text'.")
+        raise ImportSourceError(
+            f"{name}: there is neither a 'messages' list nor a 'text'; write one of them."
+        )
     checked = check_messages(messages, name)
     if all(message.role != "assistant" for message in checked):
         raise ImportSourceError(
-            f"{name}: no message is the assistant's, so nothing can be learned."
+            f"{name}: no message is the assistant's, so nothing can be learned; add an answer."
         )
     return checked
 
@@ -394,7 +400,8 @@ def check_messages(messages: Sequence[object], name: str) -> list[Message]:
         if role not in _ROLES or not isinstance(content, str):
             known = ", ".join(_ROLES)
             raise ImportSourceError(
-                f"{name}: every message needs a 'role' ({known}) and a text as 'content'."
+                f"{name}: this message is not complete; give it a 'role' ({known}) and a text "
+                "as 'content'."
             )
         checked.append(Message(role, content))
     return checked

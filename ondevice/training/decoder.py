@@ -241,7 +241,10 @@ class Decoder:
         known = {f"blk.{index}.{tensor}.weight" for index in layers for tensor in tensors}
         for name in (name for pairs in stack for name in pairs):
             if name not in known:
-                raise TrainingError(f"Training does not support an adapter of '{name}'.")
+                raise TrainingError(
+                    f"Training does not support an adapter of '{name}'; choose one of the "
+                    "layers of the blocks."
+                )
 
     def _block(self, index: int, stack: Sequence[Mapping[str, Pair]]) -> Block:
         a, weights = self.architecture, self.weights

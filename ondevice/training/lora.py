@@ -130,8 +130,8 @@ class AdapterParameters:
         """
         if recipe.first_layer >= architecture.n_layers:
             raise TrainingError(
-                f"The recipe adapts from block {recipe.first_layer} on, "
-                f"but the model has only {architecture.n_layers}."
+                f"The recipe adapts from block {recipe.first_layer} on, but the model has "
+                f"only {architecture.n_layers}; choose an earlier one."
             )
         pairs = {}
         for index in range(recipe.first_layer, architecture.n_layers):

@@ -131,13 +131,11 @@ def plan_memory(
         if available is None or plan.bytes <= available:
             return plan
     allowed = available or 0
-    fits = (allowed - fixed) // per_token
+    fits = (allowed - fixed) // per_token // 16 * 16
+    advice = "use a smaller model, a lower --rank, or fewer --modules"
+    if fits >= 64:
+        advice = f"use a --max-length of {fits}, which fits at rank {rank}, or a smaller model"
     raise TrainingError(
         f"This training needs about {plan.bytes >> 20} MB of memory even at its smallest, but "
-        f"{allowed >> 20} MB are allowed; "
-        + (
-            f"at rank {rank} a --max-length of {fits // 16 * 16} would fit, or use a smaller model."
-            if fits >= 64
-            else "use a smaller model, a lower --rank, or adapt fewer --modules."
-        )
+        f"{allowed >> 20} MB are allowed; {advice}."
     )

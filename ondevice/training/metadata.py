@@ -70,5 +70,5 @@ class Metadata:
         """Return the error that names `key`."""
         return TrainingError(
             f"Training does not support the value of '{self.prefix}{key}' in "
-            f"{self.header.path.name}."
+            f"{self.header.path.name}; choose another base model."
         )

@@ -84,7 +84,9 @@ def read_preferences(
             pairs.append(PreferencePair(chosen, rejected))
     if not pairs:
         names = ", ".join(dict.fromkeys(source.name for source in sources)) or "no file"
-        raise TrainingError(f"There are no two different answers to learn from ({names}).")
+        raise TrainingError(
+            f"There are no two different answers to learn from ({names}); add pairs that differ."
+        )
     return pairs
 
 
@@ -109,7 +111,9 @@ def _from_row(row: object, name: str) -> Preference:
     elif isinstance(prompt, list) and prompt:
         messages = check_messages(prompt, name)
     else:
-        raise ImportSourceError(f"{name}: 'prompt' is neither a text nor a list of messages.")
+        raise ImportSourceError(
+            f"{name}: 'prompt' is neither a text nor a list of messages; write one of them."
+        )
     assert isinstance(row, dict)
     return Preference(
         name, tuple(messages), _answer(row, "chosen", name), _answer(row, "rejected", name)

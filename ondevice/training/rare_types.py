@@ -36,7 +36,10 @@ def convert_to_f16(data: U8, kind: str, n: int, k: int) -> U8:
     """
     dequantize = _dequantizer(kind)
     if dequantize is None:
-        raise TrainingError(f"No library here reads the tensor type {kind}.")
+        raise TrainingError(
+            f"No library here reads the tensor type {kind}; choose a base model in another "
+            "quantization."
+        )
     rows = data.reshape(n, -1)
     values = np.empty((max(1, _VALUES_AT_ONCE // k), k), np.float32)
     converted = np.empty((n, k), np.float16)
@@ -46,7 +49,10 @@ def convert_to_f16(data: U8, kind: str, n: int, k: int) -> U8:
         with np.errstate(over="ignore", invalid="ignore"):
             converted[start : start + len(some)] = values[: len(some)]
     if not np.isfinite(converted).all():
-        raise TrainingError(f"A matrix of the type {kind} has values that are too large for F16.")
+        raise TrainingError(
+            f"A matrix of the type {kind} has values that are too large for F16; choose a "
+            "base model in another quantization."
+        )
     return converted.reshape(-1).view(np.uint8)
 
 

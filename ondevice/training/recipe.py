@@ -115,7 +115,7 @@ class Recipe:
         value = getattr(self, name)
         if not good or (isinstance(value, float) and not math.isfinite(value)):
             option = name.replace("_", "-")
-            raise TrainingError(f"The recipe's {option} is {value}, but it {rule}.")
+            raise TrainingError(f"The recipe's {option} is {value}, but it {rule}; choose another.")
 
     def layers(self) -> tuple[str, ...]:
         """Return the adapted linear layers in the order of the computation.
@@ -128,7 +128,7 @@ class Recipe:
             name = part.strip().removesuffix(".weight")
             if name not in _MODULE_GROUPS and name not in LINEAR_LAYERS:
                 known = ", ".join([*_MODULE_GROUPS, *LINEAR_LAYERS])
-                raise TrainingError(f"The recipe's modules name '{name}'; known are {known}.")
+                raise TrainingError(f"The recipe's modules name '{name}'; choose some of {known}.")
             names.update(_MODULE_GROUPS.get(name, (name,)))
         return tuple(layer for layer in LINEAR_LAYERS if layer in names)
 

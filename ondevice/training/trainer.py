@@ -23,7 +23,7 @@ from ondevice.adapters.gguf_lora import LoraAdapter, check_base, read_adapter, w
 from ondevice.adapters.reader import reader_sha256_among
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
-from ondevice.errors import TrainingError
+from ondevice.errors import TrainingError, explain
 from ondevice.settings import ModelSettings
 from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by
+_FIRST_STEPS = 10  # whose mean it begins with; one easy step alone is no level to compare with
 
 
 @dataclass(frozen=True)
@@ -184,14 +185,18 @@ def train(
         checkpoint_path=checkpoint_path,
         n_ctx=n_ctx,
     )
+    if out is not None:
+        checkpoint.check_room(out.parent, trainer.parameters.size)
     result = trainer.run(callback, should_stop)
     if result.content is not None:
         try:
             if out is not None:
                 write_atomic(out, result.content)
         except OSError as error:
+            kept = checkpoint_path is not None and checkpoint_path.exists()
             raise TrainingError(
-                f"The adapter {out} cannot be written ({error.strerror}); the checkpoint is kept."
+                f"The adapter {out} cannot be written: {explain(error)}."
+                + " The last checkpoint is kept." * kept
             ) from error
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
@@ -255,10 +260,15 @@ def read_items(
         )
         if recipe.method == "sft":
             if len(examples) != len(data):
-                raise TrainingError("Preferences are learned with the method dpo, not sft.")
+                raise TrainingError(
+                    "Preferences are learned with the method dpo, not sft; add --method dpo."
+                )
             return reader.read(examples)
         if len(preferences) != len(data):
-            raise TrainingError(f"The method {recipe.method} learns preferences, not examples.")
+            raise TrainingError(
+                f"The method {recipe.method} learns preferences, not examples; give JSON "
+                "lines with 'prompt', 'chosen' and 'rejected', or choose sft."
+            )
         return read_preferences(reader, preferences)
 
 
@@ -412,7 +422,7 @@ class Trainer:
 
     @property
     def _steps_between_evaluations(self) -> int:
-        return max(1, len(self._steps) // self.recipe.evaluations)
+        return max(1, math.ceil(len(self._steps) / self.recipe.evaluations))
 
     @property
     def _finished(self) -> bool:
@@ -449,7 +459,10 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged("is no number any more")
         before = loss if p.smooth_loss is None else p.smooth_loss
-        p.smooth_loss = _SMOOTHING * before + (1.0 - _SMOOTHING) * loss
+        smoothing = min(_SMOOTHING, p.step / (p.step + 1))  # at first the plain mean
+        p.smooth_loss = smoothing * before + (1.0 - smoothing) * loss
+        if p.step + 1 < _FIRST_STEPS:
+            return
         lowest = p.smooth_loss if p.lowest_loss is None else min(p.lowest_loss, p.smooth_loss)
         p.lowest_loss = lowest
         if p.smooth_loss > lowest + max(2.0, 0.5 * lowest):

@@ -45,8 +45,9 @@ class Weights:
         for tensor in self._rare_tensors():
             if not convertible(tensor.type):
                 raise TrainingError(
-                    f"Training does not support the tensor type {tensor.type} "
-                    f"(of '{tensor.name}' in {header.path.name})."
+                    f"Training does not support the tensor type {tensor.type} (of "
+                    f"'{tensor.name}' in {header.path.name}); choose a base model in another "
+                    "quantization."
                 )
         self._file: U8 = np.memmap(header.path, dtype=np.uint8, mode="r")
         self._matrices: dict[str, Weight] = {}

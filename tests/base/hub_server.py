@@ -150,6 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if word == "stall":
                 time.sleep(1.0)
+        elif word == "trickle":  # so that somebody can stop it
+            for at in range(0, len(body), 1 << 12):
+                self.wfile.write(body[at : at + (1 << 12)])
+                time.sleep(0.05)
         elif word == "drip":
             for byte in body[:200]:
                 self.wfile.write(bytes([byte]))

@@ -133,6 +133,16 @@ def test_completion(ondevice, home, shell):
     assert "qwen3-0.6b" in _completed(home, shell, ["ondevice", "model", "pull", "qw"])
 
 
+def test_completion_of_files(home):
+    for name, command in leaves():
+        for parameter in command.params:
+            about = f"{parameter.metavar or ''} {parameter.name}".upper()
+            takes_file = any(word in about for word in ("FILE", "FOLDER", "PATH"))
+            if takes_file and parameter.name != "profile":
+                found = parameter.shell_complete(click.Context(command), "./no")
+                assert [item.type for item in found] in (["file"], ["dir"]), (name, parameter.name)
+
+
 def test_completion_of_what_is_yours(ondevice, home, make_adapter):
     ondevice("profile", "create", "anna", "--use")
     file, _ = make_adapter(1)

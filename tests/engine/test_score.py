@@ -8,6 +8,8 @@ from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
 from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.prompt import shared_prefix
+from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 
 TEXT = "The fox said to the hen that the moon is made of old cheese. " * 12
@@ -95,3 +97,51 @@ def test_too_long_or_foreign_tokens_are_refused(shared_engine: LlamaEngine) -> N
         shared_engine.score([49152])
     with pytest.raises(EngineError):
         shared_engine.score([-1])
+
+
+NOTES = "Notes about the user:\n" + "".join(
+    f"- The user has a {thing} called {name}.\n"
+    for thing, name in [("cat", "Moss"), ("goat", "Ada"), ("boat", "Ida"), ("hen", "Lotte")] * 6
+)
+ASKED = [
+    [Message("user", f"{NOTES}\nWhat is my {thing} called?")]
+    for thing in ("cat", "goat", "boat", "hen", "lamp", "horse", "gate", "dog")
+]
+
+
+def test_options_score_as_each_alone_whatever_is_shared(shared_engine):
+    prompts = [shared_engine.encode_prompt(messages) for messages in ASKED[:3]]
+    shared = shared_prefix(prompts)
+    assert 128 < shared < len(prompts[0]) - 1
+    options = [shared_engine.tokenize(text) for text in (" Moss.", " I do not know that.")]
+    alone = [[shared_engine.score(o, context=p).nats for o in options] for p in prompts]
+    plain = [[s.nats for s in shared_engine.score_options(options, context=p)] for p in prompts]
+    assert plain == alone
+
+    def found(prompts):
+        return [
+            [s.nats for s in shared_engine.score_options(options, context=p, shared=shared)]
+            for p in prompts
+        ]
+
+    first = found(prompts)
+    np.testing.assert_allclose(first, alone, rtol=0.03)  # evaluated in other parts
+    assert found(prompts[::-1]) == first[::-1]  # whatever came before
+    shared_engine.reset_cache()
+    assert found(prompts) == first
+
+
+def test_answers_together_are_those_of_chats(shared_engine):
+    options = ChatOptions(temperature=0.0, max_tokens=12)
+    alone = [shared_engine.chat(messages, options).read() for messages in ASKED]
+    assert "Moss" in alone[0] or "cat" in alone[0]
+    together = shared_engine.answers(ASKED, options)  # more than fit at once
+    assert together == alone
+    assert [shared_engine.answers([m], options)[0] for m in ASKED] == alone
+    stopped = shared_engine.answers(ASKED[:2], ChatOptions(temperature=0.0, stop=(" is ",)))
+    assert all(" is " not in answer for answer in stopped)
+    # What was branched off is gone: a chat goes on as ever.
+    assert shared_engine.chat(ASKED[1], options).read() == alone[1]
+    with pytest.raises(ContextOverflowError):
+        shared_engine.answers(ASKED, ChatOptions(max_tokens=shared_engine.n_ctx))
+    assert shared_engine.answers([], options) == []

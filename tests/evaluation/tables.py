@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from ondevice.evaluation.bootstrap import Estimate
-from ondevice.evaluation.table import ARMS, ArmName, Metric, Table
+from ondevice.evaluation.table import ACTIVE, ARMS, ArmName, Metric, Table
 
 WIDTH = 0.02  # half an interval, in the unit of the metric
 
@@ -12,7 +12,7 @@ def table(
     levels: dict[ArmName, dict[Metric, float]], *, n: int = 40, width: float = WIDTH
 ) -> Table:
     """Make a table from each arm's level; higher is better, of neutral text it is minus nats."""
-    arms = tuple(arm for arm in ARMS if arm in levels)
+    arms = tuple(arm for arm in (*ARMS, ACTIVE) if arm in levels)
     figures = {}
     gains = {}
     for metric in levels[arms[0]]:

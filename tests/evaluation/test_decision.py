@@ -8,7 +8,7 @@ from tables import levels, table
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.decision import GateSettings, compare, decide
 from ondevice.evaluation.evaluate import EvaluationSettings
-from ondevice.evaluation.table import ARMS, Table
+from ondevice.evaluation.table import ARMS, Metric, Table
 
 
 def test_nothing_measured_stays_with_the_prompt() -> None:
@@ -117,6 +117,59 @@ def test_infinite_intervals_prove_nothing() -> None:
         ("hybrid", "base", "neutral"): Estimate(0.0, 0.0, 0.0, 50),
     }
     assert not compare(Table(ARMS, {}, gains), "hybrid", "prompt").wins  # type: ignore[arg-type]
+
+
+def beside(active_text: float, active_f1: float = 0.5) -> Table:
+    """A candidate that wins over the prompt, and the adapter in use."""
+    made = levels(text=(0, 0.1, 0.1, 0.4), f1=(0.1, 0.5, 0.1, 0.5))
+    figures: dict[Metric, float] = {"text": active_text, "f1": active_f1, "exact": 0.5}
+    made["active"] = {**made["hybrid"], **figures}
+    return table(made)
+
+
+def test_an_adapter_that_is_worse_than_the_one_in_use_does_not_replace_it() -> None:
+    decision = decide(beside(0.45))
+    assert (decision.arm, decision.status, decision.activate) == ("active", "refused", False)
+    assert "staying with the adapter in use" in decision.summary
+    assert "your own text -0.050 nats a token" in decision.summary
+    forgetful = decide(beside(0.4, active_f1=0.6))
+    assert not forgetful.activate
+    assert "questions about facts -10.0 points" in forgetful.summary
+
+
+@pytest.mark.parametrize(("of_active", "said"), [(0.41, "not worse"), (0.2, "+0.200 nats")])
+def test_one_that_is_not_worse_than_the_one_in_use_replaces_it(of_active: float, said: str) -> None:
+    decision = decide(beside(of_active))
+    assert (decision.arm, decision.activate) == ("hybrid", True)
+    assert f"{said}" in decision.summary
+    assert "compared with the adapter in use" in decision.summary
+    assert decision.verdicts[-1].against == "active"
+
+
+def test_a_clear_gain_over_the_one_in_use_is_not_enough_without_one_over_the_prompt() -> None:
+    made = levels(text=(0, 0.5, 0.1, 0.5))
+    made["active"] = {**made["hybrid"], "text": 0.1}
+    assert not decide(table(made)).activate
+
+
+def test_few_questions_are_said_and_any_loss_at_them_counts() -> None:
+    def with_facts(gain: float, width: float, n: int) -> Table:
+        made = table(levels(text=(0, 0, 0.3, 0.3)))
+        facts = Estimate(gain, gain - width, gain + width, n)
+        arms = [("hybrid", "prompt"), ("adapter", "prompt")]
+        gains = {**made.gains, **{(*arm, "f1"): facts for arm in arms}}
+        return Table(made.arms, made.figures, gains)  # type: ignore[arg-type]
+
+    unchanged = decide(with_facts(0.0, 0.0, 12))
+    assert unchanged.activate
+    assert "n = 12: a loss of 22 points could have gone unnoticed" in unchanged.summary
+    assert "a loss of 15 points" in decide(with_facts(0.0, 0.15, 40)).summary
+    assert not decide(with_facts(-0.01, 0.3, 5)).activate  # five are too few for a margin
+    assert decide(with_facts(0.0, 0.0, 5)).activate
+    assert not decide(with_facts(0.0, 0.25, 12)).activate  # it may have lost a quarter
+    none = decide(with_facts(math.nan, math.nan, 0))
+    assert none.activate
+    assert "no facts to ask about" in none.summary
 
 
 number = st.floats(-1, 1, allow_nan=False)

@@ -12,6 +12,7 @@ import pytest
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.errors import OndeviceError
+from ondevice.evaluation.decision import GateSettings
 from ondevice.evaluation.evaluate import Evaluation, evaluate, records_in_scope
 from ondevice.evaluation.items import ItemSettings
 from ondevice.evaluation.split import split
@@ -159,6 +160,30 @@ def test_the_engine_gets_its_adapters_back(profile: Profile, embedder: Embedder)
     assert engine.active_adapters == [former]
 
 
+def test_the_adapter_in_use_is_measured_on_the_same_items(
+    profile: Profile, embedder: Embedder
+) -> None:
+    class TwoAdapters(ScriptedEngine):
+        other_own = 0.0
+
+        def score(self, text: str | list[int], *, context: str | list[int] = "") -> TokenScores:
+            mine = [use for use in self.active_adapters if use.name == "mine"]
+            self.own = 0.3 if mine else self.other_own
+            return super().score(text, context=context)
+
+    in_use = AdapterUse("former", "c" * 64, lambda: b"")
+    for in_use_gains, stays in [(0.5, True), (0.1, False)]:
+        engine = TwoAdapters()
+        engine.other_own = in_use_gains
+        found = run(profile, embedder, engine, candidate=CANDIDATE, active=in_use)
+        assert found.decision.activate is not stays
+        assert (found.decision.arm == "active") is stays
+        figures = found.table.figures
+        assert figures["active", "text"].n == figures["hybrid", "text"].n == 13
+        assert ("active", "neutral") not in figures
+        assert found.table.gain("hybrid", "active", "text").n == 13  # paired
+
+
 def test_progress_reaches_its_end(profile: Profile, embedder: Embedder) -> None:
     seen: list[tuple[float, float]] = []
     run(
@@ -205,5 +230,5 @@ def test_errors_are_ours(profile: Profile, embedder: Embedder) -> None:
         run(profile, embedder, ScriptedEngine(), candidate=wrong)
 
 
-def test_fast_measures_less() -> None:
-    assert ItemSettings.fast().texts < ItemSettings().texts
+def test_fast_measures_less_and_can_decide() -> None:
+    assert GateSettings().fewest <= ItemSettings.fast().texts < ItemSettings().texts

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from ondevice.base.models import BaseModel, resolve
@@ -18,6 +19,19 @@ FACTS = (
     "The user lives in Ulm.", "The user's dog is called Biscuit.", "The user hates phone calls.",
     "The user plays the harmonica.",
 )  # fmt: skip
+
+
+class NoEmbedder:
+    """Every text has the same meaning; what is recalled is not what is tested."""
+
+    def embed(self, texts):
+        return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+
+@pytest.fixture
+def no_embedder() -> NoEmbedder:
+    """An embedder that takes no time."""
+    return NoEmbedder()
 
 
 @pytest.fixture

@@ -108,6 +108,66 @@ def test_activated_and_rolled_back(make_profile, engine, add_note, always):
     assert scratch.training["run"] == 1
 
 
+def test_one_worse_than_the_active_adapter_stays_a_candidate(
+    make_profile, engine, add_note, always, monkeypatch
+):
+    always()
+    profile = make_profile()
+    learner(profile, engine).learn()
+    add_note(profile, "The barometer in the corridor predicted nothing on a Thursday.")
+    seen = []
+    lenient = run.evaluate
+
+    def evaluate(*args, **options):
+        seen.append((options["active"], options["candidate"], options["trained_on"]))
+        found = lenient(*args, **options)
+        return dataclasses.replace(
+            found, decision=dataclasses.replace(found.decision, activate=False, arm="active")
+        )
+
+    monkeypatch.setattr(run, "evaluate", evaluate)
+    report = learner(profile, engine).learn()
+    first, second = AdapterRegistry(profile).list()
+    assert (report.outcome, first.state, second.state) == ("candidate", "active", "candidate")
+    ((active, candidate, trained_on),) = seen
+    assert (active.name, candidate.name) == ("me-1", "me-2")
+    assert trained_on == {*first.records, *second.records}
+    assert "the adapter in use stays" in report.summary
+    # One that knew something that is forgotten is compared with nothing.
+    forgetting.forget(profile, forgetting.preview(profile, [profile.facts()[0].id]))
+    learner(profile, engine).learn()
+    assert seen[-1][0] is None
+
+
+def test_a_budget_is_shared_by_texts_and_verdicts(make_profile, engine):
+    profile = make_profile()
+    for number in range(12):
+        talk = profile.new_conversation()
+        profile.add_turn(talk, "user", f"What about lock number {number}?", time=86_400.0)
+        answer = profile.add_turn(talk, "assistant", f"Lock {number} is fine.", time=86_400.0)
+        profile.add_feedback(answer.id, "edit", f"Number {number} leaks, as ever.", time=86_400.0)
+
+    def planned(budget):
+        options = LearnOptions(method="both", token_budget=budget, quick=True)
+        plan = learner(profile, engine, options)._plan(records_in_scope(profile, None))
+        assert plan.documents
+        assert plan.pairs
+        return plan
+
+    whole = planned(None)
+    assert planned(whole.tokens_to_train).recipe.max_steps == 0  # it suffices
+    half = planned(whole.tokens_to_train // 2)
+    assert half.recipe.max_steps > 0
+    assert half.preference_recipe.max_steps > 0
+    assert half.tokens_to_train < 0.7 * whole.tokens_to_train
+    options = LearnOptions(method="both", token_budget=whole.tokens_to_train // 4, quick=True)
+    report = learner(profile, engine, options).learn()
+    training = report.training
+    assert training["texts"]["steps"] == training["recipe"]["max_steps"]
+    assert training["preferences"]["steps"] == training["preference_recipe"]["max_steps"]
+    assert report.steps == training["texts"]["steps"] + training["preferences"]["steps"]
+
+
 def test_after_forgetting_it_starts_from_scratch(make_profile, engine, add_note, always):
     always()
     profile = make_profile()

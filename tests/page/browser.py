@@ -62,6 +62,18 @@ class Browser:
         self.driver.get(f"{self.address}/enter?key={key}")
         self.go(view)
 
+    def as_phone(self, scheme="light", width=390, height=800):
+        """Be as wide as a phone, in light or dark, until the test ends."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def as_before(self):
+        """Be an ordinary window again."""
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
     def go(self, view):
         self.driver.find_element(By.CSS_SELECTOR, f"nav a[data-view={view}]").click()
         self.wait(lambda: self.all("main .view"))
@@ -103,7 +115,7 @@ class Browser:
         return WebDriverWait(self.driver, seconds, 0.03).until(met)
 
     def says(self, text, css="body", seconds=20):
-        self.wait(lambda: text in self.text(css), seconds)
+        self.wait(lambda: any(text in node.text for node in self.all(css)), seconds)
 
     def say(self, text):
         """Send a message and wait for the whole answer."""

@@ -56,5 +56,7 @@ def browser(me, chromium):
     from browser import Browser, served
 
     with served(me) as (address, app):
-        yield Browser(chromium, address, app)
+        shown = Browser(chromium, address, app)
+        yield shown
+        shown.as_before()
         chromium.get("about:blank")

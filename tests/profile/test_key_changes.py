@@ -109,6 +109,21 @@ def test_a_passphrase_takes_the_place_of_the_key_file_and_back(home):
     Profile.open(home).close()
 
 
+def test_a_passphrase_that_is_set_for_another_profile_does_no_harm(home, tmp_path, monkeypatch):
+    word = tmp_path / "word"
+    word.write_text("of another profile\n")
+    with Profile.open(home, create=True) as profile:
+        code = key_changes.new_recovery_code(profile)
+    monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(word))
+    with Profile.open(home) as profile:  # by its key file: there is no passphrase to be wrong
+        profile.check()
+    keys.key_file(home, "default").unlink()
+    with pytest.raises(ProfileLockedError):
+        Profile.open(home)
+    word.write_text(code)
+    Profile.open(home).close()
+
+
 def test_keyring_comes_and_goes_and_its_loss_is_no_loss(home, keyring):
     with Profile.create(home) as profile:
         key_changes.set_passphrase(profile, "word", cost=QUICK)

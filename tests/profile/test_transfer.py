@@ -153,3 +153,14 @@ def test_two_profiles_never_see_each_other(home):
     (home.profile("ben") / "profile.db").write_bytes(raw.read_bytes())
     with pytest.raises(ProfileError):
         Profile.open(home, "ben")
+
+
+def test_who_had_it_open_writes_no_more_after_a_restore(home, tmp_path):
+    with Profile.create(home) as profile:
+        profile.add_fact("The user likes tea.")
+        transfer.backup_profile(profile, tmp_path / "backup")
+        transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+        with pytest.raises(ProfileLockedError, match="replaced by a backup; open it again"):
+            profile.add_fact("The user likes cake.")
+    with Profile.open(home) as profile:
+        assert [fact.text for fact in profile.facts()] == ["The user likes tea."]

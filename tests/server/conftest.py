@@ -1,5 +1,6 @@
 """A served assistant with a scripted engine: in memory (`client`) and on a real port (`live`)."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -77,9 +78,9 @@ def client(app):
         yield client
 
 
-@pytest.fixture
-def serve_live():
-    """Serve an assistant on a real port, in a thread; returns the port and the app."""
+@contextlib.contextmanager
+def live_servers():
+    """Serve assistants on real ports, in threads; gives a function that returns port and app."""
     running = []
 
     def start(assistant, limits=None, **options):
@@ -95,12 +96,23 @@ def serve_live():
         assert ready.wait(10)
         return port, app
 
+    def stop():
+        while running:
+            server, thread, listener = running.pop()
+            server.should_exit = True
+            thread.join(10)
+            listener.close()
+            assert not thread.is_alive()
+
+    start.stop = stop
     yield start
-    for server, thread, listener in running:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
+    stop()
+
+
+@pytest.fixture
+def serve_live():
+    with live_servers() as start:
+        yield start
 
 
 @pytest.fixture

@@ -138,6 +138,7 @@ def test_health_needs_no_token_and_the_rest_does(client):
 def test_a_link_works_once_and_its_cookie_only_with_the_pages_origin(client):
     path = client.post("/api/links", json={}).json()["path"]
     client.headers.clear()
+    assert client.head(path).status_code == 204  # looking at it does not use it up
     entered = client.get(path, follow_redirects=False)
     assert entered.status_code == 303
     cookie = entered.headers["set-cookie"]
@@ -191,7 +192,7 @@ def test_a_body_too_long_is_refused_before_it_is_read(client):
         assert response.status_code == 413
 
 
-def test_the_token_file_is_made_private_and_a_readable_one_is_refused(tmp_path):
+def test_the_token_file_is_made_private_and_a_readable_one_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "token"
     token = load_token(path)
     assert len(token) >= 32
@@ -202,6 +203,12 @@ def test_the_token_file_is_made_private_and_a_readable_one_is_refused(tmp_path):
         with pytest.raises(SettingsError, match="Others can read"):
             load_token(path)
         path.chmod(0o600)
+        monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+        with pytest.raises(SettingsError, match="another user"):
+            load_token(path)
+        monkeypatch.undo()
+    with pytest.raises(SettingsError, match="no regular file"):
+        load_token(path.parent)
     path.write_text("short")
     with pytest.raises(SettingsError, match="no token"):
         load_token(path)

@@ -241,6 +241,21 @@ def test_a_diverging_loss_stops_and_keeps_the_checkpoint(
         assert all(np.isfinite(stored[n]).all() for n in stored if n.startswith("array/"))
 
 
+def test_one_easy_step_is_no_level_that_the_others_diverge_from(
+    header: GgufHeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=20.0)
+    run = trainer(header, recipe)
+    real = run.objective.gradient
+    shown = iter([0.7, *([4.6, 3.6, 4.4, 3.9] * 200)])
+
+    def gradient(*arguments: object) -> object:
+        return dataclasses.replace(real(*arguments), loss=next(shown))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run.objective, "gradient", gradient)
+    assert run.run().content is not None
+
+
 def test_nan_in_the_gradient_stops_before_the_parameters_are_touched(
     header: GgufHeader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,7 +309,7 @@ def test_what_the_recipe_leaves_open_shrinks_with_the_memory(header: GgufHeader)
     assert tight.memory.bytes <= least
     with pytest.raises(TrainingError, match="MB are allowed"):
         trainer(header, Recipe(rank=8), memory_budget=least - (1 << 16))
-    with pytest.raises(TrainingError, match=r"at rank 4 a --max-length of \d+ would fit"):
+    with pytest.raises(TrainingError, match=r"a --max-length of \d+, which fits at rank 4"):
         trainer(header, Recipe(rank=4), documents=patterns(1, 2000), memory_budget=least)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers import (
     archive,
     chatgpt,
@@ -27,6 +27,7 @@ from ondevice.profile.importers import (
     whatsapp,
 )
 from ondevice.profile.importers.document import (
+    DATES_UNCLEAR,
     ImportedChunk,
     ImportedDocument,
     Importer,
@@ -37,7 +38,9 @@ from ondevice.profile.importers.document import (
 from ondevice.profile.importers.meter import Meter
 
 __all__ = [
+    "DATES_UNCLEAR",
     "IMPORTERS",
+    "ImportFile",
     "ImportOptions",
     "ImportedChunk",
     "ImportedDocument",
@@ -78,6 +81,7 @@ class Preview:
         left_out: reason -> number of messages.
         first: time of the oldest piece, in seconds since 1970.
         last: time of the newest one.
+        senders: addresses that mails of others came from -> how many.
     """
 
     file: str
@@ -89,10 +93,13 @@ class Preview:
     left_out: dict[str, int] = field(default_factory=dict)
     first: float | None = None
     last: float | None = None
+    senders: Counter[str] = field(default_factory=Counter)
 
 
-def read(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[ImportedDocument]:
-    """Yield the documents at `paths`, in a fixed order.
+def read(
+    paths: Iterable[Path | ImportFile], options: ImportOptions | None = None
+) -> Iterator[ImportedDocument]:
+    """Yield the documents at `paths`, in a fixed order; an `ImportFile` need not be on disk.
 
     A file given by name is read whatever its suffix (as text, if it is unknown). In folders and
     zip archives, searched to the bottom, only files of known formats are read; hidden files and
@@ -107,7 +114,9 @@ def read(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterato
         yield from documents
 
 
-def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iterator[Preview]:
+def preview(
+    paths: Iterable[Path | ImportFile], options: ImportOptions | None = None
+) -> Iterator[Preview]:
     """Yield, file by file, what `read` would take from `paths`; nothing is stored.
 
     Raises:
@@ -123,6 +132,7 @@ def preview(paths: Iterable[Path], options: ImportOptions | None = None) -> Iter
                 _count(shown, chunk)
         shown.left_out = dict(options.left_out - counted)
         counted = options.left_out.copy()
+        shown.senders, options.senders = options.senders, Counter()
         yield shown
     if rest := options.left_out - counted:  # files that were passed over after the last one
         yield Preview("", "other files", left_out=dict(rest))
@@ -155,14 +165,16 @@ def _importer(file: ImportFile) -> Importer | None:
 
 
 def _files(
-    paths: Iterable[Path], options: ImportOptions
+    paths: Iterable[Path | ImportFile], options: ImportOptions
 ) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
     """Yield each file with what is in it, not read yet."""
-    paths = [Path(path) for path in paths]
-    for path in paths:
+    sources = [path if isinstance(path, ImportFile) else Path(path) for path in paths]
+    for path in sources:
         options.meter.expect(_size(path))
-    for path in paths:
-        if path.is_dir():
+    for path in sources:
+        if isinstance(path, ImportFile):
+            yield from _one(path, options)
+        elif path.is_dir():
             if mail.is_maildir(path):
                 yield Preview(str(path), "Maildir"), mail.maildir(path, path.name, options)
                 continue
@@ -172,29 +184,40 @@ def _files(
             for folder in maildirs:
                 name = folder.relative_to(path).as_posix()
                 yield Preview(name, "Maildir"), mail.maildir(folder, name, options)
-        elif path.is_file() and path.suffix.lower() == ".zip":
-            yield from _several(archive.members(path, path.name), str(path), options)
         elif path.is_file():
-            file = on_disk(path)
-            importer = _importer(file) or _unknown(file)
-            yield Preview(file.name, importer.title), _metered(importer, file, options)
+            yield from _one(on_disk(path), options)
         elif path.exists():
-            raise ImportSourceError(f"{path} is neither a file nor a folder, so it is no import.")
+            raise ImportSourceError(f"{path} is neither a file nor a folder; give one of these.")
         else:
-            raise ImportSourceError(f"There is no file or folder {path}.")
+            raise ImportSourceError(f"There is no file or folder {path}; check the path.")
 
 
-def _size(path: Path) -> int:
-    """Return the bytes at `path` that would be read, or passed over; 0 if there is nothing."""
-    if path.is_dir():
-        if mail.is_maildir(path):
-            return mail.size_of_maildir(path)
-        below = sum(file.size for file in _files_below(path))
-        return below + sum(mail.size_of_maildir(folder) for folder in _maildirs_below(path))
-    if path.suffix.lower() == ".zip" and path.is_file():
-        members = archive.members(path, path.name)
-        return sum(file.size for file in members if file.suffix in _SUFFIXES)
-    return on_disk(path).size
+def _one(
+    file: ImportFile, options: ImportOptions
+) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
+    if file.suffix == ".zip":
+        yield from _several(archive.members(file), str(file), options)
+    else:
+        importer = _importer(file) or _unknown(file)
+        yield Preview(file.name, importer.title), _metered(importer, file, options)
+
+
+def _size(source: Path | ImportFile) -> int:
+    """Return the bytes of `source` that would be read, or passed over; 0 if there is nothing."""
+    if isinstance(source, ImportFile):
+        file = source
+    elif source.is_dir():
+        if mail.is_maildir(source):
+            return mail.size_of_maildir(source)
+        below = sum(one.size for one in _files_below(source))
+        return below + sum(mail.size_of_maildir(folder) for folder in _maildirs_below(source))
+    elif source.is_file():
+        file = on_disk(source)
+    else:
+        return 0
+    if file.suffix == ".zip":
+        return sum(one.size for one in archive.members(file) if one.suffix in _SUFFIXES)
+    return file.size
 
 
 def _metered(
@@ -235,7 +258,10 @@ def _several(
         or (importer is whatsapp.IMPORTER and file.path.suffix.lower() == ".zip")
     }
     if not known and not files:
-        raise ImportSourceError(f"{place} has no file to import ({', '.join(_SUFFIXES)}).")
+        raise ImportSourceError(
+            f"{place} has no file to import; put one there that ends in one of: "
+            f"{', '.join(_SUFFIXES)}."
+        )
     for file, importer in known:
         if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
             options.left_out["files beside an export, which may be attached to it"] += 1
@@ -243,7 +269,10 @@ def _several(
             continue
         yield Preview(file.name, importer.title), _metered(importer, file, options)
     if not known:
-        raise ImportSourceError(f"{place} has no file in a format that can be imported.")
+        raise ImportSourceError(
+            f"{place} has no file in a format that can be imported; `ondevice import --help` "
+            "lists them."
+        )
 
 
 def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
@@ -275,7 +304,7 @@ def _entries(folder: Path, *, hidden: bool = False) -> list[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise ImportSourceError(f"The folder {folder} cannot be read.") from error
+        raise ImportSourceError(f"The folder {folder} cannot be read: {explain(error)}.") from error
     return [
         entry
         for entry in entries

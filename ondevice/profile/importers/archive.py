@@ -10,10 +10,10 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
 
 if TYPE_CHECKING:
@@ -27,29 +27,33 @@ MAX_RATIO = 200  # text is compressed to a tenth; a bomb to a thousandth
 SUSPICIOUS_BYTES = 16 << 20  # smaller members harm nobody
 
 
-def members(path: Path, label: str) -> list[ImportFile]:
+def members(file: ImportFile) -> list[ImportFile]:
     """Return the files in a zip archive, in the order of their names.
 
     Raises:
         ImportSourceError: it is no zip archive, or is damaged.
     """
+    path = file.path
     try:
-        with zipfile.ZipFile(path) as archive:
+        with file.open() as opened, zipfile.ZipFile(opened) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise ImportSourceError(
-            f"{path} is no zip archive, or is cut off: download it again."
+            f"{path} is no zip archive, or is cut off; download it again."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
     if len(infos) > MAX_MEMBERS:
-        raise ImportSourceError(f"{path} holds more than {MAX_MEMBERS} files; that is no export.")
+        raise ImportSourceError(
+            f"{path} holds more than {MAX_MEMBERS} files, which no export does; unpack it and "
+            "import what you need."
+        )
     return [
         ImportFile(
             path,
             _name(info),
-            _opener(path, info),
-            f"file:{path.resolve()}:{info.filename}",
+            _opener(file, info),
+            f"{file.identity}:{info.filename}",
             info.file_size,
         )
         for info in sorted(infos, key=lambda info: info.filename)
@@ -66,9 +70,9 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) and part != ".." for part in name.split("/"))
 
 
-def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+def _opener(file: ImportFile, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
     def open_member() -> BinaryIO:
-        return cast("BinaryIO", io.BufferedReader(_Member(path, info), 1 << 16))
+        return cast("BinaryIO", io.BufferedReader(_Member(file, info), 1 << 16))
 
     return open_member
 
@@ -76,15 +80,17 @@ def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
 class _Member(io.RawIOBase):
     """One member of an archive as a stream that refuses to become a bomb."""
 
-    def __init__(self, path: Path, info: zipfile.ZipInfo) -> None:
+    def __init__(self, file: ImportFile, info: zipfile.ZipInfo) -> None:
         super().__init__()
-        self._path, self._info, self._n_read = path, info, 0
+        self._path, self._info, self._n_read = file.path, info, 0
         if info.flag_bits & 1:
-            raise ImportSourceError(f"{path} is locked with a password: unpack it first.")
+            raise ImportSourceError(f"{self._path} is locked with a password; unpack it first.")
+        self._file = file.open()
         try:
-            self._archive = zipfile.ZipFile(path)
+            self._archive = zipfile.ZipFile(self._file)
             self._stream = self._archive.open(info)
         except _BROKEN as error:
+            self._file.close()
             raise self._damaged() from error
 
     def readable(self) -> bool:
@@ -101,8 +107,8 @@ class _Member(io.RawIOBase):
         bomb = self._n_read > SUSPICIOUS_BYTES and self._n_read > MAX_RATIO * packed
         if bomb or self._n_read > MAX_BYTES:
             raise ImportSourceError(
-                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than text "
-                "does; it looks like a zip bomb."
+                f"{self._path}: the file {_name(self._info)} in it unpacks to far more than "
+                "text does, as a zip bomb would; if you trust it, unpack it first."
             )
         view[: len(block)] = block
         return len(block)
@@ -111,10 +117,11 @@ class _Member(io.RawIOBase):
         if not self.closed and hasattr(self, "_stream"):
             self._stream.close()
             self._archive.close()
+            self._file.close()
         super().close()
 
     def _damaged(self) -> ImportSourceError:
         return ImportSourceError(
-            f"{self._path}: the file {_name(self._info)} in it is damaged; what came before is "
-            "kept: download the archive again."
+            f"{self._path}: the file {_name(self._info)} in it is damaged, and what came "
+            "before is kept; download the archive again."
         )

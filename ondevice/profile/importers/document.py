@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.meter import Meter
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
@@ -20,6 +20,7 @@ MAX_BURST = 2000  # characters
 HEAD_BYTES = 64 * 1024  # read to recognise a format
 
 OWN: Final = "user"  # the role of the person's own words
+DATES_UNCLEAR: Final = "nothing yet, but say --dates dmy or --dates mdy to import it"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class ImportOptions:
         answers: take the answers of assistants too, as context.
         must_know_me: refuse chats in which it is not known who the person is.
         left_out: reason -> number of messages.
+        senders: addresses of mails that may be the person's -> number of mails.
         meter: how far the reading has come.
     """
 
@@ -83,6 +85,7 @@ class ImportOptions:
     answers: bool = False
     must_know_me: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
+    senders: Counter[str] = field(default_factory=Counter)
     meter: Meter = field(default_factory=Meter)
 
     def is_me(self, *names: str | None) -> bool:
@@ -96,7 +99,7 @@ class ImportFile:
     """A file to import: on disk, or inside an archive that is never unpacked to disk.
 
     Attributes:
-        path: where it is; of an archive, the archive's path.
+        path: where it is, or how it is called; of an archive, the archive's path.
         name: how it is called in listings, such as "garden/roses.md".
         opener: opens it for reading bytes.
         identity: the same for every version of the file.
@@ -136,7 +139,7 @@ class ImportFile:
         try:
             file = self.opener()
         except OSError as error:
-            raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+            raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
         return file if self.meter is None else self.meter.watch(file, self.size, check=check)
 
     def head(self) -> bytes:
@@ -162,9 +165,9 @@ class ImportFile:
                     digest.update(block)
                     empty = False
             except OSError as error:
-                raise ImportSourceError(f"{self} cannot be read: {error.strerror}.") from error
+                raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
         if empty:
-            raise ImportSourceError(f"{self} is empty.")
+            raise ImportSourceError(f"{self} is empty; choose another file.")
         return digest.hexdigest()
 
 
@@ -257,10 +260,14 @@ def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, 
                 if number == 1:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if len(raw) > MAX_LINE_BYTES:
-                    raise ImportSourceError(f"{source}, line {number}: the line is too long.")
+                    raise ImportSourceError(
+                        f"{source}, line {number}: the line is longer than "
+                        f"{MAX_LINE_BYTES >> 20} MB; check that this is text, and break it up."
+                    )
                 if b"\0" in raw:
                     raise ImportSourceError(
-                        f"{source}, line {number}: this is not text but a binary file."
+                        f"{source}, line {number}: this is not text but a binary file; choose "
+                        "another file."
                     )
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -268,4 +275,4 @@ def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, 
             f"{source}, line {number}: this is not UTF-8 text; convert the file first."
         ) from error
     except OSError as error:
-        raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error
+        raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error

@@ -10,7 +10,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
 
 # An element longer than this is no conversation of a person.
@@ -40,7 +40,7 @@ def elements(source: ImportFile, prefix: str = "item") -> Iterator[Any]:
             except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
                 raise broken(source, error, f"after {count} conversations") from error
             except OSError as error:
-                raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error
+                raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error
             count += 1
             meter.restart()
             yield element
@@ -65,7 +65,7 @@ def events(source: ImportFile, ends: str) -> Iterator[tuple[str, str, Any]]:
             except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
                 raise broken(source, error, "before its end") from error
             except OSError as error:
-                raise ImportSourceError(f"{source} cannot be read: {error.strerror}.") from error
+                raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error
             if event[1] == "end_map" and event[0].endswith(ends):
                 meter.restart()
             yield event
@@ -76,7 +76,7 @@ def broken(source: ImportFile, error: Exception, where: str) -> ImportSourceErro
     ended = any(word in str(error) for word in ("premature EOF", "ncomplete", "parse error: unal"))
     what = "is cut off" if ended else "is damaged: it is no valid JSON"
     return ImportSourceError(
-        f"{source} {what} {where}; what came before is kept: export it again for the rest."
+        f"{source} {what} {where}, and what came before is kept; export it again for the rest."
     )
 
 
@@ -102,10 +102,12 @@ class _Meter:
             block.count(b"[") + block.count(b"{") - block.count(b"]") - block.count(b"}")
         )
         if self._n_open > MAX_OPEN:
-            raise ImportSourceError(f"{self._source} is nested too deeply to be an export.")
+            raise ImportSourceError(
+                f"{self._source} is nested too deeply to be an export; choose another file."
+            )
         if self._n_bytes > MAX_ELEMENT_BYTES:
             raise ImportSourceError(
-                f"{self._source} has a single element of more than "
-                f"{MAX_ELEMENT_BYTES >> 20} MB; that is no conversation."
+                f"{self._source} has a single element of more than {MAX_ELEMENT_BYTES >> 20} "
+                "MB, which is no conversation; choose another file."
             )
         return block

@@ -44,12 +44,18 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ImportSourceError(f"{place}: this is not JSON.") from error
+            raise ImportSourceError(
+                f"{place}: this is not JSON; correct or delete the line."
+            ) from error
         if not isinstance(message, dict):
-            raise ImportSourceError(f"{place}: a message is a JSON object; this is not one.")
+            raise ImportSourceError(
+                f"{place}: this is no message; write a JSON object with 'role' and 'content'."
+            )
         content, role = message.get("content"), message.get("role")
         if not isinstance(content, str) or not isinstance(role, str) or not role.strip():
-            raise ImportSourceError(f"{place}: a message needs 'role' and 'content', both text.")
+            raise ImportSourceError(
+                f"{place}: the message lacks 'role' or 'content'; write both, as text."
+            )
         moment = _time(message.get("time"), place)
         speaker = message.get("speaker", message.get("name"))
         if not isinstance(speaker, str):
@@ -62,7 +68,7 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
         if content.strip():
             yield ImportedChunk(content, role if role in ROLES else None, moment, speaker)
     if not said:
-        raise ImportSourceError(f"{path} holds no messages.")
+        raise ImportSourceError(f"{path} holds no messages; choose another file.")
 
 
 def _time(value: Any, place: str) -> float | None:
@@ -78,7 +84,8 @@ def _time(value: Any, place: str) -> float | None:
         except (ValueError, OverflowError):
             pass
     raise ImportSourceError(
-        f"{place}: 'time' must be seconds since 1970 or a date such as 2024-05-01T18:30:00Z."
+        f"{place}: 'time' is no time; write seconds since 1970, or a date such as "
+        "2024-05-01T18:30:00Z."
     )
 
 

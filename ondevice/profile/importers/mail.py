@@ -156,7 +156,7 @@ def _own(
         labels = headers.get("x-gmail-labels", "")
         if not (options.me or sent_folder or labels) and options.must_know_me:
             raise ImportSourceError(
-                f"{place} does not tell which mails are yours: say it with --as ADDRESS."
+                f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
         if options.me:
             mine = options.is_me(_address(headers.get("from", "")))
@@ -164,6 +164,8 @@ def _own(
             mine = sent_folder or bool(_SENT.search(labels))
         if not mine:  # parsed no further
             options.left_out["mails of others"] += 1
+            sender = email.utils.parseaddr(headers.get("from", ""))[1]
+            options.senders[sender] += 1
             continue
         identity = hash(headers.get("message-id") or raw)
         if identity in seen:

@@ -79,7 +79,7 @@ def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
     elif not said:
         # A note that is only headings still says something.
         if not headings:
-            raise ImportSourceError(f"{path} holds no text.")
+            raise ImportSourceError(f"{path} holds no text; choose another file.")
         yield ImportedChunk(
             _SEPARATOR.join(title for _, title in headings), time=time, metadata=metadata
         )

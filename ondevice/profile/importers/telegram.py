@@ -123,8 +123,8 @@ def _chunks(
             continue
         if not mine_known and options.must_know_me:
             raise ImportSourceError(
-                f"{file} does not tell who you are: say it with --as NAME (the name or id that "
-                "`ondevice import --preview` lists)."
+                f"{file} does not tell who you are; say it with --as NAME (the name or id "
+                "that `ondevice import --preview` lists)."
             )
         sender, sender_id = message.get("from"), message.get("from_id")
         if forwarded := message.get("forwarded_from") or message.get("via_bot"):

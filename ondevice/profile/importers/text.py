@@ -38,7 +38,7 @@ def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
     if text := stretch.take():
         yield ImportedChunk(text)
     elif not said:
-        raise ImportSourceError(f"{path} holds only empty lines.")
+        raise ImportSourceError(f"{path} holds only empty lines; choose another file.")
 
 
 class Stretch:

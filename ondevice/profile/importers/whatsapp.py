@@ -17,6 +17,7 @@ from datetime import datetime
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.document import (
+    DATES_UNCLEAR,
     OWN,
     ImportedChunk,
     ImportedDocument,
@@ -106,16 +107,16 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
     if day_first is None and not outline.year_first:
         if options.must_know_me:
             raise ImportSourceError(
-                f"{file}: whether its dates are day/month or month/day cannot be decided; say it "
-                "with --dates dmy or --dates mdy."
+                f"{file}: whether its dates are day/month or month/day cannot be decided; say "
+                "it with --dates dmy or --dates mdy."
             )
-        options.left_out["nothing yet, but say --dates dmy or --dates mdy to import it"] += 1
+        options.left_out[DATES_UNCLEAR] += 1
         day_first = True
     name = _name(file)
     others = _others(outline.speakers, name, options)
     if others is None and options.must_know_me:
         raise ImportSourceError(
-            f"{file} does not tell who you are: say it with --as NAME (one of the names that "
+            f"{file} does not tell who you are; say it with --as NAME (one of the names that "
             "`ondevice import --preview` lists)."
         )
     messages = _messages(file, outline.year_first, bool(day_first), options)

@@ -11,6 +11,8 @@ from ondevice.server.manage.learning import learning_routes
 from ondevice.server.manage.memories import memory_routes
 from ondevice.server.manage.page import Page
 from ondevice.server.manage.privacy import privacy_routes
+from ondevice.server.manage.protection import protection_routes
+from ondevice.server.manage.settings import setting_routes
 
 
 def routes(page: Page) -> list[BaseRoute]:
@@ -22,4 +24,6 @@ def routes(page: Page) -> list[BaseRoute]:
         *learning_routes(page),
         *adapter_routes(page),
         *privacy_routes(page),
+        *protection_routes(page),
+        *setting_routes(page),
     ]

@@ -31,7 +31,7 @@ def adapter_routes(page: Page) -> list[BaseRoute]:
         return {**_row_json(row), "records": shown, "training": finite(row.training)}
 
     def use(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         name = values.take("name", str)
         registry = AdapterRegistry(page.profile)
         known = 1.0 if name == READER else registry.get(name).scale
@@ -41,21 +41,21 @@ def adapter_routes(page: Page) -> list[BaseRoute]:
         return list_(values)
 
     def off(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         with page.model():
             AdapterRegistry(page.profile).off(values.take("name", str))
             page.me.use_adapters(None)
         return list_(values)
 
     def roll_back(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         with page.model():
             _, lost = page.profile.roll_back()
             page.me.use_adapters(None)
         return {**list_(values), "lost": lost}
 
     def remove(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         with page.model():
             AdapterRegistry(page.profile).remove(values.take("name", str))
             page.me.use_adapters(None)
@@ -91,6 +91,7 @@ def _row_json(row: AdapterRow) -> dict[str, Any]:
             "arms": metrics.get("arms"),
             "summary": metrics.get("summary"),
             "decision": metrics.get("decision"),
+            "audits": metrics.get("audits"),
         }
     )
     return plain

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ondevice.errors import LearningError, OndeviceError
@@ -22,16 +24,15 @@ class Job:
         """Start `work`; what it returns is the job's last event."""
         self.events: list[Event] = []
         self.finished = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._followers: list[Callable[[], object]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
 
     def tell(self, event: Event) -> None:
         """Tell everybody who follows."""
-        with self._changed:
-            self.events.append(event)
-            self._changed.notify_all()
+        self._append(event, finished=False)
 
     def stop(self) -> None:
         """Ask the work to stop soon."""
@@ -45,20 +46,40 @@ class Job:
         """Wait for the work to end."""
         self._thread.join(seconds)
 
-    def follow(self, after: int = 0) -> Iterator[Event | None]:
+    async def follow(self, after: int = 0) -> AsyncIterator[Event | None]:
         """Yield the events from number `after` on, as they come; None while nothing happens."""
-        while True:
-            with self._changed:
-                if after >= len(self.events) and not self.finished:
-                    self._changed.wait(HEARTBEAT_SECONDS)
-                new = self.events[after:]
-                over = self.finished
-            if not new and not over:
-                yield None
-            yield from new
-            after += len(new)
-            if over and after >= len(self.events):
-                return
+        changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                loop.call_soon_threadsafe(changed.set)
+
+        self._followers.append(wake)
+        try:
+            while True:
+                changed.clear()
+                with self._lock:
+                    new, over = self.events[after:], self.finished
+                for event in new:
+                    yield event
+                after += len(new)
+                if over:
+                    return
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await changed.wait()
+                except TimeoutError:
+                    yield None
+        finally:
+            self._followers.remove(wake)
+
+    async def follow_alone(self) -> AsyncIterator[Event | None]:
+        """Yield the events to the only one who wants them: the job stops when they go."""
+        try:
+            async for event in self.follow():
+                yield event
+        finally:
+            self.stop()
 
     def _run(self, work: Work) -> None:
         try:
@@ -69,19 +90,31 @@ class Job:
             # The text of an unknown error may hold personal text; its kind does not.
             logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)
             last = {"stage": "failed", "message": "That failed; see the server's log."}
-        with self._changed:
-            self.events.append(last)
-            self.finished = True
-            self._changed.notify_all()
+        self._append(last, finished=True)
+
+    def _append(self, event: Event, *, finished: bool) -> None:
+        with self._lock:
+            self.events.append(event)
+            self.finished = finished
+        for wake in list(self._followers):
+            wake()
 
 
 class Jobs:
-    """The newest job of each kind."""
+    """The newest job of each kind, and those that are of no kind until they end."""
 
     def __init__(self) -> None:
         """Begin without any."""
         self._lock = threading.Lock()
         self._newest: dict[str, Job] = {}
+        self._others: list[Job] = []
+
+    def begin(self, work: Work) -> Job:
+        """Start a job that others of its sort may run beside."""
+        with self._lock:
+            self._others = [job for job in self._others if not job.finished]
+            self._others.append(Job(work))
+            return self._others[-1]
 
     def start(self, kind: str, work: Work) -> Job:
         """Start a job.
@@ -106,7 +139,8 @@ class Jobs:
 
     def stop_all(self, seconds: float = 5.0) -> None:
         """Ask every job to stop and wait a little."""
-        for job in self._newest.values():
+        jobs = [*self._newest.values(), *self._others]
+        for job in jobs:
             job.stop()
-        for job in self._newest.values():
+        for job in jobs:
             job.join(seconds)

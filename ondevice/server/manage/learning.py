@@ -1,4 +1,4 @@
-"""Learning through the page: an estimate, the run and its events, and what came of it."""
+"""Learning and judging through the page: an estimate, the run and its events, the outcome."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from ondevice.errors import LearningError
 from ondevice.evaluation.report import as_json as evaluation_json
 from ondevice.learning.options import METHODS, LearnEvent, LearnOptions
 from ondevice.learning.report import LearnReport
 from ondevice.learning.run import Preview
-from ondevice.server.manage.http import BadRequestError, Values, events, route
+from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 
@@ -21,12 +22,13 @@ def learning_routes(page: Page) -> list[BaseRoute]:
     """Return the routes that estimate, start, follow and stop a run."""
 
     def estimate(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         _ = page.profile
         with page.model():
             return _preview_json(page.me.preview_learning(_options(values)))
 
     def start(values: Values) -> dict[str, Any]:
+        page.refuse_while_busy()
         _ = page.profile
         options = _options(values)
         page.jobs.start("learn", lambda job: _learn(page, options, job))
@@ -34,10 +36,30 @@ def learning_routes(page: Page) -> list[BaseRoute]:
 
     def follow(values: Values) -> Any:
         job = page.jobs.get("learn")
-        return events(job.follow() if job is not None else [])
+        return events(job.follow() if job is not None else nothing())
 
     def stop(values: Values) -> dict[str, Any]:
         job = page.jobs.get("learn")
+        if job is not None:
+            job.stop()
+        return {}
+
+    def evaluate(values: Values) -> dict[str, Any]:
+        page.refuse_while_busy()
+        _ = page.profile
+        adapter = values.text_or_none("adapter")
+        fast, audits = values.take("fast", bool, False), values.take("audits", bool, False)
+        page.jobs.start(
+            "evaluate", lambda job: _evaluate(page, adapter, fast=fast, audits=audits, job=job)
+        )
+        return {"started": True}
+
+    def follow_evaluation(values: Values) -> Any:
+        job = page.jobs.get("evaluate")
+        return events(job.follow() if job is not None else nothing())
+
+    def stop_evaluation(values: Values) -> dict[str, Any]:
+        job = page.jobs.get("evaluate")
         if job is not None:
             job.stop()
         return {}
@@ -47,6 +69,9 @@ def learning_routes(page: Page) -> list[BaseRoute]:
         route(page, "POST", "/learn", start),
         route(page, "GET", "/learn/events", follow),
         route(page, "POST", "/learn/stop", stop),
+        route(page, "POST", "/evaluate", evaluate),
+        route(page, "GET", "/evaluate/events", follow_evaluation),
+        route(page, "POST", "/evaluate/stop", stop_evaluation),
     ]
 
 
@@ -73,6 +98,33 @@ def _learn(page: Page, options: LearnOptions, job: Job) -> Event:
     with page.model():
         report = page.me.learn(options, tell=tell, should_stop=job.should_stop)
     return {"stage": "done", "report": _report_json(page, report)}
+
+
+class _StoppedError(LearningError):
+    """The person stopped an evaluation, which changes nothing."""
+
+
+def _evaluate(page: Page, adapter: str | None, *, fast: bool, audits: bool, job: Job) -> Event:
+    def tell(event: LearnEvent) -> None:
+        job.tell(finite(dataclasses.asdict(event)))
+        if job.should_stop():
+            raise _StoppedError("Stopped.")
+
+    with page.model():
+        try:
+            measured = page.me.measure(adapter, fast=fast, audits=audits, tell=tell)
+        except _StoppedError:
+            return {"stage": "stopped"}
+    base = page.me.engine.model
+    evaluation = evaluation_json(
+        measured.evaluation,
+        profile=page.profile.name,
+        base=(base.name, base.sha256),
+        adapter=measured.adapter,
+        fast=fast,
+        audits=measured.audits,
+    )
+    return {"stage": "done", "evaluation": finite(evaluation)}
 
 
 def _report_json(page: Page, report: LearnReport) -> dict[str, Any]:

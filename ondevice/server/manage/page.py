@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ondevice.assistant import Assistant
 from ondevice.errors import LearningError, ProfileLockedError
@@ -20,6 +20,7 @@ class Page:
     def __init__(self, state: ServerState) -> None:
         """Show the assistant of `state`; whoever opened it closes it."""
         self.jobs = Jobs()
+        self.at_end: list[Callable[[], None]] = []  # called when the server stops
         self.wiped = False
         self.loop: asyncio.AbstractEventLoop | None = None  # of the server; known at a request
         self._state = state
@@ -67,8 +68,8 @@ class Page:
             if not self.loop.is_closed():
                 asyncio.run_coroutine_threadsafe(_leave(turn), self.loop)
 
-    def refuse_while_learning(self) -> None:
-        """Refuse what needs the model while an adapter is trained.
+    def refuse_while_busy(self) -> None:
+        """Refuse what needs the model while an adapter is trained or judged.
 
         Raises:
             LearningError: it is.
@@ -77,6 +78,8 @@ class Page:
             raise LearningError(
                 "Learning is under way and needs the memory of the model; stop it, or wait for it."
             )
+        if self.jobs.running("evaluate"):
+            raise LearningError("An evaluation is under way; stop it, or wait for it.")
 
     def forget_the_chat(self) -> None:
         """Leave nothing of the person in the model and in the transcript."""
@@ -87,11 +90,13 @@ class Page:
     def close(self) -> None:
         """Stop what is running: a training keeps its checkpoint."""
         self.jobs.stop_all()
+        for end in self.at_end:
+            end()
 
 
-async def _enter(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+async def _enter(turn: contextlib.AbstractAsyncContextManager[object]) -> None:
     await turn.__aenter__()
 
 
-async def _leave(turn: contextlib.AbstractAsyncContextManager[None]) -> None:
+async def _leave(turn: contextlib.AbstractAsyncContextManager[object]) -> None:
     await turn.__aexit__(None, None, None)

@@ -1,4 +1,4 @@
-"""Privacy through the page: how the profile is protected, copies of it, locking it, its end."""
+"""Privacy through the page: how the profile is protected, its log, copies, locking, its end."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from ondevice.profile.browse import Filter
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 
+MOST_EVENTS = 500  # of the log
+
 
 def privacy_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes about encryption, copies, settings, locking and wiping."""
+    """Return the routes about encryption, the log, copies, locking and wiping."""
 
     def state(values: Values) -> dict[str, Any]:
         profile = page.profile
@@ -36,10 +38,18 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             "turns": profile.count(Filter(kinds=("turn",))),
             "verdicts": len(profile.feedback()),
             "adapters": len(profile.adapters()),
+            "copies": [dataclasses.asdict(copy) for copy in profile.copies()],
         }
 
-    def settings(values: Values) -> dict[str, Any]:
-        return {"settings": dataclasses.asdict(page.me.settings)}
+    def log(values: Values) -> dict[str, Any]:
+        limit = min(values.take("limit", int, MOST_EVENTS), MOST_EVENTS)
+        found = page.profile.events(limit=limit)
+        return {
+            "events": [
+                {"time": one.time, "kind": one.kind, "about": _numbers(one.about)}
+                for one in reversed(found)
+            ]
+        }
 
     def export(values: Values) -> FileResponse:
         passphrase = values.take("passphrase", str)
@@ -47,15 +57,23 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
         profile = page.profile
         return _archive(
-            profile.name, "export", lambda path: transfer.export_profile(profile, path, passphrase)
+            profile.name,
+            "export",
+            lambda path: transfer.export_profile(
+                profile, path, passphrase, listed_as=_downloaded(path)
+            ),
         )
 
     def backup(values: Values) -> FileResponse:
         profile = page.profile
-        return _archive(profile.name, "backup", lambda path: transfer.backup_profile(profile, path))
+        return _archive(
+            profile.name,
+            "backup",
+            lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
+        )
 
     def lock(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         profile = page.profile
         key_changes.lock(profile.home, profile.name)
         with page.model():
@@ -64,7 +82,7 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
         return {"locked": profile.name}
 
     def wipe(values: Values) -> dict[str, Any]:
-        page.refuse_while_learning()
+        page.refuse_while_busy()
         profile = page.profile
         if values.take("confirm", str) != profile.name:
             raise BadRequestError("Type the name of the profile to confirm.")
@@ -77,12 +95,22 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
 
     return [
         route(page, "GET", "/privacy", state),
-        route(page, "GET", "/settings", settings),
+        route(page, "GET", "/privacy/log", log),
         route(page, "POST", "/privacy/export", export),
         route(page, "POST", "/privacy/backup", backup),
         route(page, "POST", "/privacy/lock", lock),
         route(page, "POST", "/privacy/wipe", wipe),
     ]
+
+
+def _numbers(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what an event is about with lists of ids as their lengths."""
+    return {name: len(value) if isinstance(value, list) else value for name, value in about.items()}
+
+
+def _downloaded(path: Path) -> str:
+    """Return how a copy is listed of which only the browser knows where it lies."""
+    return f"{path.name}, downloaded by the browser"
 
 
 def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileResponse:

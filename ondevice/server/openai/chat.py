@@ -98,8 +98,8 @@ class _ChatAnswer:
     async def whole(self) -> dict[str, Any]:
         """Return the answer when it is complete."""
         likelihoods: list[TokenLikelihood] = []
-        async with self._state.queue.turn():
-            async for piece in Worker(lambda: self._reply).pieces():
+        async with self._state.queue.turn() as release:
+            async for piece in Worker(lambda: self._reply, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         text = self._reply.text
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
@@ -123,8 +123,8 @@ class _ChatAnswer:
         held = ""  # what may become a call is not shown as words
         begun = False
         try:
-            async with self._state.queue.turn():
-                pieces = Worker(lambda: self._reply).pieces()
+            async with self._state.queue.turn() as release:
+                pieces = Worker(lambda: self._reply, release).pieces()
                 try:
                     async for piece in pieces:
                         if not begun:

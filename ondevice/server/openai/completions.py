@@ -56,8 +56,8 @@ class _Completion:
     async def whole(self) -> dict[str, Any]:
         """Return the completion when it is complete."""
         likelihoods: list[TokenLikelihood] = []
-        async with self._state.queue.turn():
-            async for piece in Worker(self._start).pieces():
+        async with self._state.queue.turn() as release:
+            async for piece in Worker(self._start, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         assert self._stream is not None
         choice = self._choice(self._stream.text, likelihoods, 0, self._finish_reason())
@@ -67,8 +67,8 @@ class _Completion:
         """Yield the chunks as events."""
         begun, offset = False, 0
         try:
-            async with self._state.queue.turn():
-                pieces = Worker(self._start).pieces()
+            async with self._state.queue.turn() as release:
+                pieces = Worker(self._start, release).pieces()
                 try:
                     async for piece in pieces:
                         begun = True

@@ -32,11 +32,13 @@ def adapters_of(
     Raises:
         ApiError: 404, it names another model, or 400, it names adapters twice.
     """
-    base, *names = model.split("+")
-    if base not in (assistant.engine.model.name, "default"):
+    served = assistant.engine.model.name
+    base = served if model == served or model.startswith(f"{served}+") else model.split("+")[0]
+    names = model.removeprefix(base).split("+")[1:]
+    if base not in (served, "default"):
         raise ApiError(
             404,
-            f"This server has no model of that name; it serves '{assistant.engine.model.name}'.",
+            f"This server has no model of that name; it serves '{served}'.",
             code="model_not_found",
             param="model",
         )
@@ -47,9 +49,16 @@ def adapters_of(
             code="invalid_value",
             param="ondevice.adapters",
         )
+    chosen: list[tuple[str, float | None]] = [(name, None) for name in names]
     if wanted.adapters is not None:
-        return [(choice.name, choice.scale) for choice in wanted.adapters]
-    return [(name, None) for name in names] or None
+        chosen = [(choice.name, choice.scale) for choice in wanted.adapters]
+    elif not names:
+        return None
+    if len({name for name, _ in chosen}) < len(chosen):
+        raise ApiError(
+            400, "An adapter is named twice; name it once.", code="invalid_value", param="model"
+        )
+    return chosen
 
 
 async def list_models(request: Request) -> Response:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ondevice.base.messages import Message
-from ondevice.engine.grammar import ANY_OBJECT, grammar_for_schema
+from ondevice.engine.grammar import ANY_OBJECT, grammar_for_calls, grammar_for_schema
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.requests import ChatMessage, ChatRequest, NamedTool, Tool
 
@@ -56,43 +55,16 @@ def constraint_of(body: ChatRequest) -> Constraint:
         tools = tuple(tool for tool in tools if tool.function.name == choice.function.name)
         if not tools:
             raise ApiError(400, "There is no such tool.", param="tool_choice", code="invalid_value")
-    if choice in (None, "auto"):
-        if grammar is not None:
-            raise ApiError(
-                400,
-                "A response format and a free choice of tools exclude each other; "
-                "set 'tool_choice'.",
-                param="response_format",
-                code="invalid_value",
-            )
-        return Constraint(_words_or(_call_grammar(tools)), tools)
-    return Constraint(_call_grammar(tools), tools)
-
-
-def _call_grammar(tools: Sequence[Tool]) -> str:
-    return grammar_for_schema({"anyOf": [_call_schema(tool) for tool in tools]})
-
-
-def _call_schema(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "name": {"const": tool.function.name},
-            "arguments": tool.function.parameters or ANY_OBJECT,
-        },
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-    }
-
-
-def _words_or(grammar: str) -> str:
-    """Return a grammar that passes what `grammar` does, and any text that begins otherwise."""
-    lines = [
-        f"called ::={line.removeprefix('root ::=')}" if line.startswith("root ::=") else line
-        for line in grammar.splitlines()
-    ]
-    words = r"[^{ \t\r\n] [^\x00]*"
-    return "\n".join([*lines, "root ::= called | words", f"words ::= {words}"])
+    free = choice in (None, "auto")
+    if free and grammar is not None:
+        raise ApiError(
+            400,
+            "A response format and a free choice of tools exclude each other; set 'tool_choice'.",
+            param="response_format",
+            code="invalid_value",
+        )
+    functions = [(tool.function.name, tool.function.parameters) for tool in tools]
+    return Constraint(grammar_for_calls(functions, or_words=free), tools)
 
 
 def call_in(answer: str, tools: Sequence[Tool]) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 // Adapters: which are used, where each comes from, what it was measured to do.
 
 import { get, post } from "./api.js";
-import { arms } from "./charts.js";
+import { arms, audits } from "./charts.js";
 import { ask } from "./dialog.js";
 import { attempt, button, counted, day, el, heading } from "./dom.js";
 
@@ -18,7 +18,7 @@ export function create() {
 
   function show(found) {
     list.replaceChildren(...found.adapters.map(card), found.reader ? reader(found.reader) : "");
-    if (!found.adapters.length) list.prepend(el("p", { class: "card quiet" }, "You have none yet. “Learn” makes one when there is enough to learn from."));
+    if (!found.adapters.length) list.prepend(el("p", { class: "card quiet" }, "You have none yet. ", el("a", { href: "#/learn" }, "Learn"), " makes one when there is enough to learn from."));
   }
 
   function card(one) {
@@ -40,6 +40,7 @@ export function create() {
     if (found.from) more.append(el("p", { class: "small" }, `Went on from ${found.from}.`));
     if (found.why) more.append(el("p", { class: "small" }, `${found.why}.`));
     if (found.arms) more.append(arms(Object.entries(found.arms).map(([key, [value, low, high, n]]) => ({ arm: key.split("/")[0], metric: key.split("/")[1], value, low, high, n }))));
+    if (found.audits) more.append(audits(Object.entries(found.audits).map(([name, { change: [value, low, high], bound, exceeded }]) => ({ name, change: { value, low, high }, bound, exceeded }))));
     more.append(el("p", { class: "small" }, `Learned from ${counted(found.n_records, "record")}${found.n_records > found.records.length ? "; these are still there" : ""}:`),
       el("ul", { class: "chain small" }, found.records.map((record) => el("li", {}, record.text.slice(0, 160)))));
   }

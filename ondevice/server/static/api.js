@@ -41,10 +41,26 @@ export async function patch(path, fields) {
   return (await request("PATCH", path, body(fields))).json();
 }
 
-/** Send a file as it is. */
-export async function upload(path, name, file) {
-  const options = { headers: { "Content-Type": "application/octet-stream" }, body: file };
-  return (await request("POST", `${path}?${new URLSearchParams({ name })}`, options)).json();
+/** Send a file as it is; `progress(share)` is called meanwhile. (`fetch` cannot tell how much was sent.) */
+export function upload(path, name, file, progress, signal) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", `${path}?${new URLSearchParams({ name })}`);
+    sending.setRequestHeader("Content-Type", "application/octet-stream");
+    sending.responseType = "json";
+    sending.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 1);
+    sending.onerror = () => reject(new Error(`${name} could not be sent; was it moved, or has the server stopped?`));
+    sending.onabort = () => reject(new DOMException("Stopped.", "AbortError"));
+    sending.onload = () => (sending.status === 200 ? resolve(sending.response)
+      : reject(new Error(sending.response?.error?.message || `The server answered ${sending.status}.`)));
+    signal.addEventListener("abort", () => sending.abort());
+    sending.send(file);
+  });
+}
+
+/** POST while the page goes away; nobody waits for the answer. */
+export function farewell(path, fields) {
+  fetch(path, { method: "POST", credentials: "same-origin", keepalive: true, ...body(fields) }).catch(() => {});
 }
 
 /** POST, and hand what comes back to the browser as a download. */

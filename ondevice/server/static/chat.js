@@ -1,52 +1,93 @@
-// The chat: stream, stop, retry, edit; and a switch for chats that leave no trace.
+// The chat: stream, stop, retry, edit; earlier chats; and a switch for chats that leave no trace.
 
-import { get, post, stream } from "./api.js";
+import { farewell, get, post, stream } from "./api.js";
 import { attempt, button, el, heading } from "./dom.js";
+import { chooseEarlier } from "./earlier.js";
 import { answer, question, receipt } from "./message.js";
 
 /** Make the view. */
 export function create() {
-  const state = { temporary: false, busy: null, last: null };
-  const log = el("div", { class: "log", role: "log", "aria-label": "Conversation" });
+  const state = { conversation: null, temporary: false, busy: false, last: null, number: 0 };
+  const log = el("div", { class: "log", role: "log", "aria-label": "Conversation", "aria-live": "off" });
+  const heard = el("p", { class: "hidden", role: "status" }); // a screen reader hears whole answers, not each word
   const empty = el("div", { class: "empty" },
     el("p", { class: "big" }, "What is on your mind?"),
     el("p", { class: "quiet" }, "I remember what you tell me about yourself, on this machine only. "
-      + "Under every answer you see what I used."));
+      + "Under every answer you see what I used, one click from correcting or forgetting it."),
+    el("div", { class: "row hints" }, ["My name is …", "What do you know about me?", "Help me write a letter."].map((hint) =>
+      button(hint, () => { box.value = hint; box.focus(); if (hint.includes("…")) box.setSelectionRange(hint.indexOf("…"), hint.indexOf("…") + 1); }, { class: "hint" }))),
+    el("p", { class: "quiet small" }, "Or ", el("a", { href: "#/import" }, "bring your notes and chats along"), "."));
   const box = el("textarea", { rows: 1, placeholder: "Write a message", "aria-label": "Your message", id: "message" });
   const send = el("button", { type: "submit", class: "main" }, "Send");
   const stop = button("Stop", () => stopAnswer(), { hidden: true, class: "danger" });
-  const temp = button("Temporary chat", () => attempt(() => restart(!state.temporary)), { "aria-pressed": "false", id: "temporary" });
+  const temp = button("Temporary", () => attempt(() => restart(!state.temporary)), { "aria-pressed": "false", id: "temporary", title: "A chat that reads and keeps nothing" });
+  const earlier = button("Earlier", () => attempt(async () => { const id = await chooseEarlier(state.conversation, (gone) => left(gone)); if (id) location.hash = `#/chat/${id}`; }), { title: "Go on with an earlier chat" });
   const fresh = button("New chat", () => attempt(() => restart(state.temporary)));
   const banner = el("p", { class: "temporary", hidden: true, role: "status" },
     "Temporary chat. Nothing is read from your memory, and nothing of this is kept.");
   const form = el("form", { class: "write", onsubmit: submit }, box, stop, send);
-  const node = el("div", { class: "chat view" }, heading("Chat", temp, fresh), banner, el("div", { class: "page" }, empty, log), form);
+  const page = el("div", { class: "page" }, empty, log);
+  const node = el("div", { class: "chat view" }, heading("Chat", temp, earlier, fresh), banner, page, form, heard);
 
   box.addEventListener("input", grow);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
     if (event.key === "Escape" && state.busy) stopAnswer();
   });
-  attempt(async () => show((await get("/api/state")).temporary));
+  // A temporary chat ends with the page: also the server, which holds it in memory, lets it go.
+  window.addEventListener("pagehide", () => { if (state.temporary) farewell("/api/chat/new", { temporary: false }); });
 
   function grow() {
     box.rows = Math.min(8, Math.max(1, box.value.split("\n").length));
   }
 
-  function show(temporary) {
+  function show(temporary, conversation) {
     state.temporary = temporary;
     temp.setAttribute("aria-pressed", String(temporary));
     banner.hidden = !temporary;
     node.classList.toggle("is-temporary", temporary);
+    state.conversation = conversation;
+    const hash = conversation && !temporary ? `#/chat/${conversation}` : "#/chat";
+    if (location.hash.startsWith("#/chat") || !location.hash) history.replaceState(null, "", hash);
+  }
+
+  /** Show a conversation: the one with that id, else the one that the server has open. */
+  async function load(conversation) {
+    const number = state.number += 1;
+    const found = await get("/api/chat", { conversation: conversation ?? "" });
+    if (number !== state.number) return; // the person has gone on meanwhile
+    show(found.temporary, found.conversation);
+    state.last = null;
+    log.replaceChildren();
+    for (const one of found.exchanges) {
+      const given = answer(one.answer?.text ?? "");
+      if (one.answer) given.under.replaceChildren(...receipt({ saved: [], used: [], temporary: state.temporary, ...one.answer }, one.answer.text, changed));
+      state.last = [question(one.text), given.node];
+      log.append(...state.last);
+    }
+    if (state.last) state.last[1].querySelector(".under").append(again(found.exchanges.at(-1).text));
+    empty.hidden = Boolean(found.exchanges.length);
+    page.scrollTop = page.scrollHeight;
   }
 
   async function restart(temporary) {
     await stopAnswer();
-    show((await post("/api/chat/new", { temporary })).temporary);
+    state.number += 1;
+    const made = await post("/api/chat/new", { temporary });
+    show(made.temporary, made.conversation);
     log.replaceChildren();
     empty.hidden = false;
     state.last = null;
     box.focus();
+  }
+
+  /** Something was forgotten: what is said of it in this chat is gone too. */
+  function changed() {
+    if (!state.busy && !state.temporary) attempt(() => load(state.conversation));
+  }
+
+  function left(gone) {
+    if (gone === state.conversation) attempt(() => restart(false));
   }
 
   async function stopAnswer() {
@@ -59,47 +100,55 @@ export function create() {
     if (!text || state.busy) return;
     box.value = "";
     grow();
-    exchange(text, false);
+    exchange(text, {});
   }
 
-  async function exchange(text, redo) {
-    if (redo && state.last) state.last.forEach((old) => old.remove());
+  /** Send a message; `how` is {retry} to have the last one answered again, {edit} to replace it. */
+  async function exchange(text, how) {
+    if ((how.retry || how.edit) && state.last) state.last.forEach((old) => old.remove());
     state.last?.[1]?.querySelector(".again")?.remove();
     const asked = question(text);
     const given = answer();
+    state.number += 1;
     state.last = [asked, given.node];
     state.busy = true;
     empty.hidden = true;
     send.disabled = true;
     stop.hidden = false;
     log.append(asked, given.node);
-    given.node.scrollIntoView({ block: "end" });
+    page.scrollTop = page.scrollHeight;
     let said = "";
-    let done = null;
     try {
-      for await (const event of stream("/api/chat", { text, redo })) {
-        if (event.piece !== undefined) { said += event.piece; given.show(said); follow(); }
-        else if (event.stage === "done") done = event;
-        else if (event.message) throw new Error(event.message);
-      }
-      if (!done) throw new Error("The answer broke off.");
+      const done = await answered({ text, conversation: state.conversation, ...how }, (piece) => { said += piece; given.show(said); follow(); });
+      show(done.temporary, done.conversation);
       given.show(said || "(no words)");
-      given.under.replaceChildren(...receipt(done, said));
+      given.under.replaceChildren(...receipt(done, said, changed));
+      heard.textContent = `Answer: ${said}`;
     } catch (error) {
       given.show(said);
-      given.under.replaceChildren(el("p", { class: "note warn small" }, error.message));
+      given.under.replaceChildren(el("p", { class: "note warn small", role: "alert" }, error.message));
     }
     given.under.append(again(text));
-    state.busy = null;
+    state.busy = false;
     send.disabled = false;
     stop.hidden = true;
     follow();
+    if (how.retry && !said) changed(); // stopped before a word came: the old answer stays
     box.focus();
+  }
+
+  async function answered(fields, piece) {
+    for await (const event of stream("/api/chat", fields)) {
+      if (event.piece !== undefined) piece(event.piece);
+      else if (event.stage === "done") return event;
+      else if (event.message) throw new Error(event.message);
+    }
+    throw new Error("The answer broke off; try again.");
   }
 
   function again(text) {
     return el("div", { class: "verdicts again" },
-      button("Try again", () => { if (!state.busy) exchange(text, true); }, { class: "plain" }),
+      button("Try again", () => { if (!state.busy) exchange(text, { retry: true }); }, { class: "plain" }),
       button("Edit my message", () => edit(text), { class: "plain" }));
   }
 
@@ -107,16 +156,26 @@ export function create() {
     if (state.busy) return;
     const area = el("textarea", { rows: 3, "aria-label": "Edit your message", value: text });
     const asked = state.last[0];
-    asked.replaceChildren(area, el("div", { class: "row" },
-      button("Cancel", () => asked.replaceWith(state.last[0] = question(text)), { class: "plain" }),
-      button("Send again", () => { if (area.value.trim()) exchange(area.value.trim(), true); }, { class: "main" })));
+    const send = () => { if (area.value.trim()) exchange(area.value.trim(), { edit: true }); };
+    const back = () => { asked.replaceWith(state.last[0] = question(text)); box.focus(); };
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") back();
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); send(); }
+    });
+    asked.classList.add("editing");
+    asked.replaceChildren(area, el("div", { class: "row" }, button("Cancel", back, { class: "plain" }), button("Send again", send, { class: "main" })));
     area.focus();
   }
 
   function follow() {
-    const page = node.querySelector(".page");
     if (page.scrollHeight - page.scrollTop - page.clientHeight < 240) page.scrollTop = page.scrollHeight;
   }
 
-  return { node, enter: () => box.focus() };
+  return {
+    node,
+    enter: (id) => {
+      if (!matchMedia("(hover: none)").matches) box.focus(); // on a phone it would bring up the keyboard
+      if (!state.busy) attempt(() => load(id ?? state.conversation));
+    },
+  };
 }

@@ -2,34 +2,70 @@
 
 import { button, el } from "./dom.js";
 
-/** Show `content` with buttons [{label, value, kind}]; the first is "back". Resolve to the value. */
-export function ask(title, content, choices) {
-  return new Promise((resolve) => {
-    const before = document.activeElement;
-    const id = `dialog-${Math.random().toString(36).slice(2)}`;
-    const dialog = el("dialog", { "aria-labelledby": id }, el("h2", { id }, title), content);
-    const finish = (value) => {
-      dialog.close();
-      dialog.remove();
-      before?.focus?.();
+let made = 0;
+
+/**
+ * Show `content` with buttons [{label, value, kind}] in a dialog.
+ * Return {closed, finish}: `closed` resolves to the chosen value, null if the person goes back.
+ */
+export function dialog(title, content, choices) {
+  const before = document.activeElement;
+  const id = `dialog-${made += 1}`;
+  const node = el("dialog", { "aria-labelledby": id }, el("h2", { id }, title), content);
+  let finish;
+  const closed = new Promise((resolve) => {
+    finish = (value) => {
+      node.close();
+      node.remove();
+      if (before?.isConnected) before.focus();
       resolve(value);
     };
-    dialog.append(el("div", { class: "row" }, choices.map((choice) =>
-      button(choice.label, () => finish(choice.value()), { class: choice.kind || "" }))));
-    dialog.addEventListener("cancel", (event) => { event.preventDefault(); finish(null); });
-    document.body.append(dialog);
-    dialog.showModal();
   });
+  node.append(el("div", { class: "row" }, choices.map((choice) =>
+    button(choice.label, () => finish(choice.value()), { class: choice.kind || "" }))));
+  node.addEventListener("cancel", (event) => { event.preventDefault(); finish(null); });
+  node.addEventListener("mousedown", (event) => { if (event.target === node && outside(node, event)) finish(null); });
+  document.body.append(node);
+  node.showModal();
+  return { closed, finish };
+}
+
+function outside(node, event) {
+  const box = node.getBoundingClientRect();
+  return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+}
+
+/** Show a dialog and resolve to the chosen value. */
+export function ask(title, content, choices) {
+  return dialog(title, content, choices).closed;
 }
 
 /** Ask for a text; null if the person goes back. */
 export function askText(title, text, { label = "Save", hint = "" } = {}) {
   const area = el("textarea", { rows: 4, "aria-label": title, value: text });
-  const content = el("div", {}, hint && el("p", { class: "quiet small" }, hint), area);
-  const answer = ask(title, content, [
+  const shown = dialog(title, el("div", {}, hint && el("p", { class: "quiet small" }, hint), area), [
     { label: "Cancel", value: () => null },
     { label, value: () => area.value.trim() || null, kind: "main" },
   ]);
+  area.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) shown.finish(area.value.trim() || null);
+  });
   area.focus();
-  return answer;
+  return shown.closed;
+}
+
+/** Ask for a new passphrase, twice; null if the person goes back. */
+export async function askPassphrase(title, hint, label) {
+  const field = (name) => el("input", { type: "password", "aria-label": name, autocomplete: "new-password", placeholder: name });
+  const [first, second] = [field("Passphrase"), field("Passphrase again")];
+  const problem = el("p", { class: "problem small", role: "alert" });
+  for (;;) {
+    const shown = dialog(title, el("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); shown.finish(true); } },
+      el("p", {}, hint), first, second, problem, el("button", { type: "submit", hidden: true })), [
+      { label: "Cancel", value: () => null }, { label, value: () => true, kind: "main" }]);
+    first.focus();
+    if (await shown.closed === null) return null;
+    if (first.value && first.value === second.value) return first.value;
+    problem.textContent = first.value ? "The two passphrases differ." : "An empty passphrase protects nothing.";
+  }
 }

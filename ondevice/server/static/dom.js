@@ -4,7 +4,7 @@
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   set(node, properties);
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -20,12 +20,12 @@ function set(node, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "value" || name === "checked" || name === "disabled") node[name] = value;
+    else if (["value", "checked", "disabled", "selected"].includes(name)) node[name] = value;
     else node.setAttribute(name, value === true ? "" : String(value));
   }
 }
 
-/** Return a button. */
+/** Return a button; the label may be a text, an element, or several. */
 export function button(label, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, label);
 }
@@ -77,4 +77,9 @@ export function clock(seconds) {
 /** A day as people read it. */
 export function day(seconds) {
   return new Date(1000 * seconds).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+}
+
+/** A day and time as people read them. */
+export function moment(seconds) {
+  return new Date(1000 * seconds).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
 }

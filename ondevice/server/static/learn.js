@@ -1,8 +1,9 @@
-// Learn: an estimate, the run with its loss, what was measured, and the decision.
+// Learn: an estimate, the run with its loss, what was measured, and the decision; or judging alone.
 
 import { get, post, stream } from "./api.js";
-import { arms, lossCurve } from "./charts.js";
-import { attempt, button, clock, counted, el, heading, size } from "./dom.js";
+import { attempt, button, clock, el, heading, size } from "./dom.js";
+import { lossCurve } from "./charts.js";
+import { evaluated, numbers, report } from "./report.js";
 
 const STAGES = { examples: "Choosing examples", measuring: "Measuring the speed", training: "Learning your texts", preferences: "Learning your verdicts",
   evaluation: "Judging on what was held back", audits: "Looking for side effects" };
@@ -14,14 +15,30 @@ export function create() {
   const quick = el("input", { type: "checkbox", id: "quick" });
   const estimate = button("Estimate", () => attempt(doEstimate));
   const start = button("Start learning", () => attempt(doStart), { class: "main" });
-  const stop = button("Stop; go on later", () => attempt(() => post("/api/learn/stop")), { class: "danger", hidden: true });
+  const stop = button("Stop; go on later", () => attempt(async () => { stop.disabled = true; await post("/api/learn/stop"); }), { class: "danger", hidden: true });
+  const adapter = el("select", { id: "judged", "aria-label": "What to judge" });
+  const fast = el("input", { type: "checkbox", id: "fast", checked: true });
+  const withAudits = el("input", { type: "checkbox", id: "with-audits" });
+  const judge = button("Judge", () => attempt(doJudge));
+  const stopJudging = button("Stop", () => attempt(async () => { stopJudging.disabled = true; await post("/api/evaluate/stop"); }), { class: "danger", hidden: true });
   const plan = el("div", { role: "status" });
-  const run = el("div", { "aria-live": "off" });
+  const run = el("div", { id: "run" });
   const node = el("div", { class: "view" }, heading("Learn"),
     el("p", { class: "lead" }, "An adapter learns how you write and choose. It is judged on records that were held back, and used only if it helps."),
-    el("div", { class: "card" }, el("div", { class: "row" }, el("label", {}, "Minutes", minutes), el("label", {}, quick, "judge quickly"), el("label", {}, scratch, "start from scratch")),
-    el("div", { class: "row go" }, stop, estimate, start)), plan, run);
-  let following = false;
+    el("div", { class: "card" }, el("h2", {}, "Learn from what is new"),
+      el("div", { class: "row" }, el("label", {}, "Minutes", minutes), el("label", {}, quick, "judge quickly, without audits"), el("label", {}, scratch, "start from scratch")),
+      el("div", { class: "row go" }, stop, estimate, start)),
+    el("div", { class: "card" }, el("h2", {}, "Judge only"), el("p", { class: "quiet small" }, "Compares the base model, your memory, and an adapter on what was held back. Nothing is trained or changed."),
+      el("div", { class: "row" }, el("label", {}, "What", adapter), el("label", {}, fast, "quickly"), el("label", {}, withAudits, "with audits: flattery, filter bubble, bias, leak")),
+      el("div", { class: "row go" }, stopJudging, judge)), plan, run);
+  const following = new Map(); // kind of run -> what ends the following of it
+
+  function showBusy() {
+    start.disabled = estimate.disabled = judge.disabled = following.size > 0;
+    stop.hidden = !following.has("learn");
+    stopJudging.hidden = !following.has("evaluate");
+    stop.disabled = stopJudging.disabled = false;
+  }
 
   function options() {
     return { minutes: minutes.value ? Number(minutes.value) : null, quick: quick.checked, from_scratch: scratch.checked };
@@ -44,7 +61,7 @@ export function create() {
     const examples = Object.values(found.examples).reduce((sum, one) => sum + one, 0);
     const left = Object.entries(found.left_out).map(([why, n]) => `${n} ${why}`).join(", ");
     return el("div", { class: "card" }, el("h2", {}, "What would be learned"),
-      found.too_little && el("p", { class: "note" }, `Not yet: ${found.too_little}.`),
+      found.too_little && el("p", { class: "note" }, `Not yet: ${found.too_little}. `, el("a", { href: "#/import" }, "Import"), " something that you wrote, or judge answers in the ", el("a", { href: "#/chat" }, "chat"), "."),
       numbers([[examples, "examples"], [found.records, "of your records"], [found.tokens.toLocaleString("en"), "tokens"],
         found.seconds !== null && [clock(found.seconds), "minutes, about"], found.memory_bytes !== null && [size(found.memory_bytes), "of memory"]]),
       left && el("p", { class: "quiet small" }, `Left out: ${left}.`), found.warnings.map((line) => el("p", { class: "note" }, line)),
@@ -53,31 +70,48 @@ export function create() {
 
   async function doStart() {
     await post("/api/learn", options());
-    plan.replaceChildren();
-    await follow();
+    starting();
+    await follow("learn");
   }
 
-  async function follow() {
-    if (following) return;
-    following = true;
-    start.disabled = estimate.disabled = true;
-    stop.hidden = false;
+  function starting() {
+    plan.replaceChildren();
+    run.replaceChildren(el("p", { class: "card quiet", role: "status" }, "Starting…"));
+  }
+
+  async function doJudge() {
+    await post("/api/evaluate", { adapter: adapter.value || null, fast: fast.checked, audits: withAudits.checked });
+    starting();
+    await follow("evaluate");
+  }
+
+  /** Show a run as it goes on; of one that has ended, how it ended. */
+  async function follow(kind) {
+    following.get(kind)?.abort(); // a look at an earlier run may still be under way
+    const own = new AbortController();
+    following.set(kind, own);
+    showBusy();
     const live = { losses: [], held: [], steps: 1, stage: "" };
-    const bar = el("progress", { "aria-label": "Progress" });
-    const title = el("h2", { role: "status" });
-    const detail = el("p", { class: "quiet small" });
-    const figure = el("div", { id: "loss" });
-    run.replaceChildren(el("div", { class: "card" }, title, bar, detail, figure));
+    const shown = { bar: el("progress", { "aria-label": "Progress" }), title: el("h2", { role: "status" }), detail: el("p", { class: "quiet small" }), figure: el("div", { id: "loss" }) };
     try {
-      for await (const event of stream("/api/learn/events")) {
-        if (event.stage === "done") run.replaceChildren(showReport(event.report, figure));
-        else if (event.stage === "failed") run.replaceChildren(el("p", { class: "note warn" }, event.message));
-        else progress(event, live, { bar, title, detail, figure });
+      for await (const event of stream(`/api/${kind}/events`, null, own.signal)) {
+        if (event.stage === "done" && kind === "learn" && event.report) run.replaceChildren(report(event.report, shown.figure, await adapters()));
+        else if (event.stage === "done" && event.evaluation) run.replaceChildren(evaluated(event.evaluation));
+        else if (event.stage === "stopped") run.replaceChildren(el("p", { class: "note", role: "status" }, "Stopped; nothing was changed."));
+        else if (event.stage === "failed") run.replaceChildren(el("p", { class: "note warn", role: "alert" }, event.message));
+        else if (event.stage !== "done") {
+          if (!shown.title.isConnected) run.replaceChildren(el("div", { class: "card" }, shown.title, shown.bar, shown.detail, shown.figure));
+          progress(event, live, shown);
+        }
       }
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
     } finally {
-      following = false;
-      start.disabled = estimate.disabled = false;
-      stop.hidden = true;
+      if (following.get(kind) === own) {
+        following.delete(kind);
+        showBusy();
+        await attempt(fillAdapters);
+      }
     }
   }
 
@@ -89,7 +123,7 @@ export function create() {
     }
     if (event.total) { shown.bar.max = event.total; shown.bar.value = event.done; } else shown.bar.removeAttribute("value");
     const training = event.training;
-    if (!training) { shown.detail.textContent = event.text; return; }
+    if (!training) { shown.detail.textContent = [event.text, event.total > 0 && `${Math.floor(100 * event.done / event.total)} %`].filter(Boolean).join(" · "); return; }
     live.steps = training.n_steps;
     if (training.loss !== null) live.losses.push([training.step, training.loss]);
     if (training.held_out_loss !== null) live.held.push([training.step, training.held_out_loss]);
@@ -100,36 +134,24 @@ export function create() {
     if (live.losses.length) shown.figure.replaceChildren(lossCurve(live.losses, live.held, live.steps));
   }
 
-  function showReport(report, figure) {
-    const card = el("div", { class: "card", id: "report" }, el("h2", {}, TITLES[report.outcome]), el("p", {}, sentence(report.reason)));
-    if (report.outcome === "activated") card.append(el("p", { class: "note" }, `“${report.adapter}” is in use from now on.`));
-    card.append(el("div", { class: "row" },
-      report.outcome === "activated" && button("Roll back", () => attempt(() => decide("/api/adapters/rollback", {}, "Rolled back.")), { class: "danger" }) || "",
-      report.outcome === "candidate" && button("Use it all the same", () => attempt(() => decide("/api/adapters/use", { name: report.adapter }, `“${report.adapter}” is in use.`))) || "",
-      el("span", { class: "quiet small", id: "decided", role: "status" })));
-    if (report.steps) card.append(el("p", { class: "quiet small" }, `${counted(report.steps, "step")}, ${clock(report.seconds)} minutes in all.`));
-    card.append(figure);
-    if (report.evaluation) card.append(el("h2", {}, "What was measured"), arms(report.evaluation.figures));
-    for (const line of report.warnings) card.append(el("p", { class: "note" }, line));
-    return card;
+  async function adapters() {
+    return (await get("/api/adapters")).adapters.filter((one) => one.state !== "stale");
   }
 
-  async function decide(path, fields, said) {
-    await post(path, fields);
-    document.getElementById("decided").textContent = said;
+  async function fillAdapters() {
+    const found = await adapters();
+    const held = adapter.value;
+    const states = { active: " (in use)", candidate: " (candidate)", off: " (off)" };
+    adapter.replaceChildren(...(found.length ? found.map((one) => el("option", { value: one.name }, one.name + (states[one.state] ?? ""))) : [el("option", { value: "" }, "memory alone: there is no adapter yet")]));
+    if (found.some((one) => one.name === held)) adapter.value = held;
+    withAudits.disabled = !found.length;
   }
 
   return { node, enter: () => attempt(async () => {
-    if ((await get("/api/state")).learning) await follow();
+    await fillAdapters();
+    const state = await get("/api/state");
+    if (following.size) return;
+    if (state.evaluating) await follow("evaluate");
+    else if (state.learning || !run.childElementCount) await follow("learn");
   }) };
-}
-
-const TITLES = { activated: "It helps, and is in use", candidate: "Kept as a candidate, not in use", nothing: "Nothing was trained", stopped: "Stopped; the next run goes on from here" };
-
-function sentence(text) {
-  return text ? `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.` : "";
-}
-
-function numbers(pairs) {
-  return el("div", { class: "numbers" }, pairs.filter(Boolean).map(([value, what]) => el("div", {}, el("strong", {}, String(value)), el("span", {}, what))));
 }

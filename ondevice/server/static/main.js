@@ -10,16 +10,17 @@ const VIEWS = {
   learn: () => import("./learn.js"),
   adapters: () => import("./adapters.js"),
   privacy: () => import("./privacy.js"),
+  settings: () => import("./settings.js"),
 };
 const TITLES = {
   chat: "Chat", memories: "What I know about you", import: "Import", learn: "Learn",
-  adapters: "Adapters", privacy: "Privacy",
+  adapters: "Adapters", privacy: "Privacy", settings: "Settings",
 };
 const shown = new Map(); // a view keeps its state while another is looked at
 let current = null;
 
 async function show() {
-  const name = /^#\/(\w+)/.exec(location.hash)?.[1] ?? "chat";
+  const [, name = "chat", rest] = /^#\/(\w+)(?:\/(.+))?/.exec(location.hash) ?? [];
   const view = name in VIEWS ? name : "chat";
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
@@ -38,7 +39,7 @@ async function show() {
   const moved = current !== null && current !== next;
   current = next;
   main.replaceChildren(next.node);
-  next.enter?.();
+  next.enter?.(rest);
   if (moved) main.focus({ preventScroll: true });
 }
 

@@ -24,11 +24,12 @@ export function create() {
     rowHeight: matchMedia("(max-width: 44rem)").matches ? 92 : 66, label: "Memories", render: row,
     fetchPage: (offset, limit, signal) => get("/api/memories", { ...filter(), offset, limit }, signal),
   });
+  const none = el("div", { class: "empty none", hidden: true });
   const text = el("input", { type: "text", placeholder: "Tell me something about you", "aria-label": "Something to remember", class: "grow" });
   const add = el("form", { class: "row add", onsubmit: (event) => { event.preventDefault(); attempt(remember); } },
     text, el("button", { type: "submit", class: "main" }, "Remember"));
   const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
-    el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, list.node);
+    el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, none, list.node);
 
   let typing = 0;
   search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 15); });
@@ -46,8 +47,12 @@ export function create() {
     await attempt(async () => {
       const total = await list.reload(keep);
       if (total === null) return;
-      count.textContent = total ? counted(total, "memory", "memories")
-        : search.value ? "Nothing fits." : "Nothing is remembered here yet.";
+      const filtered = Object.entries(filter()).some(([name, value]) => value && name !== "kind");
+      count.textContent = total ? counted(total, "memory", "memories") : filtered ? "Nothing fits." : "Nothing is remembered here yet.";
+      none.hidden = total > 0;
+      none.replaceChildren(...(filtered ? [el("p", {}, "No memory fits these words and filters."), button("Show everything", () => { for (const one of [search, kind, category, state, source]) one.value = ""; reload(); })]
+        : [el("p", { class: "big" }, "Nothing is known here yet."), el("p", { class: "quiet" }, "Tell something about yourself above, mention it in a ", el("a", { href: "#/chat" }, "chat"), ", or ", el("a", { href: "#/import" }, "import"), " notes and chats.")]));
+      list.node.hidden = !total;
       node.dataset.ready = search.value;
     });
   }
@@ -139,5 +144,15 @@ export function create() {
     undo.focus();
   }
 
-  return { node, enter: () => { reload(true); attempt(readSources); } };
+  /** Show everything, or, if `wanted` says so, what waits for approval or came from a source. */
+  async function enter(wanted) {
+    await attempt(readSources);
+    if (wanted !== undefined) {
+      for (const one of [search, kind, category, state, source]) one.value = "";
+      if (wanted === "pending") state.value = wanted; else source.value = wanted;
+    }
+    await reload(wanted === undefined);
+  }
+
+  return { node, enter };
 }

@@ -1,0 +1,51 @@
+"""A conversation of the profile as the page shows it, with what each answer was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ondevice.profile.records import ANY_SCOPE, Feedback, Turn
+from ondevice.profile.store import Profile
+from ondevice.server.manage.memories import as_json
+
+
+def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
+    """Return the exchanges of a conversation; of several answers to a message the last one."""
+    exchanges = list(_exchanges(profile.turns(conversation_id)))
+    facts = [f for f in profile.facts(scope=ANY_SCOPE) if f.source_id == conversation_id]
+    used = profile.records([one for _, a in exchanges if a is not None for one in a.memories_used])
+    ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
+    shown = []
+    for (asked, answer), end in zip(exchanges, ends, strict=False):
+        saved = [as_json(fact) for fact in facts if asked.id < fact.id < end]
+        one: dict[str, Any] = {"text": asked.text, "time": asked.time, "answer": None}
+        if answer is not None:
+            memories = [used[one] for one in answer.memories_used if one in used]
+            one["answer"] = {
+                "text": answer.text,
+                "turn_id": answer.id,
+                "used": [{**as_json(memory), "place": "kept"} for memory in memories],
+                "saved": saved,
+                "verdict": _verdict(profile.feedback(answer.id)),
+            }
+        shown.append(one)
+    return shown
+
+
+def _exchanges(turns: Sequence[Turn]) -> Iterator[tuple[Turn, Turn | None]]:
+    asked: Turn | None = None
+    answer: Turn | None = None
+    for turn in turns:
+        if turn.role == "user":
+            if asked is not None:
+                yield asked, answer
+            asked, answer = turn, None
+        elif turn.role == "assistant":
+            answer = turn
+    if asked is not None:
+        yield asked, answer
+
+
+def _verdict(given: Sequence[Feedback]) -> str | None:
+    return given[-1].verdict if given else None

@@ -1,0 +1,270 @@
+"""The management API behind the page: chats, imports, evaluations, settings, protection."""
+
+import json
+
+import pytest
+
+from ondevice.assistant import Assistant
+from ondevice.engine.fake import FakeEngine
+from ondevice.profile.records import NewPassage
+from ondevice.profile.store import Profile
+from ondevice.settings import Settings
+
+WHATSAPP = "".join(
+    f"{1 + n:02d}.03.24, 10:{n:02d} - {['Anna', 'Ben', 'Carla'][n % 3]}: note {n} on the boat\n"
+    for n in range(28)
+)
+
+
+def told(response):
+    """Return the events of a stream."""
+    assert response.status_code == 200, response.text
+    lines = response.text.split("\n\n")
+    return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+
+
+def send(client, name, content):
+    content = content.encode() if isinstance(content, str) else content
+    response = client.post(
+        "/api/imports/file",
+        params={"name": name},
+        content=content,
+        headers={"content-type": "application/octet-stream"},
+    )
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def say(client, text="", **fields):
+    (*pieces, done) = told(client.post("/api/chat", json={"text": text, **fields}))
+    assert done.get("stage") == "done", done
+    return "".join(one["piece"] for one in pieces), done
+
+
+# --- conversations -----------------------------------------------------------------------
+
+
+def test_a_conversation_comes_back_with_what_each_answer_was_given(client, me):
+    _, first = say(client, "My dog is called Biscuit.", conversation=None)
+    say(client, "What is my dog called?", conversation=first["conversation"])
+    client.post("/api/feedback", json={"verdict": "accept", "turn_id": first["turn_id"]})
+    me.new_conversation()  # as after another start
+    shown = client.get("/api/chat", params={"conversation": first["conversation"]}).json()
+    assert [one["text"] for one in shown["exchanges"]] == [
+        "My dog is called Biscuit.",
+        "What is my dog called?",
+    ]
+    before, after = (one["answer"] for one in shown["exchanges"])
+    assert [fact["text"] for fact in before["saved"]] == ["The user's dog is called Biscuit."]
+    assert before["verdict"] == "accept" and after["verdict"] is None and not after["saved"]
+    assert "The user's dog is called Biscuit." in [one["text"] for one in after["used"]]
+    assert client.get("/api/chat").json()["exchanges"] == []
+
+
+def test_each_message_goes_to_the_conversation_that_it_names(client, me):
+    _, one = say(client, "One.", conversation=None)
+    _, two = say(client, "Two.", conversation=None)
+    assert one["conversation"] != two["conversation"]
+    say(client, "One more.", conversation=one["conversation"])
+    assert [turn.text for turn in me.profile.turns(one["conversation"]) if turn.role == "user"] == [
+        "One.",
+        "One more.",
+    ]
+    listed = client.get("/api/conversations").json()["conversations"]
+    assert [(c["begins"], c["turns"]) for c in listed] == [("One.", 4), ("Two.", 2)]
+    listed = client.get("/api/conversations", params={"query": "tw"}).json()["conversations"]
+    assert [c["id"] for c in listed] == [two["conversation"]]
+    response = client.post("/api/chat", json={"text": "Hi.", "conversation": "000000000000"})
+    assert "no conversation" in told(response)[-1]["message"]
+
+
+def test_a_temporary_chat_ends_when_another_takes_its_place(client, me):
+    started = client.post("/api/chat/new", json={"temporary": True}).json()["conversation"]
+    say(client, "A secret.", conversation=started)
+    shown = client.get("/api/chat", params={"conversation": started}).json()
+    assert shown["temporary"] and shown["exchanges"][0]["text"] == "A secret."
+    say(client, "Not a secret.", conversation=None)
+    assert me.profile.turns()[0].text == "Not a secret."
+    response = client.post("/api/chat", json={"text": "More.", "conversation": started})
+    assert told(response)[-1]["message"] == "This temporary chat is over; start a new one."
+    assert client.get("/api/chat", params={"conversation": started}).json()["exchanges"] == []
+
+
+def test_a_retry_replaces_and_an_edit_does_too(client, me):
+    _, one = say(client, "I live in Ulm.", conversation=None)
+    _, again = say(client, retry=True, conversation=one["conversation"])
+    assert again["turn_id"] != one["turn_id"]
+    assert [fact["text"] for fact in again["saved"]] == ["The user lives in Ulm."]
+    assert len(me.profile.turns()) == 2 and len(me.profile.facts()) == 1
+    say(client, "I live in Bonn.", edit=True, conversation=one["conversation"])
+    assert me.profile.turns()[0].text == "I live in Bonn."
+    assert [fact.text for fact in me.profile.facts()] == ["The user lives in Bonn."]
+
+
+# --- imports -----------------------------------------------------------------------------
+
+
+def test_a_preview_tells_what_from_whom_and_what_is_left_out(client, me):
+    send(client, "WhatsApp Chat.txt", WHATSAPP)
+    send(client, "vault/garden.md", "# Garden\n\nThe quinces are ripe.\n")
+    send(client, "broken.jsonl", "{not json\n")
+    *files, done = told(client.post("/api/imports/preview", json={}))
+    chat, note, broken = files
+    assert chat["parts"][0]["own"] == 0
+    assert {who["name"] for who in chat["parts"][0]["others"]} == {"Anna", "Ben", "Carla"}
+    assert note["file"] == "vault/garden.md" and note["parts"][0]["own"] == 1
+    assert "not JSON" in broken["problem"]
+    assert {who["name"] for who in done["people"]} == {"Anna", "Ben", "Carla"}
+    assert not list(me.profile.passages())
+    chat, *_ = told(client.post("/api/imports/preview", json={"me": ["Ben"]}))
+    assert chat["parts"][0]["own"] == 9
+    client.post("/api/imports", json={"me": ["Ben"]})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["stage"] == "done" and done["documents"] == 2
+    assert [one["file"] for one in done["failed"]] == ["broken.jsonl"]
+    own = [p for p in me.profile.passages() if p.learn]
+    assert len(own) == 10
+
+
+def test_only_names_that_occur_in_a_file_say_who_the_person_is_there(client, me):
+    send(client, "WhatsApp Chat.txt", WHATSAPP)
+    mail = "From a@b.c Thu Jan  1 00:00:00 2026\nFrom: a@b.c\nSubject: Boat\n\nThe paint is dry.\n"
+    send(client, "Sent.mbox", mail)
+    told(client.post("/api/imports/preview", json={}))
+    client.post("/api/imports", json={"me": ["Anna"]})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["documents"] == 2, "the folder of sent mails is the person's all the same"
+    assert "The paint is dry." in [p.text for p in me.profile.passages()]
+
+
+def test_a_file_of_the_same_name_replaces_or_stands_beside(client, me):
+    for text, replace in (("One.", True), ("Two.", True), ("Three.", False)):
+        send(client, "note.md", text)
+        (file, _) = told(client.post("/api/imports/preview", json={"replace": replace}))
+        assert (file["replaces"] is not None) == (text == "Two.")
+        client.post("/api/imports", json={"replace": replace})
+        assert told(client.get("/api/imports/events"))[-1]["stage"] == "done"
+    assert sorted(p.text for p in me.profile.passages()) == ["Three.", "Two."]
+
+
+def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
+    whole = Assistant.import_paths
+
+    def slow(self, paths, progress=None, options=None):
+        client.post("/api/imports/stop", json={})
+        return whole(self, paths, progress, options)
+
+    send(client, "a.md", "First.")
+    send(client, "b.md", "Second.")
+    monkeypatch.setattr(Assistant, "import_paths", slow)
+    client.post("/api/imports", json={})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["stage"] == "stopped"
+    assert len(list(me.profile.passages())) <= 1
+    refused = client.post("/api/imports", json={})
+    assert refused.json()["error"]["message"] == "Drop some files first."
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/.env", "x\x00y", "é" * 600])
+def test_names_that_are_none_are_refused(client, name):
+    headers = {"content-type": "application/octet-stream"}
+    response = client.post(
+        "/api/imports/file", params={"name": name}, content=b"x", headers=headers
+    )
+    assert response.status_code == 400
+
+
+def test_folders_in_a_name_lead_nowhere(client):
+    assert send(client, "../../etc/passwd.md", "x")["name"] == "etc/passwd.md"
+
+
+# --- evaluation --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def engine():
+    return FakeEngine(["All right, I see."])
+
+
+def test_memory_is_judged_without_learning_and_nothing_changes(client, me):
+    for number in range(12):
+        source = me.profile.add_source("import", "note", time=86_400.0 * number)
+        text = f"The {number}th lamp in the shed gave up on a Sunday, as it would."
+        me.profile.add_passages(source.id, [NewPassage(text, time=86_400.0 * number)])
+    before = me.profile.generation()
+    assert client.post("/api/evaluate", json={"fast": True}).json() == {"started": True}
+    *steps, done = told(client.get("/api/evaluate/events"))
+    assert {step["stage"] for step in steps} == {"evaluation"}
+    figures = done["evaluation"]["figures"]
+    assert {figure["arm"] for figure in figures} == {"base", "prompt"}
+    assert done["evaluation"]["audits"] is None and done["evaluation"]["adapter"] is None
+    assert me.profile.generation() == before
+    unknown = client.post("/api/evaluate", json={"adapter": "nobody"})
+    assert unknown.status_code == 200
+    assert "nobody" in told(client.get("/api/evaluate/events"))[-1]["message"]
+
+
+# --- settings ----------------------------------------------------------------------------
+
+
+def test_settings_are_changed_at_once_and_in_the_file(client, me, home):
+    shown = {one["name"]: one for one in client.get("/api/settings").json()["settings"]}
+    assert shown["generation.temperature"]["value"] == 0.3
+    assert shown["model.n_ctx"]["at_start"] and "retention.turn_days" not in shown
+    changed = client.post("/api/settings", json={"name": "generation.temperature", "value": "0.7"})
+    assert changed.json()["value"] == 0.7
+    assert me.settings.generation.temperature == 0.7
+    assert Settings.load(home.config / "config.toml").generation.temperature == 0.7
+    for name, value in (("generation.temperature", "hot"), ("no.such", "1"), ("retention.x", "1")):
+        response = client.post("/api/settings", json={"name": name, "value": value})
+        assert response.status_code == 400 and response.json()["error"]["message"].endswith(".")
+    assert me.settings.generation.temperature == 0.7
+
+
+# --- protection --------------------------------------------------------------------------
+
+
+def test_what_is_older_goes_only_after_it_was_confirmed(client, me, monkeypatch):
+    me.profile.add_fact("The user owns a canoe.")
+    import ondevice.profile.forget as forget
+
+    later = forget.time.time() + 40 * 86_400
+    monkeypatch.setattr(forget.time, "time", lambda: later)
+    asked = client.post("/api/privacy/retention", json={"fact_days": 30}).json()
+    assert asked["due"] == 1 and asked["retention"]["fact_days"] == 0
+    assert me.profile.facts()
+    done = client.post("/api/privacy/retention", json={"fact_days": 30, "confirm": True}).json()
+    assert done["forgotten"] == 1 and done["retention"]["fact_days"] == 30
+    assert not me.profile.facts()
+    response = client.post("/api/privacy/retention", json={"turn_days": -1})
+    assert response.status_code == 400
+    kinds = [one["kind"] for one in client.get("/api/privacy/log").json()["events"]]
+    assert kinds[:2] == ["expired", "retention"]
+
+
+def test_passphrase_and_recovery_code_are_set_and_open_the_profile(client, me, home):
+    assert client.get("/api/privacy/keys").json()["keys"] == ["file"]
+    assert client.post("/api/privacy/passphrase", json={"passphrase": ""}).status_code == 403
+    ways = client.post("/api/privacy/passphrase", json={"passphrase": "only for tests"}).json()
+    assert ways["keys"] == ["passphrase"]
+    made = client.post("/api/privacy/recovery", json={}).json()
+    assert set(made["keys"]) == {"passphrase", "recovery"}
+    name = me.profile.name
+    for secret in ("only for tests", made["code"]):
+        with Profile.open(home, name, ask_passphrase=lambda secret=secret: secret) as opened:
+            assert opened.name == name
+    left = client.post("/api/privacy/recovery/remove", json={}).json()
+    assert left["keys"] == ["passphrase"]
+    assert client.post("/api/privacy/passphrase/remove", json={}).json()["keys"] == ["file"]
+
+
+def test_downloaded_copies_are_listed_by_their_names(client, me):
+    assert client.post("/api/privacy/backup", json={}).status_code == 200
+    (copy,) = client.get("/api/privacy").json()["copies"]
+    assert copy["path"].endswith("downloaded by the browser") and "/" not in copy["path"]
+    fact = me.profile.add_fact("The user owns a canoe.")
+    shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
+    assert shown["copies"] == [], "it was not there yet when the copy was made"
+    client.post("/api/privacy/backup", json={})
+    shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
+    assert [one["kind"] for one in shown["copies"]] == ["backup"]
