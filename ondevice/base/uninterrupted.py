@@ -22,16 +22,19 @@ def uninterrupted(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    # Not the thread itself: after an interrupted join, Python 3.11 takes it for dead.
+    done = threading.Event()
 
     def run() -> None:
         try:
             results.append(call(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
             errors.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, name="llama.cpp", daemon=True)
-    thread.start()
-    interrupt = _wait(thread)
+    threading.Thread(target=run, name="llama.cpp", daemon=True).start()
+    interrupt = _wait(done)
     if interrupt is not None:
         raise interrupt
     if errors:
@@ -39,13 +42,13 @@ def uninterrupted(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return results[0]
 
 
-def _wait(thread: threading.Thread) -> KeyboardInterrupt | None:
-    """Return when `thread` has ended, with the interrupt that came meanwhile."""
+def _wait(done: threading.Event) -> KeyboardInterrupt | None:
+    """Return when `done` is set, with the interrupt that came meanwhile."""
     interrupt: KeyboardInterrupt | None = None
     while True:
         try:
-            while thread.is_alive():
-                thread.join()
+            while not done.is_set():
+                done.wait()
             return interrupt
         except KeyboardInterrupt as error:
             interrupt = error
