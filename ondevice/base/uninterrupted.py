@@ -6,6 +6,7 @@ in such a call would be lost, so these calls run in a thread of their own.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -22,10 +23,11 @@ def uninterrupted(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     results: list[T] = []
     errors: list[BaseException] = []
-    # Not the thread itself: after an interrupted join, Python 3.11 takes it for dead.
-    done = threading.Event()
+    once, done = threading.Lock(), threading.Event()
 
     def run() -> None:
+        if not once.acquire(blocking=False):
+            return
         try:
             results.append(call(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
@@ -33,8 +35,7 @@ def uninterrupted(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         finally:
             done.set()
 
-    threading.Thread(target=run, name="llama.cpp", daemon=True).start()
-    interrupt = _wait(done)
+    interrupt = _wait(run, done)
     if interrupt is not None:
         raise interrupt
     if errors:
@@ -42,11 +43,19 @@ def uninterrupted(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return results[0]
 
 
-def _wait(done: threading.Event) -> KeyboardInterrupt | None:
-    """Return when `done` is set, with the interrupt that came meanwhile."""
+def _wait(run: Callable[[], None], done: threading.Event) -> KeyboardInterrupt | None:
+    """Run `run` in a thread until `done` is set; return the interrupt that came meanwhile.
+
+    `threading.Thread` would not do: an interrupt may come while it starts, and after an
+    interrupted `join` Python 3.11 takes the thread for dead.
+    """
     interrupt: KeyboardInterrupt | None = None
+    started = False
     while True:
         try:
+            if not started:
+                _thread.start_new_thread(run, ())  # twice, if an interrupt comes just now
+                started = True
             while not done.is_set():
                 done.wait()
             return interrupt
