@@ -389,12 +389,12 @@ class Assistant(KeepsConversations):
         """Return how the adapter `name` of the profile is applied; None is its own scale.
 
         Raises:
-            AdapterError: not found, stale, or trained on top of another reader.
+            AdapterError: not found, stale, for another base, or on top of another reader.
         """
         profile, _ = self._needs_profile()
         registry = AdapterRegistry(profile)
         active = {use.name: use.sha256 for use in self.engine.active_adapters}
-        registry.check_reader(name, active.get(READER))
+        registry.check_fit(name, self.engine.model, active.get(READER))
         scale = registry.get(name).scale if scale is None else scale
         return self._adapter_use(registry, name, scale)
 
@@ -411,7 +411,8 @@ class Assistant(KeepsConversations):
         uses = [_reader_use(reader, scale)] if reader is not None else []
         for name, own_scale in wanted or []:
             if name != READER and registry is not None:
-                registry.check_reader(name, reader.sha256 if reader is not None else None)
+                below = reader.sha256 if reader is not None else None
+                registry.check_fit(name, self.engine.model, below)
                 if own_scale is None:
                     own_scale = registry.get(name).scale
                 uses.append(self._adapter_use(registry, name, own_scale))

@@ -163,6 +163,7 @@ class LearnsFromProfile(Reviews):
                 below = self.engine.active_adapters
                 use = self.adapter_use(row.name, scale) if row is not None else None
                 records = row.records if row is not None else ()
+                rival = self.rival_of(row)
                 settings = EvaluationSettings.fast() if fast else EvaluationSettings()
                 evaluation = evaluate(
                     self.engine,
@@ -170,9 +171,10 @@ class LearnsFromProfile(Reviews):
                     recaller,
                     self.settings.recall,
                     candidate=use,
+                    active=self.adapter_use(rival.name) if rival is not None else None,
                     below=below,
                     scope=self.scope,
-                    trained_on=records,
+                    trained_on={*records, *(rival.records if rival is not None else ())},
                     settings=settings.within(self.settings.learning.neutral_growth),
                     progress=progress("evaluation"),
                 )
@@ -194,6 +196,17 @@ class LearnsFromProfile(Reviews):
                 self._adapters_wanted = wanted
                 self._rebuild()
         return Measured(row.name if row is not None else None, evaluation, found)
+
+    def rival_of(self, row: AdapterRow | None) -> AdapterRow | None:
+        """Return the learned adapter in use that `row` would replace; None if there is no other."""
+        from ondevice.adapters.reader import READER
+        from ondevice.adapters.registry import AdapterRegistry
+        from ondevice.learning.plan import active_learned
+
+        profile, _ = self._needs_profile()
+        reader = {use.name: use.sha256 for use in self.engine.active_adapters}.get(READER)
+        found = active_learned(AdapterRegistry(profile), self.engine.model, self.scope, reader)
+        return None if row is None or found is None or found.id == row.id else found
 
     def _judged(self, adapter: str | None) -> AdapterRow | None:
         """Return the adapter that is judged when `adapter` is asked for."""

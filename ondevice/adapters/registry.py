@@ -164,17 +164,25 @@ class AdapterRegistry:
             if row.state == "active":
                 self._profile.set_adapter_state(row.id, "off")
 
-    def check_reader(self, name: str, reader_sha256: str | None) -> None:
-        """Check that the adapter `name` was not trained on top of another reader.
+    def check_fit(self, name: str, base: BaseModel, reader_sha256: str | None) -> None:
+        """Check that the adapter `name` was made for this base, and not on top of another reader.
 
         Args:
             name: of the adapter.
+            base: the model in use.
             reader_sha256: hash of the reader that is in use; None for none.
 
         Raises:
-            AdapterStaleError: it was, or no reader is in use.
+            AdapterBaseMismatchError: it was made for another base model.
+            AdapterStaleError: it was trained on another reader, or no reader is in use.
         """
-        trained_on = self.get(name).provenance.get("reader_sha256")
+        row = self.get(name)
+        if row.base_sha256 != base.sha256:
+            raise AdapterBaseMismatchError(
+                f"Adapter '{name}' was made for another base model than '{base.name}'; use the "
+                "model it was made for, leave it out (--no-adapter), or learn again."
+            )
+        trained_on = row.provenance.get("reader_sha256")
         if trained_on is None or trained_on == reader_sha256:
             return
         if reader_sha256 is None:

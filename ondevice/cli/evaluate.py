@@ -62,11 +62,8 @@ def command(
     adapter, and with both. An adapter that is not in use is also compared with the one that is.
     Nothing is changed.
     """
-    from ondevice.adapters.reader import READER
-    from ondevice.adapters.registry import AdapterRegistry
     from ondevice.assistant import Assistant
     from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
-    from ondevice.learning.plan import active_learned
 
     if plot is not None:
         check_plot(plot.expanduser())
@@ -85,14 +82,7 @@ def command(
         row, scale = _judged(assistant, adapter, scope)
         below = assistant.engine.active_adapters
         candidate = assistant.adapter_use(row.name, scale) if row is not None else None
-        in_use = active_learned(
-            AdapterRegistry(assistant.profile),
-            assistant.engine.model,
-            scope,
-            {use.name: use.sha256 for use in below}.get(READER),
-        )
-        if row is None or in_use is None or in_use.id == row.id:
-            in_use = None
+        in_use = assistant.rival_of(row)
         with _display("evaluating") as progress:
             evaluation = evaluate(
                 assistant.engine,
