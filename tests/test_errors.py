@@ -116,7 +116,7 @@ def test_no_error_carries_only_what_the_system_said():
         if isinstance(node, ast.Attribute)
         and node.attr == "strerror"
         # A picture beside the result, a connection, a port: their sentences say more.
-        and module.name not in ("cli/_plot.py", "base/hub.py", "server/run.py")
+        and module.name not in ("cli/_plot.py", "base/answers.py", "server/run.py")
     ]
     assert wrong == []
 

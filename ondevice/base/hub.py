@@ -8,7 +8,6 @@ to this machine itself. Every redirect is checked the same way.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import os
 import re
@@ -24,13 +23,21 @@ from typing import Any
 
 import ondevice
 from ondevice._files import sha256_of, write_atomic
+from ondevice.base.address import (
+    at_commit,
+    check_url,
+    checked_redirect,
+    contradiction,
+    host_of,
+    is_loopback,
+)
+from ondevice.base.answers import BrokenOffError, RemoteFile, number_in, refusal, start_of, why
 from ondevice.errors import DownloadError, InvalidModelError, ModelHashError, explain
 
 Progress = Callable[[int, int], None]
 """Is called with the bytes that are here and those of the whole file."""
 
 _MOVED = (301, 302, 303, 307, 308)
-_TRANSIENT = (408, 429, 500, 502, 503, 504)
 _MOST_REDIRECTS = 8
 _BLOCK = 1 << 18  # bytes read at once
 
@@ -44,38 +51,6 @@ class Patience:
     pause: float = 1.0  # seconds before the second attempt; then twice as long each time
     advance: int = 1 << 16
     stall: float = 60.0  # seconds; slower than `advance` bytes in this time is as good as broken
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """What a server says of a file before sending it.
-
-    Attributes:
-        url: to fetch, with the commit instead of a branch where the server told it.
-        size_bytes: promised length.
-        sha256: promised hash, or None.
-        etag: a strong validator, or None.
-        commit: of the repository, or None.
-    """
-
-    url: str
-    size_bytes: int
-    sha256: str | None
-    etag: str | None
-    commit: str | None
-
-    @property
-    def identity(self) -> str | None:
-        """What must not change between two parts of one download; None: nothing tells."""
-        return self.sha256 or self.etag
-
-
-class _BrokenOffError(Exception):
-    """The connection failed in a way that another attempt may mend."""
-
-    def __init__(self, why: str, wait: float = 0.0) -> None:
-        super().__init__(why)
-        self.wait = wait
 
 
 class HubClient:
@@ -93,11 +68,11 @@ class HubClient:
         """
         response, told = self._open_patiently(url)
         response.close()
-        size = _number(told.get("x-linked-size") or told.get("content-length"))
+        size = number_in(told.get("x-linked-size") or told.get("content-length"))
         if size is None or size <= 0:
             raise DownloadError(
-                f"{_host(url)} does not say how long the file is, so that a broken transfer could "
-                "not be noticed; download it in a browser and give its path with --model."
+                f"{host_of(url)} does not say how long the file is, so that a broken transfer "
+                "could not be noticed; download it in a browser and give its path with --model."
             )
         etag = told.get("x-linked-etag") or told.get("etag") or ""
         strong = re.fullmatch(r'"([^"]+)"', etag.strip())
@@ -106,7 +81,7 @@ class HubClient:
         commit = told.get("x-repo-commit")
         commit = commit if commit and re.fullmatch(r"[0-9a-f]{40,64}", commit) else None
         return RemoteFile(
-            _at_commit(url, commit), size, digest, strong[0] if strong else None, commit
+            at_commit(url, commit), size, digest, strong[0] if strong else None, commit
         )
 
     def fetch(self, remote: RemoteFile, part: Path, progress: Progress | None = None) -> str:
@@ -130,12 +105,12 @@ class HubClient:
             except InvalidModelError:
                 _discard(part, note)
                 raise
-            except _BrokenOffError as error:
+            except BrokenOffError as error:
                 failures = 0 if _size(part) - had >= self.patience.advance else failures
                 failures += 1
                 if failures >= self.patience.attempts:
                     raise DownloadError(
-                        f"The download from {_host(remote.url)} broke off {failures} times "
+                        f"The download from {host_of(remote.url)} broke off {failures} times "
                         f"({error}); {_size(part):,} of {remote.size_bytes:,} bytes are here: "
                         "run the same command again, and it goes on from there."
                     ) from error
@@ -145,7 +120,7 @@ class HubClient:
         if remote.sha256 is not None and digest != remote.sha256:
             _discard(part, note)
             raise ModelHashError(
-                f"What {_host(remote.url)} sent has not the hash that it promised (SHA-256 "
+                f"What {host_of(remote.url)} sent has not the hash that it promised (SHA-256 "
                 f"{digest[:16]}…, promised {remote.sha256[:16]}…) and was deleted; try again, and "
                 "if it happens again use another source."
             )
@@ -163,8 +138,8 @@ class HubClient:
         with response:
             if response.status == 416:
                 part.unlink(missing_ok=True)
-                raise _BrokenOffError("it does not send parts of the file")
-            start = _start_of(response, had, remote)
+                raise BrokenOffError("it does not send parts of the file")
+            start = start_of(response, had, remote)
             try:
                 with _open_at(part, start) as file:
                     try:
@@ -187,14 +162,14 @@ class HubClient:
             try:
                 block = response.read1(min(_BLOCK, remote.size_bytes - here))
             except (OSError, http.client.HTTPException) as error:
-                raise _BrokenOffError(_why(error)) from error
+                raise BrokenOffError(why(error)) from error
             if not block:
-                raise _BrokenOffError("it ended early")
+                raise BrokenOffError("it ended early")
             if here < 4:
                 head = (head + block)[:4] if here == len(head) else head
                 if len(head) == 4 and head != b"GGUF":
                     raise InvalidModelError(
-                        f"What {_host(remote.url)} sends is no GGUF file; check the address, or "
+                        f"What {host_of(remote.url)} sends is no GGUF file; check the address, or "
                         "open it in a browser to see what it is."
                     )
             file.write(block)
@@ -204,7 +179,7 @@ class HubClient:
             if here - mark >= self.patience.advance:
                 mark, marked_at = here, now
             elif now - marked_at > self.patience.stall:
-                raise _BrokenOffError("it had almost come to a halt")
+                raise BrokenOffError("it had almost come to a halt")
 
     def _open_patiently(self, url: str) -> tuple[Any, Mapping[str, str]]:
         """Open `url` for a look at its headers, again if the server is only busy."""
@@ -216,10 +191,10 @@ class HubClient:
                     response.close()
                     response, told = self._open("GET", url, {})
                 return response, told
-            except _BrokenOffError as error:
+            except BrokenOffError as error:
                 if last or not error.wait:  # unreachable: say so at once
                     raise DownloadError(
-                        f"{_host(url)} cannot be reached ({error}); check the connection and the "
+                        f"{host_of(url)} cannot be reached ({error}); check the connection and the "
                         "address, and try again."
                     ) from error
                 time.sleep(min(max(error.wait, self.patience.pause * 2**attempt), 120.0))
@@ -235,7 +210,7 @@ class HubClient:
 
         Raises:
             DownloadError: a redirect or an answer that cannot be used.
-            _BrokenOffError: it may work another time.
+            BrokenOffError: it may work another time.
         """
         first, told = urllib.parse.urlsplit(url).netloc, dict[str, str]()
         for _ in range(_MOST_REDIRECTS):
@@ -251,23 +226,23 @@ class HubClient:
                     told["content-length"] = response.headers["Content-Length"]
                 if response.status >= 400 and response.status not in (405, 416, 501):
                     response.close()
-                    raise _refusal(url, response)
+                    raise refusal(url, response)
                 return response, told
             location = response.headers.get("Location")
             response.close()
             if method == "HEAD" and "x-linked-etag" in told and "x-linked-size" in told:
                 return response, told  # all is told; storage hosts often answer no HEAD
             if not location:
-                raise _contradiction(url, "redirects to nowhere")
-            url = _checked_redirect(url, urllib.parse.urljoin(url, location))
-        raise _contradiction(url, f"redirects more than {_MOST_REDIRECTS} times")
+                raise contradiction(url, "redirects to nowhere")
+            url = checked_redirect(url, urllib.parse.urljoin(url, location))
+        raise contradiction(url, f"redirects more than {_MOST_REDIRECTS} times")
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> Any:
         check_url(url)
         # Of urllib's handlers only these: no files, no FTP, no passwords, no cookies. The
         # proxies of the environment are used, but not for this machine itself.
         opener = urllib.request.OpenerDirector()
-        proxies: dict[str, str] | None = {} if _is_loopback(url) else None
+        proxies: dict[str, str] | None = {} if is_loopback(url) else None
         opener.add_handler(urllib.request.ProxyHandler(proxies))
         opener.add_handler(urllib.request.HTTPHandler())
         opener.add_handler(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
@@ -280,100 +255,10 @@ class HubClient:
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
                 raise DownloadError(
-                    f"The certificate of {_host(url)} is not valid ({reason.verify_message}); "
+                    f"The certificate of {host_of(url)} is not valid ({reason.verify_message}); "
                     "check the clock and the system's certificates, or who stands in between."
                 ) from error
-            raise _BrokenOffError(_why(error)) from error
-
-
-def check_url(url: str) -> None:
-    """Check that `url` may be asked.
-
-    Raises:
-        DownloadError: it is not https and not this machine, or it holds a password.
-    """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise DownloadError(f"'{url}' is no web address; check it.") from error
-    if not host or re.search(r"[\x00-\x20\x7f]", url):
-        raise DownloadError(f"'{url}' is no web address; check it.")
-    if parts.username is not None or parts.password is not None:
-        raise DownloadError(
-            f"The address at {host} holds a name or a password, and ondevice sends none; "
-            "give it without."
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(url)):
-        raise DownloadError(
-            f"{parts.scheme}://{host} is not encrypted, so that anybody on the way could change "
-            "the file; use an https address."
-        )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _checked_redirect(here: str, there: str) -> str:
-    check_url(there)
-    if _is_loopback(there) and not _is_loopback(here):
-        raise _contradiction(here, "redirects to this machine itself")
-    return there
-
-
-def _refusal(url: str, response: Any) -> Exception:
-    status, host = response.status, _host(url)
-    if status in _TRANSIENT:
-        wait = _number(response.headers.get("Retry-After")) or 0.001
-        return _BrokenOffError(f"HTTP {status}", float(wait))
-    if status in (401, 403):
-        return DownloadError(
-            f"{host} gives this file only to people with an account, or it is not there (HTTP "
-            f"{status}), and ondevice sends no token; check the name, or download it in a browser "
-            "and give its path with --model."
-        )
-    if status in (404, 410):
-        return DownloadError(
-            f"{host} has no such file (HTTP {status}); check name, file and --revision."
-        )
-    return DownloadError(f"{host} refuses (HTTP {status}); check the address in a browser.")
-
-
-def _start_of(response: Any, had: int, remote: RemoteFile) -> int:
-    """Return the offset of the first byte that will come, after checking what the server says."""
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding.strip().lower() not in ("identity", ""):
-        raise _contradiction(remote.url, f"compresses the file ({encoding})")
-    if response.status == 206:
-        told = re.fullmatch(
-            r"bytes (\d+)-(\d+)/(\d+|\*)", (response.headers.get("Content-Range") or "").strip()
-        )
-        if told is None or int(told[1]) != had or not had:
-            raise _contradiction(remote.url, "sends another part of the file than was asked for")
-        if told[3] != "*" and int(told[3]) != remote.size_bytes:
-            raise _contradiction(remote.url, "says two different sizes")
-        return had
-    if response.status != 200:
-        raise DownloadError(
-            f"{_host(remote.url)} answers HTTP {response.status} instead of the file; try later."
-        )
-    length = _number(response.headers.get("Content-Length"))
-    if length is not None and length != remote.size_bytes:
-        raise _contradiction(remote.url, "says two different sizes")
-    return 0  # it sends the whole file, whatever was asked for
-
-
-def _contradiction(url: str, what: str) -> DownloadError:
-    return DownloadError(
-        f"{_host(url)} {what}; nothing of it is used: try again later, or use another source."
-    )
+            raise BrokenOffError(why(error)) from error
 
 
 def _keep_only_what_fits(remote: RemoteFile, part: Path, note: Path) -> None:
@@ -386,12 +271,6 @@ def _keep_only_what_fits(remote: RemoteFile, part: Path, note: Path) -> None:
     if remote.identity is None or known != now or _size(part) > remote.size_bytes:
         _discard(part, note)
         write_atomic(note, json.dumps(now).encode())
-
-
-def _at_commit(url: str, commit: str | None) -> str:
-    if commit is None:
-        return url
-    return re.sub(r"(/resolve/)[^/]+/", lambda match: f"{match[1]}{commit}/", url, count=1)
 
 
 def _open_at(part: Path, start: int) -> Any:
@@ -412,20 +291,6 @@ def _size(part: Path) -> int:
         return part.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,15}", text.strip()) else None
-
-
-def _host(url: str) -> str:
-    return urllib.parse.urlsplit(url).netloc
-
-
-def _why(error: Exception) -> str:
-    reason = getattr(error, "reason", error)
-    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return " ".join(text.split())[:120]
 
 
 def _nobody(here: int, size: int) -> None:

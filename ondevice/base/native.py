@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ondevice.base.compute_thread import compute
+from ondevice.base.uninterrupted import uninterrupted
 from ondevice.errors import InvalidModelError
 
 _ERROR_LEVEL = 3  # GGML_LOG_LEVEL_ERROR
@@ -76,7 +76,7 @@ def load_model(path: Path, *, vocab_only: bool = False, n_gpu_layers: int = 0) -
     params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
     params.n_gpu_layers = 0x7FFFFFFF if n_gpu_layers < 0 else n_gpu_layers
     last_error()
-    model = compute(lib.llama_model_load_from_file, str(path).encode("utf-8"), params)
+    model = uninterrupted(lib.llama_model_load_from_file, str(path).encode("utf-8"), params)
     if not model:
         raise InvalidModelError(
             f"llama.cpp cannot load {path} ({last_error() or 'no reason given'}); "

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ondevice._files import private_folder, sync_folder
+from ondevice.base.address import check_url
+from ondevice.base.answers import RemoteFile
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
-from ondevice.base.hub import HubClient, Progress, RemoteFile, check_url
+from ondevice.base.hub import HubClient, Progress
 from ondevice.base.models import catalogue_path, check_model, file_sha256
 from ondevice.base.origin import Origin, note_path, read_origin, write_origin
 from ondevice.errors import (

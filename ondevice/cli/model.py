@@ -22,7 +22,7 @@ from ondevice.cli._output import (
 )
 
 if TYPE_CHECKING:
-    from ondevice.base.hub import RemoteFile
+    from ondevice.base.answers import RemoteFile
     from ondevice.base.pull import Pulled, Request
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ondevice.base import native
-from ondevice.base.compute_thread import compute
+from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 
@@ -50,7 +50,7 @@ class InferenceContext:
             # 76 ms without, behind 2,000 tokens 166 and 101; decoding is the same.
             params.flash_attn_type = self._lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         native.last_error()
-        self.pointer = compute(self._lib.llama_init_from_model, model, params)
+        self.pointer = uninterrupted(self._lib.llama_init_from_model, model, params)
         if not self.pointer:
             raise EngineError(
                 f"llama.cpp cannot make a context of {n_ctx} tokens "
@@ -184,7 +184,7 @@ class InferenceContext:
             self._lib.llama_batch_free(batch)
 
     def _decode(self, batch: Any) -> None:
-        code = compute(self._lib.llama_decode, self.pointer, batch)
+        code = self._lib.llama_decode(self.pointer, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
             raise EngineError(

@@ -14,6 +14,7 @@ from ondevice.base import native
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
+from ondevice.base.openmp import release_team
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.branches import answer_branches
 from ondevice.engine.context import MAX_BRANCHES, InferenceContext
@@ -360,6 +361,7 @@ class LlamaEngine:
             self._busy.acquire()
 
     def _release(self) -> None:
+        release_team()
         self._stream = None
         self._busy.release()
         self._start_idle_timer()

@@ -25,8 +25,8 @@ from ondevice._files import private_folder
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
 from ondevice.base import native
-from ondevice.base.compute_thread import compute
 from ondevice.base.models import BaseModel
+from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.context import InferenceContext
 from ondevice.engine.protocol import AdapterUse
 from ondevice.errors import (
@@ -165,7 +165,9 @@ class LoraAdapters:
         """Give `content` to llama.cpp."""
         native.last_error()
         with _as_path(content, self._folder) as path:
-            handle = compute(self._lib.llama_adapter_lora_init, self._pointer, os.fsencode(path))
+            handle = uninterrupted(
+                self._lib.llama_adapter_lora_init, self._pointer, os.fsencode(path)
+            )
         if not handle:
             raise InvalidAdapterError(
                 f"llama.cpp refuses adapter '{name}' "

@@ -84,7 +84,8 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
     stored = SystemKeyring.find()
     if stored is None:
         raise ProfileError(
-            "There is no system keyring here; install one with: pip install 'ondevice[keyring]'"
+            "There is no system keyring that answers; on a desktop install its client (pip install "
+            "'ondevice[keyring]'), elsewhere use a passphrase."
         )
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
@@ -105,12 +106,7 @@ def remove_keyring(profile: Profile) -> None:
         ProfileError: nothing else would open it; nothing was changed.
     """
     with _changing(profile, "keyring removed") as wraps:
-        left = wraps.without("keyring")
-        if not left:
-            raise ProfileError(
-                f"Only the keyring opens the profile '{profile.name}'; set a passphrase first."
-            )
-        wraps.wraps = left
+        _drop(wraps, "keyring", "the keyring", profile.name)
         profile_id = wraps.profile_id
     _delete_from_keyring(profile_id)
 
@@ -135,13 +131,15 @@ def remove_recovery_code(profile: Profile) -> None:
         ProfileError: nothing else would open it; nothing was changed.
     """
     with _changing(profile, "recovery code removed") as wraps:
-        left = wraps.without("recovery")
-        if not left:
-            raise ProfileError(
-                f"Only the recovery code opens the profile '{profile.name}'; set a passphrase "
-                "first."
-            )
-        wraps.wraps = left
+        _drop(wraps, "recovery", "the recovery code", profile.name)
+
+
+def _drop(wraps: keys.Wraps, kind: str, what: str, name: str) -> None:
+    """Take one way in away, unless it is the only one."""
+    left = wraps.without(kind)
+    if not left:
+        raise ProfileError(f"Only {what} opens the profile '{name}'; set a passphrase first.")
+    wraps.wraps = left
 
 
 def lock(home: Home, name: str) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ondevice.base import native
-from ondevice.base.compute_thread import compute
 from ondevice.base.models import BaseModel
+from ondevice.base.openmp import release_team
 from ondevice.engine.context import physical_cores
 from ondevice.errors import EngineError
 
@@ -96,6 +96,7 @@ class _Writer:
         """Free the context."""
         self._lib.llama_batch_free(self._batch)
         self._lib.llama_free(self._context)
+        release_team()
 
     def write(
         self, starts: Sequence[Sequence[int]], random: np.random.Generator
@@ -127,7 +128,7 @@ class _Writer:
             batch.logits[row - 1] = 1
             ends[number] = row - 1
         batch.n_tokens = row
-        code = compute(self._lib.llama_decode, self._context, batch)
+        code = self._lib.llama_decode(self._context, batch)
         if code != 0:
             reason = native.last_error() or f"code {code}"
             raise EngineError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.memories import MEMORY
+from ondevice.profile.part import storable
 from ondevice.profile.records import ANY_SCOPE, NewPassage
 from ondevice.recall.facts import candidate_for
 from ondevice.settings import RecallSettings
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 # One transaction and one run of the embedder: of so many texts it makes batches of like lengths.
 BATCH_PASSAGES = 512
+FIRST_PASSAGES = 64  # the first ones are stored soon; as many more as the machine is fast
+BATCH_SECONDS = 4.0  # a batch that takes longer makes the next one smaller: Ctrl-C loses one
+
+# A token of prose has four or five characters; so many characters count as one at least. A word
+# without end is a single token to the tokenizer, but would fill the prompt.
+MAX_TOKEN_CHARACTERS = 16
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
@@ -46,9 +54,14 @@ def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[s
     Paragraphs are put together while they fit; one too long is cut between
     sentences, a sentence too long between words.
     """
+
+    def measure(text: str) -> int:
+        at_least = len(text) // MAX_TOKEN_CHARACTERS
+        return at_least if at_least > limit else max(at_least, count_tokens(text))
+
     held: list[str] = []
     held_tokens = 0
-    for piece, tokens, separator in _pieces(text, count_tokens, limit):
+    for piece, tokens, separator in _pieces(text, measure, limit):
         if held and held_tokens + tokens > limit:
             yield "".join(held).strip()
             held, held_tokens = [], 0
@@ -83,20 +96,23 @@ def _pieces(
 
 def _words(line: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[str]:
     """Yield `line` cut by bisection: between words, or inside a word that is itself too long."""
-    while line:
-        low, high = 1, len(line)
+    at = 0
+    while at < len(line):
+        window = line[at : at + limit * MAX_TOKEN_CHARACTERS]  # never the rest of a huge line
+        low, high = 1, len(window)
         while low < high:  # the longest start that fits
             middle = (low + high + 1) // 2
-            if count_tokens(line[:middle]) <= limit:
+            if count_tokens(window[:middle]) <= limit:
                 low = middle
             else:
                 high = middle - 1
         end = low
-        if end < len(line):
-            space = line.rfind(" ", 1, end + 1)
+        if at + end < len(line):
+            space = line.rfind(" ", at + 1, at + end + 1) - at
             end = space if space > 0 else end
-        yield line[:end].strip()
-        line = line[end:].strip()
+        if part := window[:end].strip():
+            yield part
+        at += end
 
 
 def ingest(
@@ -187,6 +203,7 @@ class _Writer:
         self._known_facts = {fact.text for fact in profile.facts(scope=ANY_SCOPE)}
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
+        self._batch_size = FIRST_PASSAGES
         self.report = IngestReport(0, 0, 0)
         self._finish_replacing()
 
@@ -201,6 +218,8 @@ class _Writer:
 
     def begin(self, document: ImportedDocument) -> bool:
         """Start a document; False if it is stored already."""
+        if document.key is not None:
+            document = dataclasses.replace(document, key=storable(document.key))
         if document.sha256 in self._known:
             self._count(unchanged=1)
             return False
@@ -221,8 +240,13 @@ class _Writer:
         if rest := target.take_rest():  # the file is another one than that which was cut off
             self._profile.forget(rest)
         self._batch.append((target, passage))
-        if len(self._batch) >= BATCH_PASSAGES:
+        if len(self._batch) >= min(self._batch_size, BATCH_PASSAGES):
+            began = time.monotonic()
             self.flush()
+            if time.monotonic() - began > BATCH_SECONDS:
+                self._batch_size = max(FIRST_PASSAGES, self._batch_size // 2)
+            else:
+                self._batch_size = min(BATCH_PASSAGES, self._batch_size * 2)
 
     def end(self) -> None:
         """Note that the document begun last is complete."""
@@ -299,13 +323,13 @@ def _passages(
 ) -> Iterator[NewPassage]:
     for chunk in document.chunks:
         # The headings above a passage say what it is about; it is found and read by them too.
-        above = f"{chunk.context}\n" if chunk.context else ""
+        above = f"{storable(chunk.context)}\n" if chunk.context else ""
         room = max(limit // 2, limit - embedder.count_tokens(above)) if above else limit
-        for text in cut(chunk.text, embedder.count_tokens, room):
+        for text in cut(storable(chunk.text), embedder.count_tokens, room):
             yield NewPassage(
                 text=above + text,
                 time=chunk.time,
-                speaker=chunk.voice,
+                speaker=chunk.voice and storable(chunk.voice),
                 scope=scope,
                 learn=chunk.is_own,  # what others wrote is context and no sample
             )

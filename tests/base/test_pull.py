@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ondevice.base import pull as pulling
+from ondevice.base.address import check_url
 from ondevice.base.catalogue import CATALOGUE, CatalogueEntry
-from ondevice.base.hub import HubClient, Patience, check_url
+from ondevice.base.hub import HubClient, Patience
 from ondevice.base.models import list_models, resolve
 from ondevice.base.origin import note_path, read_origin
 from ondevice.base.pull import parse_request, pull, remove

@@ -262,3 +262,9 @@ def test_downloaded_copies_are_listed_by_their_names(client, me):
     assert client.post("/api/privacy/backup", json={}).status_code == 200
     (copy,) = client.get("/api/privacy").json()["copies"]
     assert copy["path"].endswith("downloaded by the browser") and "/" not in copy["path"]
+    fact = me.profile.add_fact("The user owns a canoe.")
+    shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
+    assert shown["copies"] == [], "it was not there yet when the copy was made"
+    client.post("/api/privacy/backup", json={})
+    shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
+    assert [one["kind"] for one in shown["copies"]] == ["backup"]

@@ -156,6 +156,10 @@ def test_stopping_the_server_ends_an_answer_within_its_bound(serve_live, me, raw
     serve_live.stop()
     assert time.monotonic() - began < 4
     assert engine.streams[0].finish_reason == "cancelled"
+    if path == "/v1/chat/completions" and not body["stream"]:
+        answer = connection.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b'"code":"stopping"' in answer
 
 
 def test_two_servers_cannot_have_one_port():

@@ -281,8 +281,14 @@ def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
         if entry.is_dir():
             if not mail.is_maildir(entry):
                 yield from _files_below(entry, top)
+        elif _leads_out(entry, top):
+            continue  # whoever drops a folder here does not mean what lies elsewhere
         elif entry.is_file() and entry.suffix.lower() in _SUFFIXES and entry.stat().st_size:
             yield on_disk(entry, entry.relative_to(top).as_posix())  # an empty note is no mistake
+
+
+def _leads_out(entry: Path, top: Path) -> bool:
+    return entry.is_symlink() and not entry.resolve().is_relative_to(top.resolve())
 
 
 def _maildirs_below(folder: Path) -> Iterator[Path]:

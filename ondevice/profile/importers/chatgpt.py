@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ondevice.profile.importers.assistant_export import begins_a_list, conversations
 from ondevice.profile.importers.document import (
     OWN,
     ImportedChunk,
@@ -18,41 +19,29 @@ from ondevice.profile.importers.document import (
     Importer,
     ImportFile,
     ImportOptions,
-    hash_of_text,
 )
-from ondevice.profile.importers.json_stream import elements
 
 MAX_TURNS = 100_000
 
 
 def _recognises(file: ImportFile, head: bytes) -> bool:
-    return file.suffix == ".json" and bool(
-        re.match(rb"(\xef\xbb\xbf)?\s*\[\s*\{", head) and re.search(rb'"mapping"\s*:\s*\{', head)
-    )
+    return begins_a_list(file, head) and re.search(rb'"mapping"\s*:\s*\{', head) is not None
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
-    """Yield the conversations of an export.
+    """Return the conversations of an export.
 
     Raises:
         ImportSourceError: the file cannot be read, is no JSON, or is cut off.
     """
-    for number, conversation in enumerate(elements(file)):
-        if not isinstance(conversation, dict):
-            continue
-        chunks = list(_chunks(conversation, options))
-        if not chunks:
-            continue
-        identity = conversation.get("conversation_id") or conversation.get("id")
-        if not isinstance(identity, str):
-            identity = f"{file.name}-{number}"
-        title = conversation.get("title")
-        yield ImportedDocument(
-            name=f"ChatGPT: {title}" if isinstance(title, str) and title.strip() else "ChatGPT",
-            sha256=hash_of_text(identity, chunks),
-            chunks=chunks,
-            key=f"chatgpt:{identity}",
-        )
+    return conversations(
+        file,
+        options,
+        assistant="ChatGPT",
+        title="title",
+        identities=("conversation_id", "id"),
+        chunks=_chunks,
+    )
 
 
 def _chunks(conversation: Mapping[str, Any], options: ImportOptions) -> Iterator[ImportedChunk]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ondevice.profile.importers.assistant_export import begins_a_list, conversations
 from ondevice.profile.importers.document import (
     OWN,
     ImportedChunk,
@@ -14,42 +15,29 @@ from ondevice.profile.importers.document import (
     Importer,
     ImportFile,
     ImportOptions,
-    hash_of_text,
 )
-from ondevice.profile.importers.json_stream import elements
 
 _ROLES = {"human": OWN, "assistant": "assistant"}
 
 
 def _recognises(file: ImportFile, head: bytes) -> bool:
-    return file.suffix == ".json" and bool(
-        re.match(rb"(\xef\xbb\xbf)?\s*\[\s*\{", head)
-        and re.search(rb'"chat_messages"\s*:\s*\[', head)
-    )
+    return begins_a_list(file, head) and re.search(rb'"chat_messages"\s*:\s*\[', head) is not None
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
-    """Yield the conversations of an export.
+    """Return the conversations of an export.
 
     Raises:
         ImportSourceError: the file cannot be read, is no JSON, or is cut off.
     """
-    for number, conversation in enumerate(elements(file)):
-        if not isinstance(conversation, dict):
-            continue
-        chunks = list(_chunks(conversation, options))
-        if not chunks:
-            continue
-        identity = conversation.get("uuid")
-        if not isinstance(identity, str):
-            identity = f"{file.name}-{number}"
-        title = conversation.get("name")
-        yield ImportedDocument(
-            name=f"Claude: {title}" if isinstance(title, str) and title.strip() else "Claude",
-            sha256=hash_of_text(identity, chunks),
-            chunks=chunks,
-            key=f"claude:{identity}",
-        )
+    return conversations(
+        file,
+        options,
+        assistant="Claude",
+        title="name",
+        identities=("uuid",),
+        chunks=_chunks,
+    )
 
 
 def _chunks(conversation: Mapping[str, Any], options: ImportOptions) -> Iterator[ImportedChunk]:
@@ -58,7 +46,8 @@ def _chunks(conversation: Mapping[str, Any], options: ImportOptions) -> Iterator
         if not isinstance(message, dict):
             continue
         role = _ROLES.get(str(message.get("sender")))
-        if attachments := message.get("attachments") or message.get("files"):
+        attachments = message.get("attachments") or message.get("files")
+        if isinstance(attachments, list):
             options.left_out["attached files"] += len(attachments)
         if role is None:
             options.left_out["messages of the system and of tools"] += 1

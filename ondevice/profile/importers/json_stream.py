@@ -14,7 +14,7 @@ from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
 
 # An element longer than this is no conversation of a person.
-MAX_ELEMENT_BYTES = 128 * 1024 * 1024
+MAX_ELEMENT_BYTES = 64 * 1024 * 1024
 # The parser remembers the path to where it is: a million brackets would fill the memory.
 MAX_OPEN = 2000
 BLOCK_BYTES = 4096  # read at once: no more brackets than this can come unseen

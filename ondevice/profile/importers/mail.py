@@ -32,10 +32,11 @@ from ondevice.profile.importers.meter import Meter
 MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
 MAX_HEADER = 2000  # characters of one that is looked at
-MAX_PARTS = 200  # of one mail: the parser's work grows with how deep they are nested
+MAX_NESTED = 100  # parts of one mail that hold others: the parser's work grows with the depth
 _START = re.compile(rb"From \S.{0,200}\d{2}:\d{2}.{0,20}\d{4}|From \S{1,100}@\S|From - ")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _HEADER = re.compile(rb"(?im)^(from|message-id|date|x-gmail-labels)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)")
+_HOLDS_OTHERS = re.compile(rb"(?i)content-type\s{0,3}:\s{0,3}(?:multipart|message)/")
 _ESCAPED = re.compile(rb">+From ")
 _SENT = re.compile(r"(?i)\b(sent|gesendet|enviad[oa]s?|envoyés?|inviat[ao]|verzonden|outbox)\b")
 _SIGNATURE = re.compile(r"--\s*$")
@@ -95,7 +96,12 @@ def size_of_maildir(path: Path) -> int:
 def _files_of_maildir(path: Path) -> list[Path]:
     """Return the mails in the order of their names, which begin with the time of arrival."""
     return sorted(
-        (file for part in ("cur", "new") for file in (path / part).iterdir() if file.is_file()),
+        (
+            file
+            for part in ("cur", "new")
+            for file in (path / part).iterdir()
+            if file.is_file() and not file.is_symlink()
+        ),
         key=lambda file: file.name.split(":")[0],
     )
 
@@ -153,7 +159,7 @@ def _own(
                 f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
         if options.me:
-            mine = options.is_me(email.utils.parseaddr(headers.get("from", ""))[1])
+            mine = options.is_me(_address(headers.get("from", "")))
         else:
             mine = sent_folder or bool(_SENT.search(labels))
         if not mine:  # parsed no further
@@ -166,12 +172,15 @@ def _own(
             options.left_out["mails that are there twice"] += 1
             continue
         seen.add(identity)
-        if raw.count(b"boundary") > MAX_PARTS:
-            options.left_out["mails of too many parts"] += 1
-        elif not (text := own_words(_body(email.message_from_bytes(raw)))):
-            options.left_out["mails without own text"] += 1
-        else:
+        try:
+            text = own_words(_body(_parsed(raw)))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            options.left_out["mails that are damaged"] += 1  # the library stumbles in many ways
+            continue
+        if text:
             yield ImportedChunk(text, OWN, _time(headers.get("date", "")))
+        else:
+            options.left_out["mails without own text"] += 1
 
 
 def _headers(raw: bytes) -> Mapping[str, str]:
@@ -182,6 +191,19 @@ def _headers(raw: bytes) -> Mapping[str, str]:
         text = " ".join(value[:MAX_HEADER].decode("utf-8", "replace").split())
         found.setdefault(name.decode().lower(), _readable(text) if "=?" in text else text)
     return found
+
+
+def _parsed(raw: bytes) -> Message:
+    if len(_HOLDS_OTHERS.findall(raw)) > MAX_NESTED:
+        raise ValueError("nested too deeply")
+    return email.message_from_bytes(raw)
+
+
+def _address(header: str) -> str:
+    try:
+        return email.utils.parseaddr(header)[1]
+    except RecursionError:  # comments in comments in comments
+        return ""
 
 
 def _readable(header: str) -> str:
@@ -221,7 +243,7 @@ def _decoded(part: Message) -> str:
     for charset in (part.get_content_charset(), "utf-8", "cp1252"):
         try:
             return payload.decode(charset or "utf-8")
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):
             continue  # the header lied
     return payload.decode("latin-1")
 

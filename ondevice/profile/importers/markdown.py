@@ -23,13 +23,16 @@ from ondevice.profile.importers.document import (
 )
 from ondevice.profile.importers.text import Stretch
 
-_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)(?:\s+#+)?\s*$")
+# Each of these looks at a character once, or a fixed number of times, whatever a line holds.
+_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*)")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _FIELD = re.compile(r"([\w-]+)\s*:\s*(.*)")
-_EMBED = re.compile(r"!\[\[[^\]\n]*\]\]")
-_WIKILINK = re.compile(r"\[\[([^\]|#\n]*)(?:#\^?([^\]|\n]*))?(?:\|([^\]\n]*))?\]\]")
+_EMBED = re.compile(r"!\[\[[^\[\]\n]{0,500}\]\]")
+_WIKILINK = re.compile(
+    r"\[\[([^\[\]|#\n]{0,500})(?:#\^?([^\[\]|\n]{0,500}))?(?:\|([^\[\]\n]{0,500}))?\]\]"
+)
 _COMMENT = re.compile(r"%%.*?%%", re.DOTALL)
-_BLOCK_ID = re.compile(r"(?m)[ \t]+\^[\w-]+$")
+_BLOCK_ID = re.compile(r"(?m)(?<![ \t])[ \t]+\^[\w-]+$")
 _SEPARATOR = " › "
 
 
@@ -70,7 +73,7 @@ def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
             yield ImportedChunk(text, time=time, context=context(), metadata=metadata)
         if heading is not None:
             headings = [pair for pair in headings if pair[0] < len(heading[1])]
-            headings.append((len(heading[1]), readable(heading[2])))
+            headings.append((len(heading[1]), readable(_title(heading[2]))))
     if text := readable(section.take()):
         yield ImportedChunk(text, time=time, context=context(), metadata=metadata)
     elif not said:
@@ -80,6 +83,13 @@ def chunks(path: ImportFile) -> Iterator[ImportedChunk]:
         yield ImportedChunk(
             _SEPARATOR.join(title for _, title in headings), time=time, metadata=metadata
         )
+
+
+def _title(text: str) -> str:
+    """Return a heading without the marks that may close it: `Roses ##`."""
+    text = text.strip()
+    open_end = text.rstrip("#")
+    return open_end.rstrip() if not open_end or open_end[-1].isspace() else text
 
 
 def readable(text: str) -> str:

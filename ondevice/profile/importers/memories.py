@@ -29,7 +29,8 @@ _ABOUT = re.compile(r"(?i)(?:the )?user(?:['’]s)?\b|(?:name|wohnort|location|o
 
 def _statement(line: str) -> tuple[str, float | None]:
     """Return a line without its bullet and date, and the date."""
-    text = _BULLET.sub("", line, count=1).strip()
+    bullet = _BULLET.match(line)
+    text = line[bullet.end() if bullet else 0 :].strip()
     dated = _DATE.match(text)
     if dated is None:
         return text, None

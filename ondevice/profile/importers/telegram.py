@@ -69,6 +69,7 @@ class _Reader:
     def __init__(self, file: ImportFile) -> None:
         self._events = events(file, "messages.item")
         self.owner: str | None = None  # "user1234" of the whole export
+        self._list = ""  # the prefix of the messages of the current chat
 
     def next_chat(self) -> dict[str, Any] | None:
         """Go on to the list of messages of the next chat and return what stood before it."""
@@ -79,6 +80,7 @@ class _Reader:
             elif event == "start_map" and prefix.endswith("list.item"):
                 head = {}
             elif event == "start_array" and prefix.split(".")[-1] == "messages":
+                self._list = prefix
                 return head
             elif event in ("string", "number") and prefix.count(".") in (0, 3):
                 head[prefix.rsplit(".", 1)[-1]] = value
@@ -89,14 +91,14 @@ class _Reader:
         import ijson
 
         builder: Any = None
-        base = ""
+        base = f"{self._list}.item"
         for prefix, event, value in self._events:
             if builder is None:
-                if event == "end_array":
+                if event == "end_array" and prefix == self._list:
                     return
-                if event != "start_map":
-                    continue
-                builder, base = ijson.ObjectBuilder(), prefix
+                if event != "start_map" or prefix != base:
+                    continue  # only objects are messages
+                builder = ijson.ObjectBuilder()
             builder.event(event, value)
             if event == "end_map" and prefix == base:
                 yield builder.value
@@ -141,14 +143,14 @@ def _is_mine(
     options: ImportOptions,
 ) -> bool:
     name, identity = str(sender), str(sender_id)
+    if head.get("type") == "saved_messages":  # what was forwarded there was told apart before
+        return True
     if options.me:
         return options.is_me(name, identity, identity.removeprefix("user"))
     if owner is not None:
         return identity == owner
-    if head.get("type") not in (*_PERSONAL, "saved_messages"):
+    if head.get("type") not in _PERSONAL:
         return False
-    if head.get("type") == "saved_messages":
-        return True
     return identity != f"user{head.get('id')}" and name != head.get("name")
 
 

@@ -185,6 +185,15 @@ class Approved(Answer):
     memories: list[FactRecord]  # type: ignore[valid-type]
 
 
+class CopyShown(Answer):
+    """A copy that was made."""
+
+    id: str
+    kind: str
+    path: str
+    time: float
+
+
 class ForgetPreview(Answer):
     """What would go, counted whole and shown in part."""
 
@@ -194,6 +203,7 @@ class ForgetPreview(Answer):
     related: list[Record]
     adapters_stale: list[str]
     vectors: int
+    copies: list[CopyShown]
 
 
 class Forgotten(Answer):
@@ -316,15 +326,6 @@ class SettingChanged(Answer):
 
     name: str
     value: bool | int | float | str | None
-
-
-class CopyShown(Answer):
-    """A copy that was made."""
-
-    id: str
-    kind: str
-    path: str
-    time: float
 
 
 class Privacy(Answer):

@@ -127,4 +127,5 @@ def _preview_json(shown: ForgetPreview) -> dict[str, Any]:
         "related": [as_json(turn) for turn in shown.related_turns[:PREVIEW_ROWS]],
         "adapters_stale": list(shown.adapters_stale),
         "vectors": shown.vectors,
+        "copies": [dataclasses.asdict(copy) for copy in shown.copies],
     }

@@ -22,6 +22,7 @@ function describe(shown) {
   const list = shown.records.map((record) =>
     el("p", {}, el("span", { class: "tag" }, record.kind), " ", (record.text ?? record.name ?? "").slice(0, 300)));
   const more = shown.count - shown.records.length;
+  const copies = shown.copies.map((one) => el("p", {}, `${one.kind}: ${one.path}`));
   return el("div", {},
     el("p", {}, `${counted(shown.count, "record")} and ${counted(shown.vectors, "vector")} are purged from the `
       + "encrypted database, with every entry in the index."),
@@ -29,5 +30,6 @@ function describe(shown) {
     shown.adapters_stale.length
       ? el("p", { class: "note warn" }, "These adapters learned from it. They are shredded and never used again: "
         + `${shown.adapters_stale.join(", ")}. “Learn” trains one without it.`)
-      : el("p", { class: "quiet small" }, "No adapter learned from it."));
+      : el("p", { class: "quiet small" }, "No adapter learned from it."),
+    copies.length > 0 && el("div", { class: "small" }, el("p", {}, "These copies still hold it; delete them, or make them anew afterwards:"), copies));
 }

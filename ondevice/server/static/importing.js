@@ -129,10 +129,10 @@ export function create() {
     if (!event.passages && event.unchanged && !event.failed.length && event.stage === "done") { status.textContent = "Everything in these files was there already."; return; }
     const begin = event.stage === "stopped" ? "Stopped; what was imported is kept, and the same files go on from there:" : "Imported";
     const left = Object.entries(event.left_out);
-    if (!event.passages && !event.unchanged) parts.splice(0, parts.length, "nothing");
+    if (!event.passages) parts.splice(0, parts.length, event.unchanged ? `nothing new; ${event.unchanged} were there already` : "nothing");
     status.textContent = `${begin} ${parts.join("; ")}.`;
     work.replaceChildren(el("div", { class: "card result" },
-      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why}`)),
+      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why.replace(`${one.file} `, "it ")}`)),
       left.length > 0 && el("p", { class: "quiet small" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
       el("div", { class: "row" }, event.facts > 0 && el("a", { class: "go", href: "#/memories/pending" }, "Approve the facts"),
         el("a", { class: "go", href: "#/chat" }, "Ask about it"), el("a", { class: "go", href: "#/learn" }, "Learn from it"))));
@@ -141,7 +141,7 @@ export function create() {
   async function showSources() {
     const found = (await get("/api/sources")).sources.filter((one) => one.from === "import" && one.records);
     if (!found.length) { sources.replaceChildren(); return; }
-    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", {},
+    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", { class: "sources" },
       el("thead", {}, el("tr", {}, ["Name", "Passages", "When", ""].map((one) => el("th", { scope: "col" }, one)))),
       el("tbody", {}, found.slice(0, 200).map((one) => el("tr", {}, el("td", {}, el("a", { href: `#/memories/${one.id}` }, one.name)), el("td", {}, one.records.toLocaleString("en")), el("td", {}, day(one.time)),
         el("td", {}, button("Forget", () => attempt(async () => { if (await forgetWithPreview([one.id])) await showSources(); }), { class: "plain", "aria-label": `Forget ${one.name}` }))))))),

@@ -31,10 +31,9 @@ export function create() {
     el("div", { class: "card" }, el("h2", {}, "Judge only"), el("p", { class: "quiet small" }, "Compares the base model, your memory, and an adapter on what was held back. Nothing is trained or changed."),
       el("div", { class: "row" }, el("label", {}, "What", adapter), el("label", {}, fast, "quickly"), el("label", {}, withAudits, "with audits: flattery, filter bubble, bias, leak")),
       el("div", { class: "row go" }, stopJudging, judge)), plan, run);
-  const following = new Set();
+  const following = new Map(); // kind of run -> what ends the following of it
 
-  function busy(kind, is) {
-    following[is ? "add" : "delete"](kind);
+  function showBusy() {
     start.disabled = estimate.disabled = judge.disabled = following.size > 0;
     stop.hidden = !following.has("learn");
     stopJudging.hidden = !following.has("evaluate");
@@ -88,12 +87,14 @@ export function create() {
 
   /** Show a run as it goes on; of one that has ended, how it ended. */
   async function follow(kind) {
-    if (following.has(kind)) return;
+    following.get(kind)?.abort(); // a look at an earlier run may still be under way
+    const own = new AbortController();
+    following.set(kind, own);
+    showBusy();
     const live = { losses: [], held: [], steps: 1, stage: "" };
     const shown = { bar: el("progress", { "aria-label": "Progress" }), title: el("h2", { role: "status" }), detail: el("p", { class: "quiet small" }), figure: el("div", { id: "loss" }) };
-    busy(kind, true);
     try {
-      for await (const event of stream(`/api/${kind}/events`)) {
+      for await (const event of stream(`/api/${kind}/events`, null, own.signal)) {
         if (event.stage === "done" && kind === "learn" && event.report) run.replaceChildren(report(event.report, shown.figure, await adapters()));
         else if (event.stage === "done" && event.evaluation) run.replaceChildren(evaluated(event.evaluation));
         else if (event.stage === "stopped") run.replaceChildren(el("p", { class: "note", role: "status" }, "Stopped; nothing was changed."));
@@ -103,9 +104,14 @@ export function create() {
           progress(event, live, shown);
         }
       }
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
     } finally {
-      busy(kind, false);
-      await attempt(fillAdapters);
+      if (following.get(kind) === own) {
+        following.delete(kind);
+        showBusy();
+        await attempt(fillAdapters);
+      }
     }
   }
 
@@ -144,6 +150,7 @@ export function create() {
   return { node, enter: () => attempt(async () => {
     await fillAdapters();
     const state = await get("/api/state");
+    if (following.size) return;
     if (state.evaluating) await follow("evaluate");
     else if (state.learning || !run.childElementCount) await follow("learn");
   }) };

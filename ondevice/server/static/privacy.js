@@ -108,6 +108,7 @@ export function create() {
 }
 
 function line(event) {
-  const about = Object.entries(event.about).map(([name, value]) => `${name} ${value}`).join(", ");
+  const about = Object.entries(event.about).filter(([, value]) => !/^[0-9a-z]{16}$/.test(value)).map( // ids tell a reader nothing
+    ([name, value]) => `${name} ${value}`).join(", ");
   return el("tr", {}, el("td", { class: "when" }, moment(event.time)), el("td", {}, event.kind), el("td", { class: "quiet" }, about));
 }

@@ -1,0 +1,189 @@
+"""Files made to hang, to fill the memory, or to crash; a text is cut whatever it is made of."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from ondevice.errors import ImportSourceError
+from ondevice.profile.importers import ImportOptions, read
+from ondevice.profile.importers.html import text_of_html
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.passages import cut, ingest
+
+# What takes quadratic time takes minutes at this length, and what is linear takes a moment.
+LONG = 200_000
+CHAT = "31/12/23, 10:00 - Anna: hi\n31/12/23, 10:01 - Anna: "
+MAIL = b"From anna@x Mon Jan 1 10:00:00 2024\nFrom: a@x\nSubject: s\n"
+ME = ImportOptions(me=("anna", "a@x"))
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    """The real vocabulary, and vectors of zeros."""
+    made = Embedder()
+    made.embed = lambda texts: np.zeros((len(texts), 384), np.float32)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("spaces.txt", CHAT + "a" + " " * LONG + "b\n"),
+        ("marks.txt", CHAT + "\u200e" * LONG + "b>\n"),
+        ("brackets.txt", CHAT + "<" * LONG + ">\n"),
+        ("files.txt", CHAT + ".aa (aaa" * (LONG // 8) + "\n"),
+        ("colons.txt", CHAT[:-6] + "a:" * LONG + "\n"),
+        ("heading.md", "# a" + " " * LONG + "b\n"),
+        ("closed.md", "# a" + " #" * LONG + "b\n"),
+        ("links.md", "[" * LONG + "\n"),
+        ("aliases.md", "[[a|" * LONG + "\n"),
+        ("embeds.md", "![[" * LONG + "\n"),
+        ("blocks.md", "a" + " " * LONG + "b\n" + " ^" * LONG + "\n"),
+        ("comments.md", "%%" * LONG + "%\n"),
+        ("memories.txt", "User likes " + " " * LONG + "x\n"),
+        ("starts.mbox", MAIL + b"\nhi\n\nFrom x" + b"00:00" * LONG + b"\n"),
+        ("folded.mbox", MAIL + b"Date: x" + b"\n " * LONG + b"x\n\nhi\n"),
+        ("words.mbox", MAIL + b"Date: " + b"=?utf-8?q?" * LONG + b"x\n\nhi\n"),
+        ("html.mbox", MAIL + b"Content-Type: text/html\n\n" + b"<!" * LONG + b"<!--" * LONG),
+        ("dashes.mbox", MAIL + b"\n" + b"-" * LONG + b"\n" + b"-- " * LONG + b"\n>x\n"),
+        ("nested.mbox", MAIL + b"Content-Type: message/rfc822\n\n" * LONG + b"hi\n"),
+    ],
+)
+def test_no_line_makes_reading_hang(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for document in read([path], ME):
+        list(document.chunks)
+
+
+def test_a_huge_line_is_cut_in_linear_time(embedder):
+    for line in ("x" * LONG, "a b " * LONG, " " * LONG + "b", "漢" * LONG):
+        passages = list(cut(line, embedder.count_tokens, 100))
+        assert max(map(len, passages)) <= 1600
+        assert "".join("".join(passages).split()) == "".join(line.split())
+
+
+def test_a_message_without_end_is_yielded_in_parts(tmp_path):
+    path = tmp_path / "chat.txt"
+    path.write_text("31/12/23, 10:00 - Anna: hi\n" + ("x" * 70 + "\n") * 50_000)
+    (document,) = read([path], ME)
+    lengths = [len(chunk.text) for chunk in document.chunks]
+    assert max(lengths) < 2 << 20
+    assert sum(lengths) > 3_500_000
+
+
+def test_a_piece_of_another_chat_does_not_turn_the_dates_round(tmp_path):
+    path = tmp_path / "chat.txt"
+    path.write_text(
+        "31/12/23, 10:00 - Anna: look\n2023/12/30, 09:00 - Cleo: pasted\n"
+        "31/12/23, 10:05 - Ben: ok\n"
+    )
+    (document,) = read([path], ME)
+    times = [chunk.time for chunk in document.chunks]
+    assert times[-1] - times[0] == 300
+
+
+def test_damaged_mails_are_left_out_and_the_others_read(tmp_path):
+    def part(headers):
+        return MAIL + headers + b"\n\nhello\n\n"
+
+    path = tmp_path / "mail.mbox"
+    path.write_bytes(
+        part(b"Content-Type: text/plain; charset=punycode")
+        + part(b"Content-Type: text/plain; charset=base64")
+        + part(b'Content-Type: text/plain; charset="\0x"')
+        + part(b"Content-Type: text/plain; charset*=x''%ff")
+        + part(b'Content-Type: multipart/mixed; boundary=""')
+        + MAIL.replace(b"From: a@x", b"From: " + b"(" * 5000 + b" a@x")
+        + b"\nnot mine\n\n"
+        + b"".join(b"Content-Type: message/rfc822\n\n" for _ in range(5)).join([MAIL, b"deep\n\n"])
+        + part(b"Date: Mon, 1 Jan 99999 10:00:00 +9999999")
+    )
+    options = ImportOptions(me=("a@x",))
+    (document,) = read([path], options)
+    assert {chunk.text for chunk in document.chunks} >= {"hello"}
+    assert options.left_out["mails of others"] == 1
+
+
+def test_html_that_is_not_closed():
+    assert text_of_html("<p>a<!-- b") == "\na"
+    assert text_of_html("a <b>c</b> & <blockquote>q<br>r").strip() == "a c &"
+    assert text_of_html("<head><title>t</title></head>x<script>1<2</script>y") == "xy"
+    assert text_of_html("1 < 2 &lt; 3") == "1 < 2 < 3"
+
+
+def test_what_utf_8_cannot_hold_is_imported(home, tmp_path, embedder):
+    message = {"role": "\ud83d", "content": "a\ud800b\0c"}
+    (tmp_path / "chat.jsonl").write_text(json.dumps(message) + "\n")
+    node = {"message": {"author": {"role": "user"}, "content": {"content_type": "text",
+            "parts": ["said\ud83d"]}}}  # fmt: skip
+    export = [{"mapping": {"n": node}, "conversation_id": "\ud800", "title": "\ud83d"}]
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "conversations.json").write_text(json.dumps(export))
+    (tmp_path / os.fsdecode(b"\xff.md")).write_text("odd name")
+    with Profile.open(home, create=True) as profile:
+        report = ingest(profile, embedder, read([tmp_path]))
+        assert {passage.text for passage in profile.passages()} == {"a?b c", "said?", "odd name"}
+        again = ingest(profile, embedder, read([tmp_path]))
+    assert (report.documents, again.documents, again.unchanged) == (3, 0, 3)
+
+
+def test_members_of_the_wrong_type_are_passed_over(tmp_path):
+    path = tmp_path / "conversations.json"
+    said = {"sender": "human", "text": "kept"}
+    path.write_text(json.dumps([
+        {"uuid": 7, "name": [], "chat_messages": [
+            {**said, "attachments": 7}, {**said, "created_at": [], "content": "x"}, [], None]},
+        {"chat_messages": {}},
+    ]))  # fmt: skip
+    (document,) = read([path])
+    assert [chunk.text for chunk in document.chunks] == ["kept", "kept"]
+    path = tmp_path / "result.json"
+    kept = {"type": "message", "from_id": "user7", "text": ["a", {"text": "b"}, 7, None, [["c"]]]}
+    path.write_text(json.dumps({
+        "name": "Ben", "type": "personal_chat", "id": 8,
+        "messages": [7, None, "s", [], [{"type": "message", "text": "no"}], {"type": "message",
+                     "text": {"x": []}}, {**kept, "date_unixtime": [], "date": 5}],
+    }))  # fmt: skip
+    document = next(read([path]))
+    assert [chunk.text for chunk in document.chunks] == ["ab"]
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "secret.md").write_text("secret")
+    (inside / "note.md").write_text("note")
+    (inside / "folder").symlink_to(outside)
+    (inside / "file.md").symlink_to(outside / "secret.md")
+    (inside / "gone.md").symlink_to(outside / "nothing")
+    assert [document.name for document in read([inside])] == ["note.md"]
+
+
+def test_a_single_element_of_too_many_bytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ondevice.profile.importers.json_stream.MAX_ELEMENT_BYTES", 1 << 20)
+    path = tmp_path / "conversations.json"
+    path.write_bytes(b'[{"mapping": {"' + b"x" * (2 << 20))
+    with pytest.raises(ImportSourceError, match="single element"):
+        list(read([path]))
+
+
+def test_the_meter_counts_every_byte_once(tmp_path, embedder, home):
+    (tmp_path / "a.md").write_text("a note")
+    (tmp_path / "chat.txt").write_text("31/12/23, 10:00 - Anna: hi\n" * 9000)
+    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "picture.png").write_bytes(b"x" * 500)
+    options = ImportOptions(me=("anna",))
+    seen = []
+    options.meter.changed = lambda: seen.append((options.meter.done, options.meter.total))
+    for document in read([tmp_path], options):
+        list(document.chunks)
+    expected = sum((tmp_path / n).stat().st_size for n in ("a.md", "chat.txt", "other.json"))
+    assert options.meter.done == options.meter.total == expected
+    assert seen == sorted(seen) and len(seen) > 4
