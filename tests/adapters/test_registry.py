@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from collections.abc import Iterator
@@ -205,3 +206,13 @@ def test_refusals_leave_nothing_behind(
     for scale in (float("nan"), float("inf")):
         with pytest.raises(AdapterError):
             registry.use("style", scale)
+
+
+def test_another_base_is_named_before_another_reader(
+    registry: AdapterRegistry, default_model: BaseModel
+) -> None:
+    registry.add(content_for(default_model), default_model, name="mine")
+    registry.check_fit("mine", default_model, None)
+    other = dataclasses.replace(default_model, name="other", sha256="f" * 64)
+    with pytest.raises(AdapterBaseMismatchError, match="another base model than 'other'"):
+        registry.check_fit("mine", other, None)

@@ -14,6 +14,7 @@ from ondevice.base.models import BaseModel
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.evaluation.arms import ALL_ARMS
+from ondevice.evaluation.audits import AuditSettings, AuditTexts, run_audits
 from ondevice.evaluation.decision import decide
 from ondevice.evaluation.evaluate import measure_arms
 from ondevice.evaluation.items import Items, TextItem, continue_request, neutral_items
@@ -53,6 +54,9 @@ class Notes:
     """Notes as a chat has them."""
 
     def messages(self, request: str, **_: object) -> list[Message]:
+        return self.with_prefix(request)
+
+    def with_prefix(self, request: str) -> list[Message]:
         return [Message("user", f"Notes about the user:\n- The user is a sailor.\n\n{request}")]
 
 
@@ -120,3 +124,27 @@ def test_measuring_twice_gives_the_same_figures(
     first = measured(shared_engine, items_of(sailor)[:2], sailors_adapter)
     shared_engine.reset_cache()
     assert measured(shared_engine, items_of(sailor)[:2], sailors_adapter) == first
+
+
+def test_audits_of_a_trained_adapter_make_sense(
+    shared_engine: LlamaEngine, sailors_adapter: AdapterUse
+) -> None:
+    texts = AuditTexts(
+        trained=[sailor(thing) for thing in THINGS[:10]],
+        held_out=[clerk(thing) for thing in THINGS[:10]],
+    )
+    settings = AuditSettings(items=4, answer_tokens=6, texts=10)
+    found = run_audits(shared_engine, Notes(), sailors_adapter, texts=texts, settings=settings)  # type: ignore[arg-type]
+    audits = {audit.name: audit for audit in found}
+    assert set(audits) == {"agreement", "gap", "variety", "memorization"}
+    for name in ("agreement", "gap", "variety"):
+        before, after, change = audits[name].before, audits[name].after, audits[name].change
+        assert before is not None
+        assert 0 <= before.value <= 1
+        assert 0 <= after.value <= 1
+        assert change.low <= change.value <= change.high
+        assert change.n == 4
+    assert audits["agreement"].after.value != audits["agreement"].before.value
+    assert audits["memorization"].after.value > 0.9  # what it was trained on stands out
+    assert audits["memorization"].exceeded
+    assert shared_engine.active_adapters == []
