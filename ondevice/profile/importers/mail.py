@@ -160,10 +160,7 @@ def _own(
                 f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
         sender = _address(headers.get("from", ""))
-        if options.me:
-            mine = options.is_me(sender)
-        else:
-            mine = sent_folder or bool(_SENT.search(labels))
+        mine = options.is_me(sender) if options.me else sent_folder or bool(_SENT.search(labels))
         if not mine:  # parsed no further
             options.left_out["mails of others"] += 1
             if sender in options.senders or len(options.senders) < MAX_SENDERS:
