@@ -31,6 +31,7 @@ from ondevice.profile.importers.meter import Meter
 
 MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
+MAX_SENDERS = 10_000  # counted by name
 MAX_HEADER = 2000  # characters of one that is looked at
 MAX_NESTED = 100  # parts of one mail that hold others: the parser's work grows with the depth
 _START = re.compile(rb"From \S.{0,200}\d{2}:\d{2}.{0,20}\d{4}|From \S{1,100}@\S|From - ")
@@ -158,14 +159,12 @@ def _own(
             raise ImportSourceError(
                 f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
-        if options.me:
-            mine = options.is_me(_address(headers.get("from", "")))
-        else:
-            mine = sent_folder or bool(_SENT.search(labels))
+        sender = _address(headers.get("from", ""))
+        mine = options.is_me(sender) if options.me else sent_folder or bool(_SENT.search(labels))
         if not mine:  # parsed no further
             options.left_out["mails of others"] += 1
-            sender = email.utils.parseaddr(headers.get("from", ""))[1]
-            options.senders[sender] += 1
+            if sender in options.senders or len(options.senders) < MAX_SENDERS:
+                options.senders[sender] += 1
             continue
         identity = hash(headers.get("message-id") or raw)
         if identity in seen:
