@@ -1,13 +1,14 @@
 """How fast is a large export read, and does embedding run at the speed of the bare session?
 
-Generates a ChatGPT export of 200 MB in a temporary folder, reads it as
-`ondevice import` does before embedding, and measures the rate and the peak of
-memory in a process of its own, beside `json.load`. Then embeds its first
-messages through `ingest` and through the bare ONNX session on the same texts,
-alternately. At last an import is stopped half-way and taken up again.
+Writes a ChatGPT export of 200 MB, and 40 MB of every other format, to a temporary
+folder, reads them as `ondevice import` does before embedding, and measures the rate
+and the peak of memory in a process of its own, beside `json.load` and a bare loop
+over the lines of a file. Then embeds the first messages through `ingest` and through
+the bare ONNX session on the same texts, alternately. At last an import is stopped
+half-way and taken up again.
 Prints a table and writes `results/importing.json`.
 
-    python benchmarks/importing.py [--megabytes N] [--messages N]
+    python benchmarks/importing.py [--megabytes N] [--others N] [--messages N]
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import argparse
 import contextlib
 import json
 import multiprocessing
-import random
 import resource
 import statistics
 import tempfile
@@ -24,34 +24,34 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from made_exports import FORMATS, write_export
 
 from ondevice.home import Home
-from ondevice.profile.importers import ImportedDocument, read
+from ondevice.profile.importers import ImportedDocument, ImportOptions, read
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder, _batches, physical_cores
 from ondevice.recall.passages import ingest
 
 ROUNDS = 3
-SYLLABLES = ["ka", "lo", "mi", "ren", "sta", "vor", "ü", "ñe", "th", "gar", "den", "ro", "se", "bi"]
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--others", type=int, default=40, help="megabytes of the other formats")
     parser.add_argument("--messages", type=int, default=1500)
     options = parser.parse_args()
     results: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "conversations.json"
-        write_export(path, options.megabytes * 1_000_000)
+        path = write_export("chatgpt", Path(folder), options.megabytes * 1_000_000)
         for name, work in (("import", _read), ("json.load", _load)):
             seconds, peak = _in_own_process(work, path)
             results[f"{name}: reading, MB/s"] = path.stat().st_size / 1e6 / seconds
             results[f"{name}: peak memory, MB"] = peak
+        results |= _other_formats(Path(folder), options.others * 1_000_000)
         results |= _embedding(path, Path(folder), options.messages)
         results |= _interrupted(path, Path(folder), options.messages)
     for name, value in results.items():
@@ -61,51 +61,29 @@ def main() -> None:
     target.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def write_export(path: Path, size: int) -> None:
-    """Write an export of about `size` bytes: conversations of 20 messages of many lengths."""
-    chance = random.Random(7)
-    words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(5000)]
-
-    def text(length: int) -> str:
-        return " ".join(chance.choices(words, k=length)).capitalize() + "."
-
-    written = 0
-    with path.open("w", encoding="utf-8") as file:
-        while written < size:
-            tree: dict[str, Any] = {"root": {"id": "root", "message": None, "parent": None}}
-            parent = "root"
-            for number in range(20):
-                own = number % 2 == 0
-                tree[f"n{number}"] = {
-                    "id": f"n{number}",
-                    "parent": parent,
-                    "children": [],
-                    "message": {
-                        "author": {"role": "user" if own else "assistant", "metadata": {}},
-                        "create_time": 1.7e9 + written + number,
-                        "content": {
-                            "content_type": "text",
-                            "parts": [text(chance.randint(4, 60) if own else 150)],
-                        },
-                        "status": "finished_successfully",
-                        "weight": 1.0,
-                        "metadata": {"model_slug": "x", "timestamp_": "absolute"},
-                        "recipient": "all",
-                    },
-                }
-                parent = f"n{number}"
-            conversation = {
-                "title": text(4),
-                "mapping": tree,
-                "current_node": parent,
-                "conversation_id": f"c{written}",
-            }
-            written += file.write(("," if written else "[") + json.dumps(conversation))
-        file.write("]")
+def _other_formats(folder: Path, size: int) -> dict[str, float]:
+    """Read an export of every other format."""
+    results: dict[str, float] = {}
+    for kind in FORMATS:
+        if kind == "chatgpt":
+            continue
+        path = write_export(kind, folder, size)
+        for name, work in ((kind, _read), (f"{kind}, lines alone", _lines)):
+            seconds, peak = _in_own_process(work, path)
+            results[f"{name}: reading, MB/s"] = path.stat().st_size / 1e6 / seconds
+            results[f"{name}: peak memory, MB"] = peak
+        path.unlink()
+    return results
 
 
 def _read(path: Path) -> None:
-    sum(len(chunk.text) for document in read([path]) for chunk in document.chunks)
+    me = ImportOptions(me=("anna", "anna@example.org"))
+    sum(len(chunk.text) for document in read([path], me) for chunk in document.chunks)
+
+
+def _lines(path: Path) -> None:
+    with path.open(encoding="utf-8") as file:
+        sum(len(line) for line in file)
 
 
 def _load(path: Path) -> None:

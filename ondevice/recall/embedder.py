@@ -162,6 +162,7 @@ def _open_session(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # kept for each shape of a batch: 115 MB for nothing
     options.log_severity_level = 3  # errors only
     try:
         return onnxruntime.InferenceSession(

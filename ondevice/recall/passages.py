@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # One transaction and one run of the embedder: of so many texts it makes batches of like lengths.
 BATCH_PASSAGES = 512
+FIRST_PASSAGES = 64  # the first ones are stored soon; as many more as the machine is fast
+BATCH_SECONDS = 4.0  # a batch that takes longer makes the next one smaller: Ctrl-C loses one
 
 # A token of prose has four or five characters; so many characters count as one at least. A word
 # without end is a single token to the tokenizer, but would fill the prompt.
@@ -200,6 +203,7 @@ class _Writer:
         self._known_facts = {fact.text for fact in profile.facts(scope=ANY_SCOPE)}
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
+        self._batch_size = FIRST_PASSAGES
         self.report = IngestReport(0, 0, 0)
         self._finish_replacing()
 
@@ -236,8 +240,13 @@ class _Writer:
         if rest := target.take_rest():  # the file is another one than that which was cut off
             self._profile.forget(rest)
         self._batch.append((target, passage))
-        if len(self._batch) >= BATCH_PASSAGES:
+        if len(self._batch) >= min(self._batch_size, BATCH_PASSAGES):
+            began = time.monotonic()
             self.flush()
+            if time.monotonic() - began > BATCH_SECONDS:
+                self._batch_size = max(FIRST_PASSAGES, self._batch_size // 2)
+            else:
+                self._batch_size = min(BATCH_PASSAGES, self._batch_size * 2)
 
     def end(self) -> None:
         """Note that the document begun last is complete."""

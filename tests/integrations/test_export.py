@@ -14,6 +14,21 @@ from ondevice.cli import run
 from ondevice.profile.store import Profile
 
 
+def parsed_modelfile(text):
+    """Parse a Modelfile by its documented grammar: an instruction a line, its argument after it."""
+    known = {"FROM", "PARAMETER", "TEMPLATE", "SYSTEM", "ADAPTER", "LICENSE", "MESSAGE", "REQUIRES"}
+    found = {}
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        instruction, _, argument = line.partition(" ")
+        assert instruction.upper() in known and argument == argument.strip() != ""
+        assert not argument.startswith('"')  # that would begin a quoted argument
+        assert found.setdefault(instruction.upper(), argument) == argument
+    assert next(iter(found)) == "FROM"
+    return found
+
+
 @pytest.mark.parametrize("on_reader", [False, True])
 def test_modelfile_and_command_line(home, default_model, tmp_path, capsys, on_reader):
     reader = builtin_reader(default_model)
@@ -35,6 +50,8 @@ def test_modelfile_and_command_line(home, default_model, tmp_path, capsys, on_re
     ]  # fmt: skip
     assert ("leaves out" in printed.err) == on_reader
     assert modelfile.read_text() == f"FROM {default_model.path}\nADAPTER {target}\n"
+    parsed = parsed_modelfile(modelfile.read_text())
+    assert parsed == {"FROM": str(default_model.path), "ADAPTER": str(target)}
     assert target.read_bytes() == content
     assert run(arguments) == 2  # neither file is overwritten
     target.unlink()
