@@ -102,7 +102,7 @@ def test_import(terminal, tmp_path):
         text = "\n\n".join(f"Note {number}.{part}: the shed key hangs high." for part in range(60))
         (notes / f"{number}.md").write_text(text)
     importing = terminal("import", notes)
-    importing.read_until(r"Importing")
+    importing.read_until("Checking|Reading")
     importing.press(CTRL_C)
     assert importing.end() == 130
     assert "the same command goes on from there" in importing.shown
