@@ -9,10 +9,11 @@ from typing import Any as _Any
 if TYPE_CHECKING:
     from ondevice.training.cost import Cost, estimate_cost
     from ondevice.training.data import Example
+    from ondevice.training.files import prepare, train
     from ondevice.training.preference_data import Preference
     from ondevice.training.recipe import Recipe
     from ondevice.training.scoring import Score, score
-    from ondevice.training.trainer import TrainingEvent, TrainingResult, prepare, train
+    from ondevice.training.trainer import TrainingEvent, TrainingResult
 
 __all__ = [
     "Cost",
@@ -37,9 +38,9 @@ _HOMES = {
     "TrainingEvent": "ondevice.training.trainer",
     "TrainingResult": "ondevice.training.trainer",
     "estimate_cost": "ondevice.training.cost",
-    "prepare": "ondevice.training.trainer",
+    "prepare": "ondevice.training.files",
     "score": "ondevice.training.scoring",
-    "train": "ondevice.training.trainer",
+    "train": "ondevice.training.files",
 }
 
 

@@ -22,11 +22,12 @@ from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import ImportSourceError, OndeviceError, TrainingError
 from ondevice.training.data import Document, DocumentReader, Example
 from ondevice.training.decoder import Decoder
+from ondevice.training.files import train
 from ondevice.training.lora import Pair
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
 from ondevice.training.recipe import Recipe
-from ondevice.training.trainer import Trainer, TrainingEvent, train
+from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
