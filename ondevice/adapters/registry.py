@@ -174,9 +174,10 @@ class AdapterRegistry:
 
         Raises:
             AdapterBaseMismatchError: it was made for another base model.
-            AdapterStaleError: it was trained on another reader, or no reader is in use.
+            AdapterStaleError: it was trained on something that was forgotten, on another reader, or
+                no reader is in use.
         """
-        row = self.get(name)
+        row = self._fresh(name)
         if row.base_sha256 != base.sha256:
             raise AdapterBaseMismatchError(
                 f"Adapter '{name}' was made for another base model than '{base.name}'; use the "

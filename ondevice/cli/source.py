@@ -49,8 +49,11 @@ def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -
     from ondevice.profile.records import Source
 
     with open_profile(profile) as store:
-        named = [source for source in store.sources() if source.name == source_id]
-        source = named[-1] if named else store.get(source_id)
+        sources = store.sources()
+        named = [source for source in sources if source.name == source_id]
+        begun = [source for source in sources if source.id.startswith(source_id)]
+        # Records of the same moment have ids that begin alike: sources come first here.
+        source = named[-1] if named else begun[0] if len(begun) == 1 else store.get(source_id)
         if not isinstance(source, Source):
             raise RecordNotFoundError(f"{source.id} is not a source; see `ondevice source list`.")
         count = store.source_sizes().get(source.id, 0)

@@ -261,7 +261,7 @@ def test_full_disk_before_and_while_writing(make_profile, engine, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ondevice.adapters.registry.write_atomic", full)
-    with pytest.raises(LearningError, match="No space left on device"):
+    with pytest.raises(LearningError, match="the disk is full"):
         learner(profile, engine).learn()
     assert AdapterRegistry(profile).list() == []
     assert not list(profile.folder.rglob("*.part"))
