@@ -97,7 +97,7 @@ def main() -> None:
         # With a profile, as in a chat; but without memories, so that both get the same prompt.
         recall = dataclasses.replace(RecallSettings(), memories=0)
         profile = Profile.create(home)
-        with Assistant(engine, profile, Embedder(), Settings(recall=recall)) as me:
+        with Assistant(engine, profile, Embedder(), Settings(recall=recall), reader=False) as me:
             prompt = engine.encode_prompt(PROMPT)
             for run in range(arguments.runs + 1):
                 options = ChatOptions(max_tokens=arguments.tokens, seed=run)

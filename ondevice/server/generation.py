@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -83,7 +81,6 @@ class Worker:
             await asyncio.shield(self._ended.wait())
 
     def _run(self) -> None:
-        _stand_back()
         end: BaseException | None = None
         seen, held, posted = 0, "", 0.0
         try:
@@ -110,17 +107,6 @@ class Worker:
     def _post(self, call: Callable[..., None], *values: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed
             self._loop.call_soon_threadsafe(call, *values)
-
-
-def _stand_back() -> None:
-    """Let the event loop and the clients interrupt this thread, and those that it computes with.
-
-    They need a core for a tenth of a millisecond and would wait several for one of these.
-    """
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = threading.get_native_id()
-        nice = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, nice + 4))
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
