@@ -18,8 +18,10 @@ const TITLES = {
 };
 const shown = new Map(); // a view keeps its state while another is looked at
 let current = null;
+let asked = 0; // how often a view was asked for: one that loads late is not shown over a newer one
 
 async function show() {
+  const turn = ++asked;
   const [, name = "chat", rest] = /^#\/(\w+)(?:\/(.+))?/.exec(location.hash) ?? [];
   const view = name in VIEWS ? name : "chat";
   for (const link of document.querySelectorAll("nav a")) {
@@ -29,8 +31,13 @@ async function show() {
   document.title = `${TITLES[view]} · ondevice`;
   const main = document.getElementById("main");
   try {
-    if (!shown.has(view)) shown.set(view, (await VIEWS[view]()).create());
+    if (!shown.has(view)) {
+      const { create } = await VIEWS[view]();
+      if (!shown.has(view)) shown.set(view, create());
+    }
+    if (turn !== asked) return;
   } catch (error) {
+    if (turn !== asked) return;
     main.replaceChildren(el("p", { class: "quiet loading" }, error.message));
     return;
   }
