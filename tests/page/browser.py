@@ -97,7 +97,9 @@ class Browser:
         return self.wait(find)
 
     def click(self, label, inside="body"):
-        self.button(label, inside).click()
+        button = self.button(label, inside)
+        self.wait(button.is_enabled)  # a click on a disabled one does nothing
+        button.click()
 
     def write(self, css, text):
         field = self.one(css)
