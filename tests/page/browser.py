@@ -11,6 +11,7 @@ import time
 import uvicorn
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -99,7 +100,9 @@ class Browser:
     def click(self, label, inside="body"):
         button = self.button(label, inside)
         self.wait(button.is_enabled)  # a click on a disabled one does nothing
-        button.click()
+        # As a person does: the pointer comes first. Without that Chromium loses a press on a page
+        # that was opened a moment ago (a pointerdown comes, but neither mousedown nor click).
+        ActionChains(self.driver).move_to_element(button).pause(0.05).click().perform()
 
     def write(self, css, text):
         field = self.one(css)

@@ -118,7 +118,7 @@ def test_learning_is_stopped_and_goes_on_later(learner, chromium):
 def test_too_little_is_said_before_anything_is_trained(me, default_model, browser):
     me.engine._model = default_model
     browser.enter("learn")
-    browser.driver.execute_script("arguments[0].click()", browser.button("Estimate"))
+    browser.click("Estimate")
     browser.says("Not yet:", ".note", 60)
     assert not AdapterRegistry(me.profile).list()
 
