@@ -36,7 +36,11 @@ def check_url(url: str) -> None:
 
 def is_loopback(url: str) -> bool:
     """Whether `url` is of this machine itself."""
-    host = urllib.parse.urlsplit(url).hostname or ""
+    return is_loopback_host(urllib.parse.urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +69,9 @@ def command(
     """
     if options["continue_last"]:
         raise click.UsageError("--continue is for chats; the server keeps no conversation.")
-    loopback = _is_loopback(host)
+    from ondevice.base.address import is_loopback_host
+
+    loopback = is_loopback_host(host)
     if not loopback and not allow_network:
         raise click.UsageError(
             f"{host} can be reached by other machines, without encryption; "
@@ -121,15 +122,6 @@ def command(
                 talk(f"Programs use {address}/v1 with the token in {path}.")
 
         serve(server_for(app, limits, ready), listener)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bracketed(host: str) -> str:

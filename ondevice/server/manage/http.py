@@ -148,7 +148,26 @@ async def _body_of(request: Request) -> dict[str, Any]:
     return fields
 
 
-async def nothing() -> AsyncIterator[dict[str, Any] | None]:
+def job_routes(page: Page, kind: str, path: str) -> list[Route]:
+    """Return the routes that follow the newest job of `kind`, and stop it."""
+
+    def follow(values: Values) -> Response:
+        job = page.jobs.get(kind)
+        return events(job.follow() if job is not None else _nothing())
+
+    def stop(values: Values) -> dict[str, Any]:
+        job = page.jobs.get(kind)
+        if job is not None:
+            job.stop()
+        return {}
+
+    return [
+        route(page, "GET", f"{path}/events", follow),
+        route(page, "POST", f"{path}/stop", stop),
+    ]
+
+
+async def _nothing() -> AsyncIterator[dict[str, Any] | None]:
     """Yield no event."""
     no_events: tuple[dict[str, Any], ...] = ()
     for event in no_events:

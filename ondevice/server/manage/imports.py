@@ -21,7 +21,7 @@ from ondevice.errors import ImportSourceError, OndeviceError, explain
 from ondevice.profile.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
 from ondevice.profile.records import Source
 from ondevice.server.errors import error_response
-from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
+from ondevice.server.manage.http import BadRequestError, Values, events, job_routes, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 from ondevice.server.manage.spool import Spool
@@ -159,16 +159,6 @@ def import_routes(page: Page) -> list[BaseRoute]:
         page.jobs.start("import", lambda job: _import(page, uploads, choices, job))
         return {"files": files}
 
-    def follow(values: Values) -> Any:
-        job = page.jobs.get("import")
-        return events(job.follow() if job is not None else nothing())
-
-    def stop(values: Values) -> dict[str, Any]:
-        job = page.jobs.get("import")
-        if job is not None:
-            job.stop()
-        return {}
-
     def cancel(values: Values) -> dict[str, Any]:
         if not page.jobs.running("import"):
             uploads.clear()
@@ -178,8 +168,7 @@ def import_routes(page: Page) -> list[BaseRoute]:
         Route("/imports/file", take_file, methods=["POST"]),
         route(page, "POST", "/imports/preview", look),
         route(page, "POST", "/imports", start),
-        route(page, "GET", "/imports/events", follow),
-        route(page, "POST", "/imports/stop", stop),
+        *job_routes(page, "import", "/imports"),
         route(page, "POST", "/imports/cancel", cancel),
     ]
 

@@ -13,7 +13,7 @@ from ondevice.evaluation.report import as_json as evaluation_json
 from ondevice.learning.options import METHODS, LearnEvent, LearnOptions
 from ondevice.learning.report import LearnReport
 from ondevice.learning.run import Preview
-from ondevice.server.manage.http import BadRequestError, Values, events, nothing, route
+from ondevice.server.manage.http import BadRequestError, Values, job_routes, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 
@@ -34,16 +34,6 @@ def learning_routes(page: Page) -> list[BaseRoute]:
         page.jobs.start("learn", lambda job: _learn(page, options, job))
         return {"started": True}
 
-    def follow(values: Values) -> Any:
-        job = page.jobs.get("learn")
-        return events(job.follow() if job is not None else nothing())
-
-    def stop(values: Values) -> dict[str, Any]:
-        job = page.jobs.get("learn")
-        if job is not None:
-            job.stop()
-        return {}
-
     def evaluate(values: Values) -> dict[str, Any]:
         page.refuse_while_busy()
         _ = page.profile
@@ -54,24 +44,12 @@ def learning_routes(page: Page) -> list[BaseRoute]:
         )
         return {"started": True}
 
-    def follow_evaluation(values: Values) -> Any:
-        job = page.jobs.get("evaluate")
-        return events(job.follow() if job is not None else nothing())
-
-    def stop_evaluation(values: Values) -> dict[str, Any]:
-        job = page.jobs.get("evaluate")
-        if job is not None:
-            job.stop()
-        return {}
-
     return [
         route(page, "POST", "/learn/estimate", estimate),
         route(page, "POST", "/learn", start),
-        route(page, "GET", "/learn/events", follow),
-        route(page, "POST", "/learn/stop", stop),
+        *job_routes(page, "learn", "/learn"),
         route(page, "POST", "/evaluate", evaluate),
-        route(page, "GET", "/evaluate/events", follow_evaluation),
-        route(page, "POST", "/evaluate/stop", stop_evaluation),
+        *job_routes(page, "evaluate", "/evaluate"),
     ]
 
 
