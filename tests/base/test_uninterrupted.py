@@ -19,6 +19,8 @@ def test_results_and_errors_come_back() -> None:
 
 
 def test_an_interrupt_waits_until_the_call_has_ended() -> None:
+    # Programs that a shell starts in the background ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = threading.Event()
 
     def work() -> None:
@@ -26,6 +28,9 @@ def test_an_interrupt_waits_until_the_call_has_ended() -> None:
         time.sleep(0.2)
         ended.set()
 
-    with pytest.raises(KeyboardInterrupt):
-        uninterrupted(work)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            uninterrupted(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.is_set()
