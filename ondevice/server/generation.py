@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ondevice.base.time_slice import lengthen_time_slice
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.server.errors import ApiError
 
@@ -46,17 +48,33 @@ class Piece:
     likelihoods: Sequence[TokenLikelihood] = ()
 
 
+class GenerationThread(ThreadPoolExecutor):
+    """The thread in which the model generates, for as long as there is a server.
+
+    A prompt of eight tokens was evaluated in 39 ms by a thread made for it, and in 30 by one that
+    was there before.
+    """
+
+    def __init__(self) -> None:
+        """Prepare the thread; the first generation starts it."""
+        super().__init__(1, thread_name_prefix="generation", initializer=lengthen_time_slice)
+
+
 class Worker:
-    """Runs one generation in one thread of its own; locks inside belong to that thread."""
+    """Runs one generation in one thread; locks inside belong to that thread."""
 
     def __init__(
-        self, start: Callable[[], Generation], ended: Callable[[], None] | None = None
+        self,
+        thread: GenerationThread,
+        start: Callable[[], Generation],
+        ended: Callable[[], None] | None = None,
     ) -> None:
         """Prepare to iterate what `start`, called in the thread, returns.
 
         `ended` is called in the event loop when the generation has ended, though pieces of it may
         still wait for a client that reads slowly.
         """
+        self._thread = thread
         self._start = start
         self._when_ended = ended
         self._loop = asyncio.get_running_loop()
@@ -67,7 +85,7 @@ class Worker:
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield the pieces; leaving early ends the generation and waits for its thread."""
-        threading.Thread(target=self._run, name="generation").start()
+        self._thread.submit(self._run)
         try:
             while (piece := await self._pieces.get()) is not None:
                 if isinstance(piece, BaseException):

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from ondevice.assistant import Assistant
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError
+from ondevice.server.generation import GenerationThread
 from ondevice.server.limits import Limits
 from ondevice.server.queue import GenerationQueue
 
@@ -43,6 +44,7 @@ class ServerState:
         self.access = access
         self.limits = limits
         self.queue = GenerationQueue(limits.queued, limits.wait_seconds)
+        self.thread = GenerationThread()
         self.embedding = CapacityLimiter(1)  # an embedding uses every core already
         self._open_profile = open_profile
         self._others: dict[str, Assistant] = {}
@@ -76,11 +78,12 @@ class ServerState:
             return self._others[name]
 
     def close(self) -> None:
-        """Close the profiles that requests opened."""
+        """Close the profiles that requests opened, and end the thread for generations."""
         for other in self._others.values():
             if other.profile is not None:
                 other.profile.close()
         self._others.clear()
+        self.thread.shutdown(wait=False)
 
 
 def state_of(request: Request) -> ServerState:

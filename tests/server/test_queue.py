@@ -11,7 +11,11 @@ import openai
 import pytest
 
 from ondevice.assistant import Assistant
+from ondevice.engine.fake import FakeStream
+from ondevice.engine.protocol import Usage
+from ondevice.errors import EngineError
 from ondevice.server.errors import ApiError
+from ondevice.server.generation import GenerationThread, Worker
 from ondevice.server.limits import Limits
 from ondevice.server.queue import GenerationQueue
 from ondevice.settings import Settings
@@ -35,6 +39,36 @@ def test_turns_come_in_order_and_nobody_jumps_the_line():
         assert len(queue) == 0
 
     asyncio.run(run())
+
+
+def test_one_thread_makes_all_answers_and_an_error_ends_only_its_own():
+    """A new thread would be slower at its first tokens."""
+    threads = []
+
+    class Stream(FakeStream):
+        def __next__(self):
+            threads.append(threading.get_ident())
+            return super().__next__()
+
+    def broken():
+        raise EngineError("no model")
+
+    async def texts(thread, start):
+        return [piece.text async for piece in Worker(thread, start).pieces()]
+
+    async def run():
+        thread = GenerationThread()
+        try:
+            first = await texts(thread, lambda: Stream("one two", Usage(0, 0, 0), 99))
+            with pytest.raises(EngineError):
+                await texts(thread, broken)
+            second = await texts(thread, lambda: Stream("three", Usage(0, 0, 0), 99))
+        finally:
+            thread.shutdown()
+        assert ["".join(first), "".join(second)] == ["one two", "three"]
+
+    asyncio.run(run())
+    assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
 
 
 def test_a_full_line_a_long_wait_and_those_who_leave():

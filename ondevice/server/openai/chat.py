@@ -99,7 +99,7 @@ class _ChatAnswer:
         """Return the answer when it is complete."""
         likelihoods: list[TokenLikelihood] = []
         async with self._state.queue.turn() as release:
-            async for piece in Worker(lambda: self._reply, release).pieces():
+            async for piece in Worker(self._state.thread, lambda: self._reply, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         text = self._reply.text
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
@@ -124,7 +124,7 @@ class _ChatAnswer:
         begun = False
         try:
             async with self._state.queue.turn() as release:
-                pieces = Worker(lambda: self._reply, release).pieces()
+                pieces = Worker(self._state.thread, lambda: self._reply, release).pieces()
                 try:
                     async for piece in pieces:
                         if not begun:

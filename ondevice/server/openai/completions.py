@@ -57,7 +57,7 @@ class _Completion:
         """Return the completion when it is complete."""
         likelihoods: list[TokenLikelihood] = []
         async with self._state.queue.turn() as release:
-            async for piece in Worker(self._start, release).pieces():
+            async for piece in Worker(self._state.thread, self._start, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         assert self._stream is not None
         choice = self._choice(self._stream.text, likelihoods, 0, self._finish_reason())
@@ -68,7 +68,7 @@ class _Completion:
         begun, offset = False, 0
         try:
             async with self._state.queue.turn() as release:
-                pieces = Worker(self._start, release).pieces()
+                pieces = Worker(self._state.thread, self._start, release).pieces()
                 try:
                     async for piece in pieces:
                         begun = True
