@@ -21,16 +21,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant
+    from ondevice.assistant.reply import Reply
     from ondevice.errors import OndeviceError
     from ondevice.home import Home
-    from ondevice.reply import Reply
     from ondevice.settings import Settings
 
 __all__ = ["Assistant", "Home", "OndeviceError", "Reply", "Settings", "__version__"]
 
 _HOMES = {
     "Assistant": "ondevice.assistant",
-    "Reply": "ondevice.reply",
+    "Reply": "ondevice.assistant.reply",
     "OndeviceError": "ondevice.errors",
     "Home": "ondevice.home",
     "Settings": "ondevice.settings",

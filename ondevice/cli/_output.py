@@ -14,7 +14,7 @@ import click
 from ondevice.cli import QUIET
 
 if TYPE_CHECKING:
-    from ondevice.reply import Reply
+    from ondevice.assistant.reply import Reply
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."

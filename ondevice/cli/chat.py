@@ -15,7 +15,7 @@ from ondevice.errors import OndeviceError, explain
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant
-    from ondevice.receipt import Receipt
+    from ondevice.assistant.receipt import Receipt
 
 HELP = """\
 /remember TEXT       store something about you

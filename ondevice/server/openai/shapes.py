@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ondevice.assistant.reply import Reply
 from ondevice.engine.protocol import TokenLikelihood, Usage
-from ondevice.reply import Reply
 
 DONE = b"data: [DONE]\n\n"
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ondevice.errors import OndeviceError, RecordNotFoundError
+from ondevice.assistant.adapters import UsesAdapters
+from ondevice.errors import RecordNotFoundError
 from ondevice.profile.records import Fact
 from ondevice.recall.facts import FactCandidate
 
 if TYPE_CHECKING:
-    from ondevice.profile.store import Profile
-    from ondevice.recall.search import Recall
+    pass
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Step:
     take_back: Callable[[], object]
 
 
-class Reviews:
+class Reviews(UsesAdapters):
     """Approving, rejecting, undoing; `Assistant` has the rest.
 
     Steps are kept in memory only. What was forgotten for good cannot be brought back.
@@ -120,11 +120,6 @@ class Reviews:
             profile.restore([fact_id for fact_id in restore if profile.has(fact_id)])
 
         self._steps.append(Step(what, take_back))
-
-    def _needs_profile(self) -> tuple[Profile, Recall]:
-        raise OndeviceError(
-            "This assistant was opened without a profile and has no memory; open it with one."
-        )
 
     def _rebuild(self) -> None:
         raise NotImplementedError

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ondevice.assistant_review import Reviews
+from ondevice.assistant.review import Reviews
 from ondevice.engine.protocol import Engine
 from ondevice.errors import OndeviceError
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
-    from ondevice.engine.protocol import AdapterUse
     from ondevice.evaluation.audits import Audit
     from ondevice.evaluation.evaluate import Evaluation
     from ondevice.learning.options import LearnOptions, Tell
     from ondevice.learning.report import LearnReport
     from ondevice.learning.run import Learner, Preview
     from ondevice.profile.records import AdapterRow, Feedback, Verdict
-    from ondevice.profile.store import Profile
-    from ondevice.recall.search import Recall
 
 
 @dataclass(frozen=True)
@@ -234,17 +231,3 @@ class LearnsFromProfile(Reviews):
             scope=self.scope,
             tell=tell,
         )
-
-    def use_adapters(self, adapters: Sequence[tuple[str, float | None]] | None) -> None:
-        """Use these adapters; see `Assistant`."""
-        raise NotImplementedError
-
-    def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
-        """Return how an adapter is applied; see `Assistant`."""
-        raise NotImplementedError
-
-    def _needs_profile(self) -> tuple[Profile, Recall]:
-        raise NotImplementedError
-
-    def _rebuild(self) -> None:
-        raise NotImplementedError

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ondevice.assistant.reply import Reply
 from ondevice.base.messages import Message
 from ondevice.conversation import Conversation, Exchange
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import EngineError
-from ondevice.reply import Reply
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
+from ondevice.assistant.receipt import Receipt
 from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, TokenLikelihood, Usage
-from ondevice.receipt import Receipt
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant

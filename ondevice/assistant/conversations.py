@@ -6,15 +6,15 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ondevice.assistant_learning import LearnsFromProfile
+from ondevice.assistant.learning import LearnsFromProfile
 from ondevice.conversation import Conversation, Exchange
 from ondevice.errors import OndeviceError, RecordNotFoundError
 from ondevice.recall.facts import facts_in
 
 if TYPE_CHECKING:
+    from ondevice.assistant.receipt import Receipt
     from ondevice.profile.records import Fact, ForgetReport, Turn
     from ondevice.profile.store import Profile
-    from ondevice.receipt import Receipt
 
 
 class KeepsConversations(LearnsFromProfile):
