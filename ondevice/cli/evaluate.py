@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,9 @@ from ondevice.cli._session import (
 )
 
 if TYPE_CHECKING:
-    from ondevice.adapters.registry import AdapterRegistry
     from ondevice.assistant import Assistant
-    from ondevice.evaluation.audits import Audit
-    from ondevice.evaluation.evaluate import Evaluation
-    from ondevice.profile.records import AdapterRow
-
-Progress = Callable[[float, float, str], None]
+    from ondevice.assistant_learning import Measured
+    from ondevice.learning.options import LearnEvent, Tell
 
 
 @click.command("evaluate")
@@ -63,11 +59,10 @@ def command(
     Nothing is changed.
     """
     from ondevice.assistant import Assistant
-    from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
 
     if plot is not None:
         check_plot(plot.expanduser())
-    settings = EvaluationSettings.fast() if fast else EvaluationSettings()
+    name, scale = parse_adapter(adapter) if adapter is not None else (None, None)
     with Assistant.open(
         profile=profile,
         model=model,
@@ -77,126 +72,59 @@ def command(
         ask_passphrase=passphrase_asker(),
         warn=warn,
     ) as assistant:
-        assert assistant.profile is not None
-        assert assistant.recaller is not None
-        row, scale = _judged(assistant, adapter, scope)
-        below = assistant.engine.active_adapters
-        candidate = assistant.adapter_use(row.name, scale) if row is not None else None
-        in_use = assistant.rival_of(row)
-        with _display("evaluating") as progress:
-            evaluation = evaluate(
-                assistant.engine,
-                assistant.profile,
-                assistant.recaller,
-                assistant.settings.recall,
-                candidate=candidate,
-                active=assistant.adapter_use(in_use.name, None) if in_use is not None else None,
-                below=below,
-                scope=scope,
-                trained_on={i for one in (row, in_use) if one is not None for i in one.records},
-                settings=settings.within(assistant.settings.learning.neutral_growth),
-                progress=progress,
-            )
-        audits = _audits(assistant, row, scale, scope, fast) if with_audits else None
-        _show(assistant, evaluation, audits, row, fast=fast, as_json=as_json, plot=plot)
+        with _display() as show:
+            measured = assistant.measure(name, scale, fast=fast, audits=with_audits, tell=show)
+        if measured.adapter is None:
+            talk("There is no adapter in use and no candidate: only base and prompt are compared.")
+            if with_audits:
+                talk("The audits compare answers with and without an adapter; there is none.")
+        if plot is not None:
+            _plot(assistant, measured, plot.expanduser())
+        if as_json:
+            print_json(_as_json(assistant, measured, fast=fast, with_audits=with_audits))
+        else:
+            _print(measured, fast=fast)
 
 
-def _judged(
-    assistant: Assistant, adapter: str | None, scope: str | None
-) -> tuple[AdapterRow | None, float | None]:
-    """Return the adapter to judge and its scale."""
-    from ondevice.adapters.registry import AdapterRegistry
+def _plot(assistant: Assistant, measured: Measured, path: Path) -> None:
+    from ondevice.evaluation.plot import evaluation_picture
 
     assert assistant.profile is not None
-    registry = AdapterRegistry(assistant.profile)
-    if adapter is not None:
-        name, scale = parse_adapter(adapter)
-        return registry.get(name), scale
-    row = _default_row(registry, scope)
-    if row is None:
-        talk("There is no adapter in use and no candidate: only base and prompt are compared.")
-    return row, None
+    judged = measured.adapter or "no adapter"
+    title = f"{assistant.profile.name}: {judged} on {assistant.engine.model.name}"
+    evaluation = measured.evaluation
+    write_plot(path, evaluation_picture(evaluation.table, title, evaluation.decision.summary))
 
 
-def _default_row(registry: AdapterRegistry, scope: str | None) -> AdapterRow | None:
-    for state in ("active", "candidate"):
-        rows = [r for r in registry.list() if r.state == state and r.scope in (None, scope)]
-        if rows:
-            return rows[-1]
-    return None
-
-
-def _audits(
-    assistant: Assistant,
-    row: AdapterRow | None,
-    scale: float | None,
-    scope: str | None,
-    fast: bool,
-) -> list[Audit]:
-    from ondevice.evaluation.audits import AuditSettings
-    from ondevice.evaluation.evaluate import audit
-
-    if row is None:
-        talk("The audits compare answers with and without an adapter; there is none.")
-        return []
-    assert assistant.profile is not None
-    assert assistant.recaller is not None
-    with _display("auditing") as progress:
-        return audit(
-            assistant.engine,
-            assistant.profile,
-            assistant.recaller,
-            assistant.settings.recall,
-            candidate=assistant.adapter_use(row.name, scale),
-            below=assistant.engine.active_adapters,
-            scope=scope,
-            trained_on=row.records,
-            settings=AuditSettings.fast() if fast else AuditSettings(),
-            progress=progress,
-        )
-
-
-def _show(
-    assistant: Assistant,
-    evaluation: Evaluation,
-    audits: list[Audit] | None,
-    row: AdapterRow | None,
-    *,
-    fast: bool,
-    as_json: bool,
-    plot: Path | None,
-) -> None:
+def _as_json(
+    assistant: Assistant, measured: Measured, *, fast: bool, with_audits: bool
+) -> dict[str, Any]:
     from ondevice.evaluation import report
 
     assert assistant.profile is not None
     model = assistant.engine.model
-    name = row.name if row is not None else None
-    if plot is not None:
-        from ondevice.evaluation.plot import evaluation_picture
+    return report.as_json(
+        measured.evaluation,
+        profile=assistant.profile.name,
+        base=(model.name, model.sha256),
+        adapter=measured.adapter,
+        below=[use.name for use in assistant.engine.active_adapters],
+        fast=fast,
+        audits=(measured.audits or []) if with_audits else None,
+    )
 
-        title = f"{assistant.profile.name}: {name or 'no adapter'} on {model.name}"
-        picture = evaluation_picture(evaluation.table, title, evaluation.decision.summary)
-        write_plot(plot.expanduser(), picture)
-    if as_json:
-        print_json(
-            report.as_json(
-                evaluation,
-                profile=assistant.profile.name,
-                base=(model.name, model.sha256),
-                adapter=name,
-                below=[use.name for use in assistant.engine.active_adapters],
-                fast=fast,
-                audits=audits,
-            )
-        )
-        return
+
+def _print(measured: Measured, *, fast: bool) -> None:
+    from ondevice.evaluation import report
+
+    evaluation = measured.evaluation
     print_table(report.HEADINGS, report.rows(evaluation.table), "There is nothing to measure.")
-    if audits:
+    if measured.audits:
         click.echo()
-        print_table(report.AUDIT_HEADINGS, report.audit_rows(audits), "")
+        print_table(report.AUDIT_HEADINGS, report.audit_rows(measured.audits), "")
     click.echo()
-    if row is not None:
-        click.echo(f"{name}: {report.headline(evaluation.table)}")
+    if measured.adapter is not None:
+        click.echo(f"{measured.adapter}: {report.headline(evaluation.table)}")
     click.echo(f"Decision: {evaluation.decision.summary}")
     for note in evaluation.notes:
         talk(note)
@@ -206,17 +134,17 @@ def _show(
 
 
 @contextlib.contextmanager
-def _display(what: str) -> Iterator[Progress]:
-    """Yield a callback that shows how far it is: a bar on a terminal, else a line now and then."""
+def _display() -> Iterator[Tell]:
+    """Yield a callback that shows how far it is: bars on a terminal, else a line now and then."""
     if not shows_progress():
-        yield _Lines(what)
+        yield _Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     with Bar(
-        TextColumn(what),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -224,22 +152,29 @@ def _display(what: str) -> Iterator[Progress]:
         console=Console(stderr=True, highlight=False),
         transient=True,
     ) as bar:
-        task: Any = bar.add_task(what, total=None, label="preparing")
+        tasks: dict[str, Any] = {}
 
-        def update(done: float, total: float, label: str) -> None:
-            bar.update(task, completed=done, total=total, label=label)
+        def update(event: LearnEvent) -> None:
+            if event.stage not in tasks:
+                tasks[event.stage] = bar.add_task(_DOING[event.stage], total=None, label="")
+            bar.update(
+                tasks[event.stage], completed=event.done, total=event.total, label=event.text
+            )
 
         yield update
+
+
+_DOING = {"evaluation": "evaluating", "audits": "auditing"}
 
 
 class _Lines:
     """Says every tenth that is done."""
 
-    def __init__(self, what: str) -> None:
-        self._what, self._told = what, 0
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
 
-    def __call__(self, done: float, total: float, label: str) -> None:
-        tenth = int(10 * done / total) if total else 10
-        if tenth > self._told:
-            self._told = tenth
-            talk(f"{self._what}: {10 * tenth} % ({label})", dim=True)
+    def __call__(self, event: LearnEvent) -> None:
+        tenth = int(10 * event.done / event.total) if event.total else 10
+        if tenth > self._told.get(event.stage, 0):
+            self._told[event.stage] = tenth
+            talk(f"{_DOING[event.stage]}: {10 * tenth} % ({event.text})", dim=True)

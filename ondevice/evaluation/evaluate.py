@@ -297,7 +297,7 @@ def _prepare(engine: Engine, items: Items, prompts: MemoryPrompts) -> tuple[_Wor
 
     neutral = []
     for item in items.neutral:
-        prompt = engine.encode_prompt(plain_messages(item.prompt)) if item.prompt else []
+        prompt = engine.encode_prompt(item.messages) if item.messages else []
         neutral.append(_Task(item.cluster, ((), ()), (prompt, prompt), (tokens(item.text),)))
     work = _Work(
         [

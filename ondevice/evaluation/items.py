@@ -11,7 +11,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
+from ondevice.base.messages import Message
 from ondevice.evaluation.questions import options_for, questions_for
 from ondevice.evaluation.split import own_texts, words_of
 from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
@@ -70,10 +72,11 @@ class QuestionItem:
 
 @dataclass(frozen=True)
 class NeutralItem:
-    """Text that is about nobody: prose, or what `prompt` asks for."""
+    """Text that is about nobody: by itself, or as the answer to the last of `messages`."""
 
     cluster: str
-    prompt: str | None
+    kind: str
+    messages: tuple[Message, ...]
     text: str
 
 
@@ -275,15 +278,23 @@ def _pairs(
 
 
 def neutral_items() -> list[NeutralItem]:
-    """Return the neutral texts of the package, prose and instructions in turn."""
-    return [NeutralItem(str(i), t["prompt"], t["text"]) for i, t in enumerate(load("neutral"))]
+    """Return the neutral texts of the package, of all kinds in turn."""
+    return [
+        NeutralItem(
+            str(number),
+            entry["kind"],
+            tuple(Message(m["role"], m["content"]) for m in entry.get("messages", ())),
+            entry["text"],
+        )
+        for number, entry in enumerate(load("neutral"))
+    ]
 
 
 @functools.cache
-def load(name: str) -> list[dict[str, str]]:
+def load(name: str) -> list[dict[str, Any]]:
     """Return the list in one of the package's data files."""
     path = resources.files("ondevice.evaluation") / "data" / f"{name}.json"
-    found: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
