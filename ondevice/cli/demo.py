@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from ondevice.cli._complete import complete_models
 from ondevice.cli._learning import display, talk_of_report
 from ondevice.cli._output import print_table, shows_progress, talk
+
+if TYPE_CHECKING:
+    from ondevice.demo.show import Expected
 
 
 @click.command("demo")
@@ -40,7 +44,9 @@ def command(fast: bool, model: str | None) -> int:
         talk(f"She writes like this: “{sample}”")
 
         _heading("2. Before learning: the model with her memory in the prompt")
-        _answers(demo.answers(None))
+        _show_answer(demo.answer(None))
+        before = demo.expectations(None)
+        _show_expected(before)
 
         _heading("3. Learning, on this processor")
         with display(False) as show:
@@ -57,7 +63,8 @@ def command(fast: bool, model: str | None) -> int:
         if report.adapter is not None:
             only_shown = report.outcome != "activated"
             _heading("5. After learning" + ", though not activated" * only_shown)
-            _answers(demo.answers(report.adapter))
+            _show_answer(demo.answer(report.adapter))
+            _show_expected(demo.expectations(report.adapter), before)
 
         _heading("6. She takes one memory back: what her cat is called")
         demo.me.use_adapters(None)
@@ -69,7 +76,7 @@ def command(fast: bool, model: str | None) -> int:
             files = "shredded" if gone.files_gone else "still there"
             names = ", ".join(gone.stale)
             talk(f"Adapters that had learned it are stale, their files {files}: {names}.")
-        click.echo(f"> What is my cat called?\n{gone.answer}\n")
+        _show_answer(gone.answer)
     talk(
         f"Everything is deleted again ({time.monotonic() - started:.0f} s). Now with your own: "
         "ondevice import NOTES, ondevice chat, ondevice learn."
@@ -95,6 +102,27 @@ def _heading(text: str) -> None:
     click.secho(f"\n{text}", err=True, bold=True)
 
 
-def _answers(pairs: Iterable[tuple[str, str]]) -> None:
-    for question, answer in pairs:
-        click.echo(f"> {question}\n{answer}\n")
+def _show_answer(answer: str) -> None:
+    from ondevice.demo.show import QUESTION
+
+    click.echo(f"> {QUESTION}\n{answer}\n")
+
+
+def _show_expected(found: Sequence[Expected], before: Sequence[Expected] = ()) -> None:
+    """Print how surprised the model is by her own next words, and by somebody else's."""
+    from ondevice.demo.show import CONTINUATIONS
+
+    def perplexity(now: float, then: float | None) -> str:
+        return f"{now:.0f}" if then is None else f"{then:.0f} → {now:.0f}"
+
+    talk("How surprised it is (perplexity) by the ends of notes that were kept back from it:")
+    for number, (expected, (opening, own, other)) in enumerate(
+        zip(found, CONTINUATIONS, strict=True)
+    ):
+        old = before[number] if before else None
+        click.echo(f"“{opening} …”")
+        click.echo(f"  she went on:     {perplexity(expected.own, old and old.own):>11}  “{own}”")
+        click.echo(
+            f"  others might:    {perplexity(expected.other, old and old.other):>11}  “{other}”"
+        )
+    click.echo()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.assistant import Assistant
 from ondevice.demo import person
 from ondevice.engine.protocol import ChatOptions
+from ondevice.evaluation.arms import plain_messages
+from ondevice.evaluation.items import continue_request
+from ondevice.evaluation.measure import option_scores
 from ondevice.home import Home
 from ondevice.learning.options import LearnOptions, Tell
 from ondevice.learning.report import LearnReport
@@ -23,15 +27,44 @@ from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.settings import Settings
 
-# The first is asked as her writing is learned, about something that she never wrote; the second
-# one needs a memory.
-QUESTIONS = (
-    "Write as me: the towpath is muddy today.",
-    "What is my cat called?",
-)
+QUESTION = "What is my cat called?"  # needs a memory
 SECRET = "cat"  # what the fact that is forgotten is about
+# Notes of hers that are kept back from the training, parted after their first sentence, and how
+# somebody else might have gone on. What an adapter changes is which of the two is expected.
+CONTINUATIONS = (
+    (
+        "Up at five for the coal barge.",
+        "He does not speak and I do not either. We get on.",
+        "We never talk to each other, but I think that he is a nice person.",
+    ),
+    (
+        "The jam set too hard.",
+        "I have sold two jars as doorstops, at the same price.",
+        "I should have cooked it for a shorter time and used less sugar.",
+    ),
+    (
+        "I like a boat with a patch on it.",
+        "It has been somewhere and come back.",
+        "It shows that the owner takes good care of it.",
+    ),
+)
 FAST_SECONDS, SECONDS = 8.0, 100.0  # of training
 _ANSWER = ChatOptions(temperature=0.0, max_tokens=60)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How the model expects one of her notes to go on: perplexities, lower is likelier.
+
+    Attributes:
+        opening: how it begins.
+        own: of her own next words, which it has not seen.
+        other: of those that somebody else might have written.
+    """
+
+    opening: str
+    own: float
+    other: float
 
 
 @dataclass(frozen=True)
@@ -94,11 +127,24 @@ class Demo:
         self.me.recaller.invalidate()
         return count
 
-    def answers(self, adapter: str | None) -> Iterator[tuple[str, str]]:
-        """Yield her questions with the model's answers, with the memory in the prompt."""
+    def answer(self, adapter: str | None) -> str:
+        """Return the model's answer to `QUESTION`, with the memory in the prompt."""
+        self._use(adapter)
+        return self._ask(QUESTION)
+
+    def expectations(self, adapter: str | None) -> list[Expected]:
+        """Return how the model expects each of `CONTINUATIONS` to go on, without any notes."""
+        self._use(adapter)
+        engine, found = self.me.engine, []
+        for opening, *endings in CONTINUATIONS:
+            prompt = engine.encode_prompt(plain_messages(continue_request(opening)))
+            options = [engine.tokenize(text) for text in endings]
+            own, other = (math.exp(-score) for score in option_scores(engine, options, prompt))
+            found.append(Expected(opening, own, other))
+        return found
+
+    def _use(self, adapter: str | None) -> None:
         self.me.use_adapters([] if adapter is None else [(adapter, None)])
-        for question in QUESTIONS:
-            yield question, self._ask(question)
 
     def learn(self, tell: Tell | None = None) -> LearnReport:
         """Learn from her profile, live."""
@@ -121,7 +167,7 @@ class Demo:
             report.adapters_stale,
             not any(registry.file_exists(row) for row in stale),
             len(self.profile.matching(words=name)),
-            self._ask(QUESTIONS[1]),
+            self._ask(QUESTION),
         )
 
     def _ask(self, question: str) -> str:

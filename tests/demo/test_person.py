@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ondevice.demo import person
+from ondevice.demo.show import CONTINUATIONS
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.evaluation.split import split
 from ondevice.examples.build import build
@@ -24,6 +25,17 @@ def test_her_records_are_enough_to_learn_from_and_to_judge_by(tmp_path):
     assert made.personal >= 100
     assert len(made.preferences) >= 8
     assert "sensitive" not in made.left_out
+
+
+def test_the_notes_whose_ends_are_shown_are_kept_back_from_training(tmp_path):
+    with Profile.create(Home.below(tmp_path), passphrase="only for tests") as profile:
+        person.store(profile, Embedder())
+        records = {record.id: record for record in records_in_scope(profile, None)}
+        held_out = {records[i].text for i in split(records.values()).held_out}
+        learned = {m.content for e in build(select(records.values())).examples for m in e.messages}
+    for opening, own, other in CONTINUATIONS:
+        assert f"{opening} {own}" in held_out
+        assert not any(own in text or other in text for text in learned)
 
 
 def test_her_texts_differ():

@@ -57,7 +57,7 @@ def test_it_shares_no_topic_with_what_is_replayed() -> None:
     embedder = Embedder()
     theirs = embedder.embed(replay_texts())
     for item in neutral_items():
-        ours = embedder.embed([part for part in (*(m.content for m in item.messages), item.text)])
+        ours = embedder.embed([*(m.content for m in item.messages), item.text])
         closeness = ours @ theirs.T
         nearest = float(closeness.max())
         told = f"{item.text[:60]!r} is like {replay_texts()[int(closeness.max(0).argmax())]!r}"

@@ -15,12 +15,12 @@ from ondevice.recall.search import Recall
 from ondevice.settings import LearningSettings, ModelSettings, RecallSettings, Settings
 
 DAY = 86_400.0
-THINGS = (
+WORDS = (
     "kettle stairs bicycle gate radio bread neighbour post rain cat lamp ferry window soup library "
     "shed choir dentist market clock coat frost bakery bus ladder orchard barrel chimney drawer "
     "engine fiddle goose hammer inkwell jar kitchen letter mirror needle oven pillow quilt roof "
     "saddle table umbrella violin wagon yard anchor basket candle"
-).split()
+)
 # A trained adapter moves other text a little; here only the two adapters are compared.
 SETTINGS = Settings(
     learning=LearningSettings(paraphrases=False, neutral_growth=10.0),
@@ -40,7 +40,7 @@ def sailor(make_profile):
     """A profile of notes that are all written in one voice."""
     profile = make_profile(n_things=0, facts=())
     log = profile.add_source("import", "log", time=DAY)
-    for day, thing in enumerate(THINGS):
+    for day, thing in enumerate(WORDS.split()):
         text = (
             f"Avast, the {thing} again, says I; and the sea take it, for a salted dog has seen "
             "worse, arr!"
