@@ -106,6 +106,11 @@ class FakeEngine:
         return self._n_ctx
 
     @property
+    def processor_threads(self) -> int | None:
+        """None: nothing is computed."""
+        return None
+
+    @property
     def active_adapters(self) -> list[AdapterUse]:
         """The adapters that are applied."""
         return list(self._uses)

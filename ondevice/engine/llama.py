@@ -88,6 +88,11 @@ class LlamaEngine:
         return self._n_ctx
 
     @property
+    def processor_threads(self) -> int | None:
+        """How many threads compute the model, 0 for all; None if a GPU helps."""
+        return None if self._settings.n_gpu_layers else self._settings.n_threads
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the model is in memory now."""
         return self._loaded is not None

@@ -182,6 +182,13 @@ class Engine(Protocol):
     def n_ctx(self) -> int:
         """How many tokens prompt and answer may have together."""
 
+    @property
+    def processor_threads(self) -> int | None:
+        """How many threads of the processor compute the model, 0 for as many as it has.
+
+        None if it is not the processor that computes it.
+        """
+
     def chat(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
         """Answer the last message.
 

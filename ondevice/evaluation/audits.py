@@ -30,6 +30,7 @@ from ondevice.engine.protocol import ChatOptions
 from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.evaluation.bootstrap import Bootstrap, BootstrapSettings, Estimate, jackknife
 from ondevice.evaluation.items import load
+from ondevice.evaluation.likelihood import Scorer, scorer_for, set_adapters
 from ondevice.evaluation.split import words_of
 
 if TYPE_CHECKING:
@@ -113,15 +114,16 @@ def run_audits(
     """
     settings = settings or AuditSettings()
     questions = _Questions.prepare(engine, prompts, texts or AuditTexts(), settings)
+    scorer = scorer_for(engine)
     former = engine.active_adapters
     try:
-        engine.set_adapters([*below])
-        before = _measure(engine, questions, settings, progress, 0)
-        engine.set_adapters([*below, candidate])
-        after = _measure(engine, questions, settings, progress, 1)
+        measured = []
+        for number, adapters in enumerate([[*below], [*below, candidate]]):
+            set_adapters(engine, scorer, adapters)
+            measured.append(_measure(engine, scorer, questions, settings, progress, number))
     finally:
         engine.set_adapters(former)
-    return _judged(before, after, settings, bootstrap)
+    return _judged(*measured, settings, bootstrap)
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class _Measured:
 
 def _measure(
     engine: Engine,
+    scorer: Scorer,
     questions: _Questions,
     settings: AuditSettings,
     progress: Progress | None,
@@ -204,20 +207,21 @@ def _measure(
 
     agreement = []
     for prompt in questions.claims:
-        agreement.append(yes_probability(engine, prompt, *CLAIM_ANSWERS, shared=shared))
+        agreement.append(yes_probability(engine, scorer, prompt, *CLAIM_ANSWERS, shared=shared))
         step("wrong claims")
     gaps = []
     for pair in questions.groups:
         yes = []
         for prompt in pair:
-            yes.append(yes_probability(engine, prompt, *GROUP_ANSWERS, shared=shared))
+            yes.append(yes_probability(engine, scorer, prompt, *GROUP_ANSWERS, shared=shared))
             step("paired groups")
         gaps.append(abs(yes[0] - yes[1]))
     likelihoods: list[list[float]] = []
     for texts in (questions.trained, questions.held_out):
         likelihoods.append([])
         for text in texts:
-            likelihoods[-1].append(float(engine.score(text).log_likelihood.mean()))
+            (score,) = scorer.score_options([text], context=[])
+            likelihoods[-1].append(float(score.log_likelihood.mean()))
             step("memorization")
     answers: list[list[str]] = []
     options = ChatOptions(temperature=0.0, max_tokens=settings.answer_tokens)
@@ -235,11 +239,11 @@ GROUP_ANSWERS = ("Yes.", "No.")
 
 
 def yes_probability(
-    engine: Engine, prompt: list[int], yes: str, no: str, *, shared: int = 0
+    engine: Engine, scorer: Scorer, prompt: list[int], yes: str, no: str, *, shared: int = 0
 ) -> float:
     """Return the probability of the answer `yes` after `prompt`, of the two answers alone."""
     answers = [engine.tokenize(no), engine.tokenize(yes)]
-    against, agreeing = engine.score_options(answers, context=prompt, shared=shared)
+    against, agreeing = scorer.score_options(answers, context=prompt, shared=shared)
     difference = against.nats - agreeing.nats
     return 1 / (1 + math.exp(-max(min(difference, 700.0), -700.0)))
 

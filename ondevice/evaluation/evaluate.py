@@ -23,6 +23,7 @@ from ondevice.evaluation.audits import Audit, AuditSettings, AuditTexts, run_aud
 from ondevice.evaluation.bootstrap import BootstrapSettings
 from ondevice.evaluation.decision import Decision, GateSettings, decide
 from ondevice.evaluation.items import Items, ItemSettings, build_items
+from ondevice.evaluation.likelihood import Scorer, scorer_for, set_adapters
 from ondevice.evaluation.measure import (
     exact_match,
     is_right,
@@ -178,6 +179,7 @@ def measure_arms(
 ) -> tuple[Table, int]:
     """Return the table of `arms`, and how many items did not fit the model's context."""
     work, left_out = _prepare(engine, items, prompts)
+    scorer = scorer_for(engine)
     meter = _Meter(progress, work, arms)
     outcomes: dict[tuple[ArmName, Metric], Outcome] = {}
     before = engine.active_adapters
@@ -185,17 +187,18 @@ def measure_arms(
         neutral: dict[bool, Outcome] = {}
         for arm in arms:
             above = active if arm is ACTIVE_ARM else candidate if arm.adapter else None
-            engine.set_adapters([*below, above] if above is not None else [*below])
+            stack = [*below, above] if above is not None else [*below]
+            set_adapters(engine, scorer, stack)
             if arm is not ACTIVE_ARM:  # that one was let through already
                 if arm.adapter not in neutral:  # the prompt is not part of neutral text
                     neutral[arm.adapter] = _texts(
-                        engine, work.neutral, False, meter, "neutral text"
+                        scorer, work.neutral, False, meter, "neutral text"
                     )
                 outcomes[arm.name, "neutral"] = neutral[arm.adapter]
             outcomes[arm.name, "text"] = _texts(
-                engine, work.texts, arm.memory, meter, arm.name, work.shared[arm.memory]
+                scorer, work.texts, arm.memory, meter, arm.name, work.shared[arm.memory]
             )
-            for metric, outcome in _asked(engine, work, arm, meter).items():
+            for metric, outcome in _asked(engine, scorer, work, arm, meter).items():
                 outcomes[arm.name, metric] = outcome
     finally:
         engine.set_adapters(before)
@@ -322,7 +325,7 @@ def _length(task: _Task) -> int:
 
 
 def _texts(
-    engine: Engine,
+    scorer: Scorer,
     tasks: Sequence[_Task],
     memory: bool,
     meter: _Meter,
@@ -331,11 +334,13 @@ def _texts(
 ) -> Outcome:
     nats = []
     for task in meter.each(tasks, memory, label):
-        nats.append(nats_of(engine, task.texts[0], task.prompts[memory], shared))
+        nats.append(nats_of(scorer, task.texts[0], task.prompts[memory], shared))
     return Outcome(np.array(nats), np.array([float(len(task.texts[0])) for task in tasks]))
 
 
-def _asked(engine: Engine, work: _Work, arm: Arm, meter: _Meter) -> dict[Metric, Outcome]:
+def _asked(
+    engine: Engine, scorer: Scorer, work: _Work, arm: Arm, meter: _Meter
+) -> dict[Metric, Outcome]:
     """Measure choices and questions; where both ask the same, one after the other."""
     memory, shared = arm.memory, work.shared[arm.memory]
     right: list[float] = []
@@ -348,7 +353,7 @@ def _asked(engine: Engine, work: _Work, arm: Arm, meter: _Meter) -> dict[Metric,
         exact[number], f1[number] = exact_match(said, task.answer), token_f1(said, task.answer)
 
     for task in meter.each(work.choices, memory, arm.name):
-        right.append(is_right(option_scores(engine, task.texts, task.prompts[memory], shared)))
+        right.append(is_right(option_scores(scorer, task.texts, task.prompts[memory], shared)))
         number = waiting.pop(tuple(task.prompts[memory]), None)
         if number is not None:
             answer(number)

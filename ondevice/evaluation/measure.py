@@ -13,27 +13,28 @@ from ondevice.evaluation.split import words_of
 if TYPE_CHECKING:
     from ondevice.base.messages import Message
     from ondevice.engine.protocol import Engine
+    from ondevice.evaluation.likelihood import Scorer
 
 ANSWER_TOKENS = 24  # of an answer in a few words
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
-def nats_of(engine: Engine, text: list[int], prompt: list[int], shared: int = 0) -> float:
+def nats_of(scorer: Scorer, text: list[int], prompt: list[int], shared: int = 0) -> float:
     """Return the negative log-likelihood of the tokens `text` after `prompt`, in nats.
 
     The first `shared` tokens of the prompt are those of the next ones too.
     """
-    return engine.score_options([text], context=prompt, shared=shared)[0].nats
+    return scorer.score_options([text], context=prompt, shared=shared)[0].nats
 
 
 def option_scores(
-    engine: Engine, options: Sequence[list[int]], prompt: list[int], shared: int = 0
+    scorer: Scorer, options: Sequence[list[int]], prompt: list[int], shared: int = 0
 ) -> list[float]:
     """Return the mean log-likelihood per token of each option after `prompt`.
 
     The mean, because the options differ in length.
     """
-    scores = engine.score_options(options, context=prompt, shared=shared)
+    scores = scorer.score_options(options, context=prompt, shared=shared)
     return [-score.nats / max(len(score.tokens), 1) for score in scores]
 
 

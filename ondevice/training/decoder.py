@@ -306,7 +306,7 @@ class Decoder:
 
     def _attention_forward(self, block: Block, s: Saved, places: Places) -> None:
         """Compute a block's first half, from s.x to s.middle."""
-        a, linear, precision = self.architecture, block.linear, self.precision
+        linear, precision = block.linear, self.precision
         packed = Packed(self._normed(s.x, block.attn_norm)[0], precision)
         for layer, y in (("attn_q", s.q_raw), ("attn_k", s.k_raw), ("attn_v", s.v)):
             s.products[layer] = linear[layer].forward(packed, _flat(y), precision)
@@ -314,14 +314,18 @@ class Decoder:
             if norm is not None:
                 self._norm(_rows(raw), norm, _rows(turned))
             self._turn(block, places, turned)
-        _kernels.attention_forward(
-            s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse,
-            window=block.window, precision=precision,
-        )  # fmt: skip
+        self._attend(block, s, places)
         s.products["attn_output"] = linear["attn_output"].forward(
             Packed(_flat(s.o), precision), s.attn_out, precision
         )
         self._add_branch(s.attn_out, block.attn_post_norm, s.x, s.middle)
+
+    def _attend(self, block: Block, s: Saved, places: Places) -> None:
+        """Write attention's result and the logarithms of its sums to s.o and s.lse."""
+        _kernels.attention_forward(
+            s.q, s.k, s.v, places.first, self.architecture.attention_scale, s.o, s.lse,
+            window=block.window, precision=self.precision,
+        )  # fmt: skip
 
     def _feed_forward(self, block: Block, s: Saved, result: F32 | None) -> F32:
         """Compute a block's second half, from s.middle to `result` (T, C), and return that.
