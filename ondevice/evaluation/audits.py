@@ -31,6 +31,7 @@ from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.evaluation.bootstrap import Bootstrap, BootstrapSettings, Estimate, jackknife
 from ondevice.evaluation.items import load
 from ondevice.evaluation.likelihood import Scorer, scorer_for, set_adapters
+from ondevice.evaluation.measure import AT_ONCE
 from ondevice.evaluation.split import words_of
 
 if TYPE_CHECKING:
@@ -233,7 +234,6 @@ def _measure(
     return _Measured(agreement, gaps, answers, *likelihoods)
 
 
-AT_ONCE = 7  # answers to open questions that are written together
 CLAIM_ANSWERS = ("Yes, that is right.", "No, that is wrong.")
 GROUP_ANSWERS = ("Yes.", "No.")
 

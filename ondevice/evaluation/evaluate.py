@@ -25,11 +25,12 @@ from ondevice.evaluation.decision import Decision, GateSettings, decide
 from ondevice.evaluation.items import Items, ItemSettings, build_items
 from ondevice.evaluation.likelihood import Scorer, scorer_for, set_adapters
 from ondevice.evaluation.measure import (
+    AT_ONCE,
     exact_match,
     is_right,
     nats_of,
     option_scores,
-    short_answer,
+    short_answers,
     token_f1,
 )
 from ondevice.evaluation.split import Split, SplitSettings, content_hash, own_texts, split
@@ -298,10 +299,9 @@ def _prepare(engine: Engine, items: Items, prompts: MemoryPrompts) -> tuple[_Wor
         encoded = (engine.encode_prompt(plain), engine.encode_prompt(full))
         return _Task(cluster, (plain, full), encoded, tuple(map(tokens, texts)), answer)
 
-    neutral = []
-    for item in items.neutral:
-        prompt = engine.encode_prompt(item.messages) if item.messages else []
-        neutral.append(_Task(item.cluster, ((), ()), (prompt, prompt), (tokens(item.text),)))
+    neutral = [
+        _Task(item.cluster, ((), ()), ([], []), (tokens(item.text),)) for item in items.neutral
+    ]
     work = _Work(
         [
             task(i.cluster, i.request, [i.text], query=i.query, conversation_id=i.conversation_id)
@@ -341,29 +341,23 @@ def _texts(
 def _asked(
     engine: Engine, scorer: Scorer, work: _Work, arm: Arm, meter: _Meter
 ) -> dict[Metric, Outcome]:
-    """Measure choices and questions; where both ask the same, one after the other."""
     memory, shared = arm.memory, work.shared[arm.memory]
-    right: list[float] = []
-    exact, f1 = np.zeros(len(work.questions)), np.zeros(len(work.questions))
-    waiting = {tuple(task.prompts[memory]): i for i, task in enumerate(work.questions)}
-
-    def answer(number: int) -> None:
-        (task,) = meter.each([work.questions[number]], memory, arm.name)
-        said = short_answer(engine, task.messages[memory], shared)
-        exact[number], f1[number] = exact_match(said, task.answer), token_f1(said, task.answer)
-
-    for task in meter.each(work.choices, memory, arm.name):
-        right.append(is_right(option_scores(scorer, task.texts, task.prompts[memory], shared)))
-        number = waiting.pop(tuple(task.prompts[memory]), None)
-        if number is not None:
-            answer(number)
-    for number in waiting.values():
-        answer(number)
+    right = [
+        is_right(option_scores(scorer, task.texts, task.prompts[memory], shared))
+        for task in meter.each(work.choices, memory, arm.name)
+    ]
+    exact, f1 = [], []
+    for start in range(0, len(work.questions), AT_ONCE):
+        tasks = work.questions[start : start + AT_ONCE]
+        said = short_answers(engine, [task.messages[memory] for task in tasks], shared)
+        for task, answer in zip(meter.each(tasks, memory, arm.name), said, strict=True):
+            exact.append(exact_match(answer, task.answer))
+            f1.append(token_f1(answer, task.answer))
     ones = np.ones(len(work.questions))
     return {
         "choices": Outcome(np.array(right), np.ones(len(right))),
-        "exact": Outcome(exact, ones),
-        "f1": Outcome(f1, ones),
+        "exact": Outcome(np.array(exact), ones),
+        "f1": Outcome(np.array(f1), ones),
     }
 
 

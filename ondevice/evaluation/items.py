@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from ondevice.base.messages import Message
 from ondevice.evaluation.questions import options_for, questions_for
 from ondevice.evaluation.split import own_texts, words_of
 from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
@@ -72,11 +71,10 @@ class QuestionItem:
 
 @dataclass(frozen=True)
 class NeutralItem:
-    """Text that is about nobody: by itself, or as the answer to the last of `messages`."""
+    """Text that is about nobody."""
 
     cluster: str
     kind: str
-    messages: tuple[Message, ...]
     text: str
 
 
@@ -279,15 +277,7 @@ def _pairs(
 
 def neutral_items() -> list[NeutralItem]:
     """Return the neutral texts of the package, of all kinds in turn."""
-    return [
-        NeutralItem(
-            str(number),
-            entry["kind"],
-            tuple(Message(m["role"], m["content"]) for m in entry.get("messages", ())),
-            entry["text"],
-        )
-        for number, entry in enumerate(load("neutral"))
-    ]
+    return [NeutralItem(str(i), one["kind"], one["text"]) for i, one in enumerate(load("neutral"))]
 
 
 @functools.cache

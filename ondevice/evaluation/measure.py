@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ondevice.evaluation.likelihood import Scorer
 
 ANSWER_TOKENS = 24  # of an answer in a few words
+AT_ONCE = 7  # answers that are written together
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
@@ -44,10 +45,13 @@ def is_right(scores: Sequence[float]) -> float:
     return 1.0 / scores.count(best) if scores[0] == best else 0.0
 
 
-def short_answer(engine: Engine, messages: Sequence[Message], shared: int = 0) -> str:
-    """Return the likeliest answer, at most `ANSWER_TOKENS` tokens, up to its first line end."""
+def short_answers(
+    engine: Engine, conversations: Sequence[Sequence[Message]], shared: int = 0
+) -> list[str]:
+    """Return the likeliest answers, at most `ANSWER_TOKENS` tokens, up to their first line end."""
     options = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=ANSWER_TOKENS)
-    return engine.answers([messages], options, shared=shared)[0].strip().split("\n", 1)[0]
+    found = engine.answers(conversations, options, shared=shared)
+    return [answer.strip().split("\n", 1)[0] for answer in found]
 
 
 def exact_match(answer: str, right: str) -> float:

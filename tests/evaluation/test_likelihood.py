@@ -50,8 +50,8 @@ def test_it_measures_what_llama_cpp_measures(
     default_model: BaseModel,
     make_adapter: Callable[..., tuple[Path, str]],
 ) -> None:
-    path, digest = make_adapter(3, magnitude=0.02)
-    adapter = AdapterUse("random", digest, path, default_model.sha256, scale=0.5)
+    path, digest = make_adapter(3, magnitude=0.05)
+    adapter = AdapterUse("random", digest, path, default_model.sha256)
     texts = [shared_engine.tokenize(item.text)[:60] for item in neutral_items()[:8]]
     n_tokens = sum(map(len, texts))
     means = []
