@@ -31,6 +31,15 @@ STAGES = {
     "done": "done",
 }
 
+KINDS = {
+    "style": "of your texts as they are",
+    "write": "of your texts as answers",
+    "fact": "of facts",
+    "answer": "of answers that you judged",
+    "replay": "neutral",
+    "preference": "preferences",
+}
+
 
 @contextlib.contextmanager
 def display(as_json: bool) -> Iterator[Show]:
@@ -87,7 +96,7 @@ class _Bars:
 
     def __call__(self, event: LearnEvent) -> None:
         if event.stage not in self.tasks:
-            self._finish()
+            self._finish(stopped=event.stage == "done")
             if event.stage == "done":
                 return
             self.loss = self.held_out = None
@@ -102,10 +111,12 @@ class _Bars:
             shown=shown,
         )
 
-    def _finish(self) -> None:
+    def _finish(self, *, stopped: bool) -> None:
+        """End all bars; one that was stopped half-way stays there."""
         for task in self.tasks.values():
             done = self.progress.tasks[task]
-            self.progress.update(task, total=done.total or 1, completed=done.total or 1)
+            if not stopped or not done.total:
+                self.progress.update(task, total=done.total or 1, completed=done.total or 1)
             self.progress.stop_task(task)
 
     def _numbers(self, event: LearnEvent) -> str:
@@ -132,7 +143,7 @@ class _Bars:
 def talk_of_preview(preview: Preview) -> None:
     """Say what a run would do."""
     plan = preview.plan
-    counts = ", ".join(f"{n} {kind}" for kind, n in plan.examples.counts.items() if n)
+    counts = ", ".join(f"{n} {KINDS[kind]}" for kind, n in plan.examples.counts.items() if n)
     talk(f"Examples: {counts or 'none'}; made of {len(plan.examples.records)} records.")
     if plan.examples.left_out:
         reasons = ", ".join(f"{n} {why}" for why, n in plan.examples.left_out.items())

@@ -112,17 +112,15 @@ def _show_expected(found: Sequence[Expected], before: Sequence[Expected] = ()) -
     """Print how surprised the model is by her own next words, and by somebody else's."""
     from ondevice.demo.show import CONTINUATIONS
 
-    def perplexity(now: float, then: float | None) -> str:
-        return f"{now:.0f}" if then is None else f"{then:.0f} → {now:.0f}"
-
     talk("How surprised it is (perplexity) by the ends of notes that were kept back from it:")
-    for number, (expected, (opening, own, other)) in enumerate(
-        zip(found, CONTINUATIONS, strict=True)
-    ):
-        old = before[number] if before else None
+    for number, (opening, *endings) in enumerate(CONTINUATIONS):
         click.echo(f"“{opening} …”")
-        click.echo(f"  she went on:     {perplexity(expected.own, old and old.own):>11}  “{own}”")
-        click.echo(
-            f"  others might:    {perplexity(expected.other, old and old.other):>11}  “{other}”"
-        )
+        now = (found[number].own, found[number].other)
+        then = (before[number].own, before[number].other) if before else (None, None)
+        for who, ending, new, old in zip(_WHO, endings, now, then, strict=True):
+            shown = f"{new:.0f}" if old is None else f"{old:.0f} → {new:.0f}"
+            click.echo(f"  {who:<14}{shown:>11}  “{ending}”")
     click.echo()
+
+
+_WHO = ("she went on:", "others might:")

@@ -21,7 +21,7 @@ from ondevice.cli._session import (
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant
-    from ondevice.assistant_learning import Measured
+    from ondevice.assistant.learning import Measured
     from ondevice.learning.options import LearnEvent, Tell
 
 

@@ -118,13 +118,13 @@ def run_audits(
     scorer = scorer_for(engine)
     former = engine.active_adapters
     try:
-        measured = []
-        for number, adapters in enumerate([[*below], [*below, candidate]]):
-            set_adapters(engine, scorer, adapters)
-            measured.append(_measure(engine, scorer, questions, settings, progress, number))
+        set_adapters(engine, scorer, below)
+        before = _measure(engine, scorer, questions, settings, progress, 0)
+        set_adapters(engine, scorer, [*below, candidate])
+        after = _measure(engine, scorer, questions, settings, progress, 1)
     finally:
         engine.set_adapters(former)
-    return _judged(*measured, settings, bootstrap)
+    return _judged(before, after, settings, bootstrap)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ondevice.errors import TrainingError
 if TYPE_CHECKING:
     from ondevice.base.models import BaseModel
     from ondevice.engine.protocol import Engine
+    from ondevice.training.continuing import Past
 
 
 class Scorer(Protocol):
@@ -37,8 +38,11 @@ class Scorer(Protocol):
 
 def scorer_for(engine: Engine) -> Scorer:
     """Return the fastest scorer for the engine's model: the trainer's decoder, or the engine."""
+    from ondevice import _kernels
+
     threads = engine.processor_threads
-    if threads is None:  # a GPU is faster, and a script computes nothing
+    # A GPU is faster, and so is llama.cpp where our kernels have no vector instructions.
+    if threads is None or _kernels.isa() == "portable":
         return engine
     try:
         return DecoderScorer(engine.model, engine.n_ctx, threads)
@@ -73,7 +77,7 @@ class DecoderScorer:
         self._weights = Weights(base.header, n_ctx)
         _kernels.set_threads(threads)
         self._decoder = ContinuingDecoder(self._weights)
-        self._forget_past()
+        self._past: Past | None = None  # of the tokens that the last contexts began with
 
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Apply exactly these adapters; the engine has checked them."""
@@ -87,26 +91,23 @@ class DecoderScorer:
             if use.scale != 0
         ]
         self._decoder = ContinuingDecoder(self._weights, stack)
-        self._forget_past()
+        self._past = None
 
     def score_options(
         self, options: Sequence[list[int]], *, context: list[int], shared: int = 0
     ) -> list[TokenScores]:
         """Return the log-likelihood of each token of each option after `context`."""
+        from ondevice.training.continuing import Past
+
         context = context or [self._first]
         head = tuple(context[: min(shared, len(context) - 1)])
-        if self._past.tokens != head:
-            self._past = self._decoder.extend(self._nothing, head)
+        if self._past is None or self._past.tokens != head:
+            self._past = self._decoder.extend(Past(), head)
         losses = self._decoder.losses_after(self._past, context[len(head) :], options)
         return [
             TokenScores(list(option), -values.astype(np.float64))
             for option, values in zip(options, losses, strict=True)
         ]
-
-    def _forget_past(self) -> None:
-        from ondevice.training.continuing import Past
-
-        self._nothing = self._past = Past()
 
 
 def _content(use: AdapterUse) -> bytes:

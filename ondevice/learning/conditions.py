@@ -18,7 +18,7 @@ def why_not_now() -> str | None:
         return "This machine runs on battery; learning waits for mains power."
     load = load_share()
     if load is not None and load > BUSY_SHARE:
-        return f"This machine is busy ({100 * load:.0f} % of its processors); learning waits."
+        return f"This machine is busy (load {load:.1f} a processor); learning waits."
     idle = idle_seconds()
     if idle is not None and idle < IDLE_SECONDS:
         return "Somebody is using this machine; learning waits."

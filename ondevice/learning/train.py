@@ -150,13 +150,17 @@ class PlanTrainer:
         started = time.monotonic()
         rates: list[float] = []
 
+        def show() -> None:
+            if tell is not None:
+                passed = min(seconds, time.monotonic() - started)
+                tell(LearnEvent("measuring", passed, seconds, "how fast this machine is"))
+
         def note(event: TrainingEvent) -> None:
             if event.tokens_per_second is not None:
                 rates.append(event.tokens_per_second)
-                if tell is not None:
-                    passed = min(seconds, time.monotonic() - started)
-                    tell(LearnEvent("measuring", passed, seconds, "how fast this machine is"))
+                show()
 
+        show()
         trainer.run(note, lambda: len(rates) >= 3 and time.monotonic() - started > seconds)
         return statistics.median(rates[1:])
 

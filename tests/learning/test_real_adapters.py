@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.demo import person
 from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.evaluate import EvaluationSettings
 from ondevice.evaluation.items import ItemSettings
@@ -15,12 +16,6 @@ from ondevice.recall.search import Recall
 from ondevice.settings import LearningSettings, ModelSettings, RecallSettings, Settings
 
 DAY = 86_400.0
-WORDS = (
-    "kettle stairs bicycle gate radio bread neighbour post rain cat lamp ferry window soup library "
-    "shed choir dentist market clock coat frost bakery bus ladder orchard barrel chimney drawer "
-    "engine fiddle goose hammer inkwell jar kitchen letter mirror needle oven pillow quilt roof "
-    "saddle table umbrella violin wagon yard anchor basket candle"
-)
 # A trained adapter moves other text a little; here only the two adapters are compared.
 SETTINGS = Settings(
     learning=LearningSettings(paraphrases=False, neutral_growth=10.0),
@@ -36,47 +31,44 @@ def engine(base, home):
 
 
 @pytest.fixture
-def sailor(make_profile):
-    """A profile of notes that are all written in one voice."""
+def keeper(make_profile):
+    """A profile with the notes of the person of the demo, who has a voice of her own."""
     profile = make_profile(n_things=0, facts=())
     log = profile.add_source("import", "log", time=DAY)
-    for day, thing in enumerate(WORDS.split()):
-        text = (
-            f"Avast, the {thing} again, says I; and the sea take it, for a salted dog has seen "
-            "worse, arr!"
-        )
-        profile.add_passages(log.id, [NewPassage(text, time=DAY * (day + 1))])
+    notes = [row["text"] for row in person.rows() if row["kind"] == "note"]
+    passages = [NewPassage(text, time=DAY * day) for day, text in enumerate(notes, 1)]
+    profile.add_passages(log.id, passages)
     return profile
 
 
 def test_the_better_one_replaces_the_active_one_and_the_worse_one_does_not(
-    sailor, engine, no_embedder, monkeypatch
+    keeper, engine, no_embedder, monkeypatch
 ):
-    items = ItemSettings(texts=10, max_words=16, neutral=1)
+    items = ItemSettings(texts=12, max_words=16, neutral=1)
     monkeypatch.setattr(EvaluationSettings, "fast", lambda: EvaluationSettings(items=items))
 
     def learn(tokens):
         how = LearnOptions(
             method="sft", token_budget=tokens, from_scratch=True, quick=True, threads=1
         )
-        recall = Recall(sailor, no_embedder)
-        report = Learner(sailor, engine, recall, SETTINGS, options=how).learn()
-        states = {row.name: row.state for row in AdapterRegistry(sailor).list()}
+        recall = Recall(keeper, no_embedder)
+        report = Learner(keeper, engine, recall, SETTINGS, options=how).learn()
+        states = {row.name: row.state for row in AdapterRegistry(keeper).list()}
         return report, states
 
     def gain(report, against):
         return report.evaluation.table.gain("hybrid", against, "text")
 
-    first, states = learn(1000)
+    first, states = learn(1500)
     assert states == {"me-1": "active"}
     assert gain(first, "prompt").low > 0
 
-    better, states = learn(2500)
+    better, states = learn(6000)
     assert states == {"me-1": "off", "me-2": "active"}
     assert gain(better, "active").low > 0
     assert "compared with the adapter in use" in better.reason
 
-    worse, states = learn(500)
+    worse, states = learn(600)
     assert states == {"me-1": "off", "me-2": "active", "me-3": "candidate"}
     assert worse.outcome == "candidate"
     assert gain(worse, "prompt").low > 0  # it helps, but less than the one in use
