@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -120,7 +122,21 @@ def _show_expected(found: Sequence[Expected], before: Sequence[Expected] = ()) -
         for who, ending, new, old in zip(_WHO, endings, now, then, strict=True):
             shown = f"{new:.0f}" if old is None else f"{old:.0f} → {new:.0f}"
             click.echo(f"  {who:<14}{shown:>11}  “{ending}”")
+    if before:
+        hers, others = (_times_likelier(found, before, whose) for whose in ("own", "other"))
+        talk(
+            f"On average hers became {hers:.1f} times likelier a token, the others' {others:.1f} "
+            "times: only what lies between the two is about her."
+        )
     click.echo()
+
+
+def _times_likelier(
+    found: Sequence[Expected], before: Sequence[Expected], whose: Literal["own", "other"]
+) -> float:
+    """Return by what factor perplexities fell, as a geometric mean."""
+    old, new = ([math.log(getattr(one, whose)) for one in some] for some in (before, found))
+    return math.exp(fmean(old) - fmean(new))
 
 
 _WHO = ("she went on:", "others might:")

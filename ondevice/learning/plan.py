@@ -284,8 +284,9 @@ def _too_little(
         return "there is nothing to learn from yet: remember something, import notes, or chat"
     if options.method == "dpo" and not pairs:
         return (
-            f"there are {len(made.preferences)} preferences, and {settings.fewest_preferences} are "
-            "needed: judge answers with /good, /bad and /edit in a chat"
+            f"there are {len(made.preferences)} preferences to learn from, and "
+            f"{settings.fewest_preferences} are needed: judge answers with /good, /bad and /edit in "
+            "a chat (the newest verdicts are kept back to judge by)"
         )
     if options.method != "dpo" and made.personal < settings.fewest_examples:
         return (
