@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers import ImportOptions, read
+from ondevice.profile.importers import ImportOptions, preview, read
 from ondevice.profile.importers.html import text_of_html
+from ondevice.profile.importers.surrogates import BROKEN, Whole, whole
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.recall.passages import cut, ingest
@@ -128,9 +133,47 @@ def test_what_utf_8_cannot_hold_is_imported(home, tmp_path, embedder):
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("odd name")
     with Profile.open(home, create=True) as profile:
         report = ingest(profile, embedder, read([tmp_path]))
-        assert {passage.text for passage in profile.passages()} == {"a?b c", "said?", "odd name"}
+        assert {passage.text for passage in profile.passages()} == {"a�b c", "said�", "odd name"}
         again = ingest(profile, embedder, read([tmp_path]))
     assert (report.documents, again.documents, again.unchanged) == (3, 0, 3)
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "\ude00", "\ude00\ud83d", "\ud83d\ud83d"])
+def test_one_broken_emoji_does_not_cost_an_export(tmp_path, half):
+    """The two halves of an emoji are escapes of their own in JSON, and one may be missing."""
+    text = f"before {half} 😀 after"
+    whole = f"before {'�' * len(half)} 😀 after"
+    node = {"message": {"author": {"role": "user"}, "content": {"content_type": "text",
+            "parts": [text]}}}  # fmt: skip
+    said = {"type": "message", "from_id": "user7", "text": text}
+    for name, content in (
+        ("conversations.json", [{"mapping": {"n": node}}]),
+        ("conversations.json", [{"chat_messages": [{"sender": "human", "text": text}]}]),
+        ("result.json", {"name": "Ben", "type": "personal_chat", "id": 8, "messages": [said]}),
+        ("chat.jsonl", {"role": "user", "content": text}),
+    ):
+        path = tmp_path / name
+        path.write_text(json.dumps(content))
+        options = ImportOptions()
+        assert [c.text for d in read([path], options) for c in d.chunks] == [whole]
+        (shown,) = preview([path])
+        assert shown.left_out == options.left_out == {BROKEN: len(half)}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(
+        [r"\ud83d", r"\ude00", r"\uD83D", r"\uDE00", r"\\", r"\"", r"\n", r"\u4f60",
+         r"\\ud83d", r"\\ude00", "ude00", "x" * 30, "é"]), max_size=12),
+    st.integers(1, 60),
+)  # fmt: skip
+def test_halves_are_found_wherever_a_block_ends(pieces, size):
+    content = ('["' + "".join(pieces) + '"]').encode()
+    expected, counted = Counter(), Counter()
+    text = whole(json.loads(content)[0], expected)
+    stream = Whole(io.BytesIO(content), counted)
+    assert json.loads(b"".join(iter(lambda: stream.read(size), b""))) == [text]
+    assert counted == expected
 
 
 def test_members_of_the_wrong_type_are_passed_over(tmp_path):
