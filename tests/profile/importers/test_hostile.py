@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -230,3 +231,77 @@ def test_the_meter_counts_every_byte_once(tmp_path, embedder, home):
     expected = sum((tmp_path / n).stat().st_size for n in ("a.md", "chat.txt", "other.json"))
     assert options.meter.done == options.meter.total == expected
     assert seen == sorted(seen) and len(seen) > 4
+
+
+def exported(*texts):
+    """Conversations of ChatGPT, of one message each."""
+    return json.dumps([
+        {"conversation_id": text[:9], "mapping": {"n": {"message": {
+            "author": {"role": "user"}, "content": {"content_type": "text", "parts": [text]}}}}}
+        for text in texts
+    ]).encode()  # fmt: skip
+
+
+def chatted(*texts):
+    """A chat of Telegram."""
+    messages = [
+        {"type": "message", "from_id": "user7", "text": text, "date_unixtime": str(1.7e9 + 999 * n)}
+        for n, text in enumerate(texts)
+    ]
+    head = {"name": "Ben", "type": "personal_chat", "id": 8, "messages": messages}
+    return json.dumps(head).encode()
+
+
+def lines(*texts):
+    return b"".join(json.dumps({"role": "user", "content": t}).encode() + b"\n" for t in texts)
+
+
+def zipped(content, *, flip=None):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("conversations.json", content)
+    damaged = bytearray(packed.getvalue())
+    if flip is not None:
+        damaged[damaged.index(flip)] ^= 1
+    return bytes(damaged)
+
+
+TEXTS = ("One, which is whole.", "Two, which is whole.", "Three, which is not.")
+PARAGRAPHS = b"".join(b"Paragraph %d is of some words.\n\n" % n for n in range(2000))
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged", "whole_file", "kept"),
+    [
+        ("conversations.json", exported(*TEXTS)[:-40], exported(*TEXTS), 2),
+        ("a.zip", zipped(exported(*TEXTS), flip=b"Three"), zipped(exported(*TEXTS)), 2),
+        ("result.json", chatted(*TEXTS)[:-40], chatted(*TEXTS), 1),
+        ("a.jsonl", lines(*TEXTS)[:-9], lines(*TEXTS), 2),
+        ("a.jsonl", lines(*TEXTS[:2]) + b'{"role": "user", "content": "\0"}', lines(*TEXTS), 2),
+        ("a.txt", PARAGRAPHS + b"\xff\xfe", PARAGRAPHS + b"End.", 1),
+        ("a.md", PARAGRAPHS + b"\0", PARAGRAPHS + b"End.", 1),
+        ("a.txt", (CHAT + "x").encode() + b"\0", (CHAT + "x").encode(), 0),  # read twice
+    ],
+)
+def test_what_came_before_the_damage_is_kept_and_the_rest_follows(
+    home, tmp_path, embedder, name, damaged, whole_file, kept
+):
+    path = tmp_path / name
+
+    def stored():
+        profile.check()
+        return [passage.text for passage in profile.passages()]
+
+    with Profile.create(home) as profile:
+        path.write_bytes(damaged)
+        with pytest.raises(ImportSourceError) as caught:
+            ingest(profile, embedder, read([path], ME))
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        before = stored()
+        assert len(before) >= kept and all("not" not in text for text in before)
+        path.write_bytes(whole_file)
+        ingest(profile, embedder, read([path], ME))
+        after = stored()
+        assert after[: len(before)] == before and len(after) > len(before)
+        assert len(set(after)) == len(after)  # nothing is there twice
+        assert ingest(profile, embedder, read([path], ME)).passages == 0
