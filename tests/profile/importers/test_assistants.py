@@ -120,6 +120,14 @@ def test_zip_is_read_in_place_and_attachments_are_no_notes(export, tmp_path):
     assert beside == 2
 
 
+def test_names_in_an_archive_that_windows_wrote(tmp_path):
+    path = tmp_path / "notes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("garden\\roses.md", "..\\..\\out.md", "garden\\.obsidian\\x.md"):
+            archive.writestr(name, f"text of {name}")
+    assert [document.name for document in read([path])] == ["out.md", "garden/roses.md"]
+
+
 def test_the_same_conversation_has_the_same_hash_in_a_newer_export(export, tmp_path):
     old = [d.sha256 for d in read([export])]
     content = json.loads(export.read_text())
