@@ -17,13 +17,13 @@ import argparse
 import contextlib
 import json
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from made_exports import FORMATS, write_export
@@ -33,6 +33,7 @@ from ondevice.profile.importers import ImportedDocument, ImportOptions, read
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder, _batches, physical_cores
 from ondevice.recall.passages import ingest
+from ondevice.system_memory import resident_memory
 
 ROUNDS = 3
 
@@ -53,6 +54,8 @@ def main() -> None:
             results[f"{name}: peak memory, MB"] = peak
         results |= _other_formats(Path(folder), options.others * 1_000_000)
         results |= _embedding(path, Path(folder), options.messages)
+        _, peak = _in_own_process(_import, path, options.messages)
+        results["import: peak memory with embedding, MB"] = peak
         results |= _interrupted(path, Path(folder), options.messages)
     for name, value in results.items():
         print(f"{name:<60}{value:>10.2f}")
@@ -91,18 +94,25 @@ def _load(path: Path) -> None:
         json.load(file)
 
 
-def _in_own_process(work: Callable[[Path], None], path: Path) -> tuple[float, float]:
+def _import(path: Path, messages: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home.below(Path(folder))
+        with Profile.create(home) as profile:  # no passphrase: deriving its key takes 128 MB
+            ingest(profile, Embedder(), _first(path, messages))
+
+
+def _in_own_process(work: Callable[..., None], *arguments: Any) -> tuple[float, float]:
     """Return seconds and the peak of memory in MB of `work` in a fresh process."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_timed, (work, path))
+        return pool.apply(_timed, (work, *arguments))
 
 
-def _timed(work: Callable[[Path], None], path: Path) -> tuple[float, float]:
+def _timed(work: Callable[..., None], *arguments: Any) -> tuple[float, float]:
     start = time.perf_counter()
-    work(path)
+    work(*arguments)
     seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return seconds, (resident_memory() or 0) / (1 << 20)
 
 
 def _first(path: Path, messages: int) -> Iterator[ImportedDocument]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from ondevice.profile.importers import Preview
     from ondevice.recall.passages import IngestReport
+
+MOST_PEOPLE = 12  # named in a preview
 
 
 @click.command("import")
@@ -121,24 +126,42 @@ def _sentence(report: IngestReport) -> str:
 
 
 def _print_previews(previews: list[Preview]) -> None:
-    rows = []
-    for shown in previews:
-        period = " to ".join(day(time)[:10] for time in (shown.first, shown.last) if time)
-        about = f"{shown.format}, {shown.documents} documents" + (f", {period}" if period else "")
-        rows.append((shown.file, "", about))
-        rows.append((shown.file, "yours", f"{shown.own} pieces"))
-        rows += [
-            (shown.file, "context only", f"{count} of {name}")
-            for name, count in shown.others.most_common()
-        ]
-        if shown.facts:
-            rows.append((shown.file, "to approve", f"{shown.facts} facts"))
-        rows += [
-            (shown.file, "left out", f"{count} {reason}")
-            for reason, count in shown.left_out.items()
+    rows = [(shown.file, *row) for shown in previews for row in _preview_rows(shown)]
+    if sys.stdout.isatty():  # somebody reads it: a file's name stands once
+        rows = [
+            ("" if number and rows[number - 1][0] == file else file, what, how_many)
+            for number, (file, what, how_many) in enumerate(rows)
         ]
     print_table(["File", "What", "How many"], rows, "There is nothing to import.")
+    unclear = [one.file for one in previews if not one.own and (one.others or one.senders)]
+    if unclear:
+        talk(
+            f"Nothing in {', '.join(unclear)} is known to be yours; say who you are with --as, "
+            "by a name or address of that list."
+        )
     talk("Nothing was imported; leave out --preview to do it.")
+
+
+def _preview_rows(shown: Preview) -> Iterator[tuple[str, str]]:
+    """Yield what would be taken from a file, from whom, and what is left out."""
+    days = dict.fromkeys(day(time)[:10] for time in (shown.first, shown.last) if time is not None)
+    period = f", {' to '.join(days)}" if days else ""
+    yield shown.format, counted(shown.documents, "document") + period
+    if shown.own or not shown.facts:
+        yield "yours", counted(shown.own, "piece")
+    yield from _most_common("context only", shown.others)
+    if shown.facts:
+        yield "to approve", counted(shown.facts, "fact")
+    yield from (("left out", f"{count} {reason}") for reason, count in shown.left_out.items())
+    if not shown.own:  # one of them may be the person
+        yield from _most_common("mails from", shown.senders)
+
+
+def _most_common(what: str, people: Counter[str]) -> Iterator[tuple[str, str]]:
+    for name, count in people.most_common(MOST_PEOPLE):
+        yield what, f"{count} of {name}"
+    if (more := len(people) - MOST_PEOPLE) > 0:
+        yield what, f"and {counted(more, 'other')}"
 
 
 class _Progress:

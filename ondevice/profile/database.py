@@ -132,6 +132,12 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether this thread is inside a `write` block."""
+        with self._lock:
+            return self._depth > 0
+
     def write_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Execute `sql` once a row; call it inside `write`."""
         with self._lock, self._translated():

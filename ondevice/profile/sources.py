@@ -76,10 +76,9 @@ class Sources(Facts):
         found = self._sources("WHERE sha256 = ? ORDER BY id LIMIT 1", (sha256,))
         return found[0] if found else None
 
-    def source_by_key(self, key: str) -> Source | None:
-        """Return the newest source with this key; one without SHA-256 was cut off."""
-        found = self._sources("WHERE key = ? ORDER BY id DESC LIMIT 1", (key,))
-        return found[0] if found else None
+    def sources_by_key(self, key: str) -> list[Source]:
+        """Return the sources with this key, oldest first; one without SHA-256 was cut off."""
+        return self._sources("WHERE key = ? ORDER BY id", (key,))
 
     def count_records(self) -> int:
         """Return the number of facts, passages and turns."""

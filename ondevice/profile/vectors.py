@@ -131,9 +131,11 @@ class Vectors(Part):
     def finish_purge(self, seconds: float | None = None) -> bool:
         """Truncate the log if something was deleted since it was last truncated.
 
-        Returns False if readers in other processes did not leave it in time; the next deletion
-        or opening tries again.
+        Returns False if readers in other processes did not leave it in time, and inside a
+        transaction; the next deletion or opening tries again.
         """
+        if self._db.is_writing:
+            return False
         if not self._db.value("SELECT value FROM meta WHERE key = 'purge_pending'"):
             return True
         done = self._db.purge_log() if seconds is None else self._db.purge_log(seconds)

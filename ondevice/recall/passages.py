@@ -162,7 +162,6 @@ class _Target:
 
     document: ImportedDocument
     source_id: str | None  # None until something of it is stored
-    replaces: str | None  # the source of an older version
     stored: Iterator[Passage]  # by an import that was cut off, in their order
     ended: bool = False
 
@@ -198,38 +197,32 @@ class _Writer:
     ) -> None:
         self._profile, self._embedder, self._progress = profile, embedder, progress
         self._scope = scope
-        self._known = {source.sha256 for source in profile.sources() if source.sha256}
+        self._known = {s.sha256: s.id for s in profile.sources() if s.sha256}
         self._half = {s.key or s.name: s for s in profile.sources("import") if s.sha256 is None}
+        self._in_file: set[str] = set()  # ids of sources that the file being read holds
         self._known_facts = {fact.text for fact in profile.facts(scope=ANY_SCOPE)}
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
         self._batch_size = FIRST_PASSAGES
         self.report = IngestReport(0, 0, 0)
-        self._finish_replacing()
-
-    def _finish_replacing(self) -> None:
-        """Do what a run that was stopped between storing and replacing has left undone."""
-        newest: dict[str, str] = {}
-        for source in reversed(self._profile.sources("import")):
-            if source.key is not None and source.sha256 is not None:
-                newer = newest.setdefault(source.key, source.id)
-                if newer != source.id:
-                    self._profile.replace_source(source.id, newer)
 
     def begin(self, document: ImportedDocument) -> bool:
         """Start a document; False if it is stored already."""
-        if document.key is not None:
-            document = dataclasses.replace(document, key=storable(document.key))
+        key = storable(document.key) if document.key is not None else None
+        document = dataclasses.replace(document, key=key)
+        if key is not None:
+            if any(target.document.key == key for target in self._targets):
+                self.flush()
+            if not document.is_another:  # those of this key that were read are of another file
+                self._in_file -= {source.id for source in self._profile.sources_by_key(key)}
         if document.sha256 in self._known:
+            self._in_file.add(self._known[document.sha256])
             self._count(unchanged=1)
             return False
-        self._known.add(document.sha256)
-        half = self._half.pop(document.key or document.name, None)
+        self._known[document.sha256] = ""  # it has no id yet
+        half = self._half.pop(key or document.name, None)
         stored = self._profile.passages(half.id) if half is not None else iter(())
-        older = self._profile.source_by_key(document.key) if document.key is not None else None
-        replaces = older.id if older is not None and older.sha256 is not None else None
-        source_id = half.id if half is not None else None
-        self._targets.append(_Target(document, source_id, replaces, stored))
+        self._targets.append(_Target(document, half.id if half is not None else None, stored))
         return True
 
     def add(self, passage: NewPassage) -> None:
@@ -268,17 +261,26 @@ class _Writer:
                     first = last
                 if target.ended and target.source_id is not None:
                     # Only now: an import that was cut off is not taken for a whole one.
-                    self._profile.complete_source(target.source_id, target.document.sha256)
+                    self._complete(target.source_id, target.document)
+        self._profile.finish_purge()
         self._count(passages=len(self._batch))
-        for target in self._targets:
-            if target.ended and target.source_id is not None:
-                self._count(documents=1)
-                if target.replaces is not None:
-                    self._profile.replace_source(target.replaces, target.source_id)
         self._batch = []
         self._targets = [target for target in self._targets if not target.ended]
         if self._progress is not None:
             self._progress(self.report.passages, None)
+
+    def _complete(self, source_id: str, document: ImportedDocument) -> None:
+        """Note that a document is stored as a whole, in the place of its older version."""
+        self._profile.complete_source(source_id, document.sha256)
+        self._known[document.sha256] = source_id
+        self._in_file.add(source_id)
+        self._count(documents=1)
+        older = self._profile.sources_by_key(document.key) if document.key is not None else []
+        for source in older:
+            if source.sha256 is not None and source.id not in self._in_file:
+                self._profile.replace_source(source.id, source_id)
+                self._known.pop(source.sha256, None)
+                break  # another one is the older version of another document
 
     def _store(self, target: _Target, passages: Sequence[NewPassage], vectors: np.ndarray) -> None:
         document = target.document

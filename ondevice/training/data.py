@@ -10,18 +10,20 @@ and JSON lines, each `{"messages": [{"role", "content"}, …]}` or `{"text": …
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ondevice import _text
+from ondevice._text import JSON_LINES
 from ondevice.base.chat_template import ChatTemplate
 from ondevice.base.gguf_header import GgufHeader
 from ondevice.base.messages import Message
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 PACK_TOKENS = 512  # computed at once: enough to use the processor fully, few enough to be small
 MIN_HELD_OUT_DOCUMENTS = 8  # with fewer documents nothing is kept apart: all are needed
-JSON_LINES = (".jsonl", ".ndjson")
 _ROLES = ("system", "user", "assistant", "tool")
 _ItemT = TypeVar("_ItemT", bound="Item")
 
@@ -261,34 +262,37 @@ class DocumentReader:
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, object]]:
-    """Yield each row of a JSON-lines file, with a name for errors.
+    """Yield each row of a JSON Lines file, with a name for errors.
 
     Raises:
         ImportSourceError: the file cannot be read, or a line is not JSON.
     """
-    for number, line in enumerate(_text_of(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        name = f"{path.name}, line {number}"
-        try:
-            yield name, json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ImportSourceError(
-                f"{name}: this is not JSON; correct or delete the line."
-            ) from error
+    with _opened(path) as file:
+        yield from _text.json_lines(_text.lines_of(file, str(path)), str(path))
 
 
 def _text_of(path: Path) -> str:
+    with _opened(path) as file:
+        try:
+            return file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ImportSourceError(
+                f"{path} is not UTF-8 text (byte {error.start}); convert it first."
+            ) from error
+        except OSError as error:
+            raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise ImportSourceError(f"There is no file {path}; check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ImportSourceError(
-            f"{path} is not UTF-8 text (byte {error.start}); convert it first."
-        ) from error
     except OSError as error:
         raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error
+    with file:
+        yield file
 
 
 def split_held_out(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ondevice._text import JSON_LINES
 from ondevice.base.messages import Message
 from ondevice.errors import ImportSourceError, TrainingError
 from ondevice.training.data import (
-    JSON_LINES,
     Document,
     DocumentReader,
     check_messages,

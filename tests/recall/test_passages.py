@@ -148,7 +148,7 @@ def test_a_newer_version_replaces_the_older_one(profile: Profile, embedder: Embe
     assert [m.text for m in Recall(profile, embedder).search("goes")] != ["Goes."]
 
 
-def test_a_run_stopped_before_the_older_version_went_leaves_no_double(
+def test_a_run_stopped_while_the_older_version_goes_changes_nothing(
     profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def version(sha256: str, *texts: str) -> ImportedDocument:
@@ -161,8 +161,40 @@ def test_a_run_stopped_before_the_older_version_went_leaves_no_double(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(profile, "replace_source", stop)
         ingest(profile, embedder, [version("v2", "Stays.", "Comes.")])
-    assert ingest(profile, embedder, [version("v2", "Stays.", "Comes.")]).unchanged == 1
+    assert [p.text for p in profile.passages()] == ["Stays.", "Goes."]
+    assert ingest(profile, embedder, [version("v2", "Stays.", "Comes.")]).documents == 1
     assert [p.text for p in profile.passages()] == ["Stays.", "Comes."]
+    assert profile.finish_purge(seconds=0)  # nothing of what went is left in the log
+
+
+@pytest.mark.parametrize("batch", [1, 512])
+def test_documents_of_one_key_in_one_file_are_no_versions_of_each_other(
+    profile: Profile, embedder: Embedder, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("ondevice.recall.passages.BATCH_PASSAGES", batch)
+
+    def file(*contents: str) -> list[ImportedDocument]:
+        return [
+            ImportedDocument("chat", text, [ImportedChunk(text)], "chat:1", is_another=number > 0)
+            for number, text in enumerate(contents)
+        ]
+
+    def stored() -> list[str]:
+        assert len(profile.sources("import")) == len(list(profile.passages()))
+        return sorted(passage.text for passage in profile.passages())
+
+    ingest(profile, embedder, file("One.", "Two.", "Two."))
+    assert stored() == ["One.", "Two."]
+    for again in (("One.", "Two."), ("Two.", "One.")):
+        assert ingest(profile, embedder, file(*again)).documents == 0
+        assert stored() == ["One.", "Two."]
+    ingest(profile, embedder, file("Two.", "One, longer."))
+    assert stored() == ["One, longer.", "Two."]
+    ingest(profile, embedder, file("Two, longer.", "One, longer."))
+    assert stored() == ["One, longer.", "Two, longer."]
+    # Two files at once: of what has the same key in another file it is a version.
+    ingest(profile, embedder, [*file("Three.", "Two, longer."), *file("Four.", "Two, longer.")])
+    assert stored() == ["Four.", "Two, longer."]
 
 
 def test_others_words_are_context_and_statements_wait_for_approval(

@@ -57,17 +57,21 @@ def members(file: ImportFile) -> list[ImportFile]:
             info.file_size,
         )
         for info in sorted(infos, key=lambda info: info.filename)
-        if not info.is_dir() and not _is_hidden(info.filename) and info.file_size
+        if not info.is_dir() and not _is_hidden(info) and info.file_size
     ]
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    parts = [part for part in PurePosixPath(info.filename.replace("\\", "/")).parts if part != ".."]
+    parts = [part for part in _path(info).parts if part != ".."]
     return "/".join(parts).lstrip("/") or "file"
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in name.split("/"))
+def _is_hidden(info: zipfile.ZipInfo) -> bool:
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in _path(info).parts)
+
+
+def _path(info: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(info.filename.replace("\\", "/"))  # as some programs on Windows write it
 
 
 def _opener(file: ImportFile, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:

@@ -6,42 +6,14 @@ The branch that the person saw last leads from `current_node` to the root.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ondevice.profile.importers.assistant_export import begins_a_list, conversations
-from ondevice.profile.importers.document import (
-    OWN,
-    ImportedChunk,
-    ImportedDocument,
-    Importer,
-    ImportFile,
-    ImportOptions,
-)
+from ondevice.profile.importers.assistant_export import importer
+from ondevice.profile.importers.document import OWN, ImportedChunk, ImportOptions
 
 MAX_TURNS = 100_000
-
-
-def _recognises(file: ImportFile, head: bytes) -> bool:
-    return begins_a_list(file, head) and re.search(rb'"mapping"\s*:\s*\{', head) is not None
-
-
-def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
-    """Return the conversations of an export.
-
-    Raises:
-        ImportSourceError: the file cannot be read, is no JSON, or is cut off.
-    """
-    return conversations(
-        file,
-        options,
-        assistant="ChatGPT",
-        title="title",
-        identities=("conversation_id", "id"),
-        chunks=_chunks,
-    )
 
 
 def _chunks(conversation: Mapping[str, Any], options: ImportOptions) -> Iterator[ImportedChunk]:
@@ -118,4 +90,10 @@ def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-IMPORTER = Importer("chatgpt", "ChatGPT export", _recognises, documents, is_export=True)
+IMPORTER = importer(
+    "ChatGPT",
+    member=rb'"mapping"\s*:\s*\{',
+    title="title",
+    identities=("conversation_id", "id"),
+    chunks=_chunks,
+)

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ondevice.profile.importers.assistant_export import begins_a_list, conversations
-from ondevice.profile.importers.document import (
-    OWN,
-    ImportedChunk,
-    ImportedDocument,
-    Importer,
-    ImportFile,
-    ImportOptions,
-)
+from ondevice.profile.importers.assistant_export import importer
+from ondevice.profile.importers.document import OWN, ImportedChunk, ImportOptions
 
 _ROLES = {"human": OWN, "assistant": "assistant"}
-
-
-def _recognises(file: ImportFile, head: bytes) -> bool:
-    return begins_a_list(file, head) and re.search(rb'"chat_messages"\s*:\s*\[', head) is not None
-
-
-def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
-    """Return the conversations of an export.
-
-    Raises:
-        ImportSourceError: the file cannot be read, is no JSON, or is cut off.
-    """
-    return conversations(
-        file,
-        options,
-        assistant="Claude",
-        title="name",
-        identities=("uuid",),
-        chunks=_chunks,
-    )
 
 
 def _chunks(conversation: Mapping[str, Any], options: ImportOptions) -> Iterator[ImportedChunk]:
@@ -82,4 +54,10 @@ def _time(value: object) -> float | None:
         return None
 
 
-IMPORTER = Importer("claude", "Claude export", _recognises, documents, is_export=True)
+IMPORTER = importer(
+    "Claude",
+    member=rb'"chat_messages"\s*:\s*\[',
+    title="name",
+    identities=("uuid",),
+    chunks=_chunks,
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -10,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from ondevice import _text
 from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.meter import Meter
 
-# A line longer than this is not what a person wrote; reading on would fill the memory.
-MAX_LINE_BYTES = 8 * 1024 * 1024
 BURST_SECONDS = 300
 MAX_BURST = 2000  # characters
 HEAD_BYTES = 64 * 1024  # read to recognise a format
@@ -58,12 +56,15 @@ class ImportedDocument:
         sha256: of the file or the content: another one is another version.
         chunks: read from the file as they are asked for.
         key: the same for every version of it; None if versions cannot be told to belong together.
+        is_another: whether the file has another one of the same key before it, so that neither is
+            a version of the other.
     """
 
     name: str
     sha256: str
     chunks: Iterable[ImportedChunk]
     key: str | None = None
+    is_another: bool = False
 
 
 @dataclass
@@ -252,27 +253,5 @@ def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, 
     Raises:
         ImportSourceError: the file cannot be read or is not UTF-8 text.
     """
-    number = 0
-    try:
-        with source.open(check=check) as file:
-            while raw := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if number == 1:
-                    raw = raw.removeprefix(codecs.BOM_UTF8)
-                if len(raw) > MAX_LINE_BYTES:
-                    raise ImportSourceError(
-                        f"{source}, line {number}: the line is longer than "
-                        f"{MAX_LINE_BYTES >> 20} MB; check that this is text, and break it up."
-                    )
-                if b"\0" in raw:
-                    raise ImportSourceError(
-                        f"{source}, line {number}: this is not text but a binary file; choose "
-                        "another file."
-                    )
-                yield number, raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise ImportSourceError(
-            f"{source}, line {number}: this is not UTF-8 text; convert the file first."
-        ) from error
-    except OSError as error:
-        raise ImportSourceError(f"{source} cannot be read: {explain(error)}.") from error
+    with source.open(check=check) as file:
+        yield from _text.lines_of(file, str(source))

@@ -7,11 +7,13 @@ and needs the memory of one element.
 from __future__ import annotations
 
 import codecs
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 from ondevice.errors import ImportSourceError, explain
 from ondevice.profile.importers.document import ImportFile
+from ondevice.profile.importers.surrogates import Whole
 
 # An element longer than this is no conversation of a person.
 MAX_ELEMENT_BYTES = 64 * 1024 * 1024
@@ -20,8 +22,8 @@ MAX_OPEN = 2000
 BLOCK_BYTES = 4096  # read at once: no more brackets than this can come unseen
 
 
-def elements(source: ImportFile, prefix: str = "item") -> Iterator[Any]:
-    """Yield the values at `prefix`, such as "item" for the elements of a top-level list.
+def elements(source: ImportFile, left_out: Counter[str]) -> Iterator[Any]:
+    """Yield the elements of a top-level list; count in `left_out` what had to be replaced.
 
     Raises:
         ImportSourceError: the file cannot be read, is no JSON, or is cut off.
@@ -30,8 +32,8 @@ def elements(source: ImportFile, prefix: str = "item") -> Iterator[Any]:
 
     count = 0
     with source.open() as file:
-        meter = _Meter(file, source)
-        found = ijson.items(meter, prefix, use_float=True, buf_size=BLOCK_BYTES)
+        meter = _Meter(Whole(file, left_out), source)
+        found = ijson.items(meter, "item", use_float=True, buf_size=BLOCK_BYTES)
         while True:
             try:
                 element = next(found)
@@ -46,8 +48,10 @@ def elements(source: ImportFile, prefix: str = "item") -> Iterator[Any]:
             yield element
 
 
-def events(source: ImportFile, ends: str) -> Iterator[tuple[str, str, Any]]:
+def events(source: ImportFile, ends: str, left_out: Counter[str]) -> Iterator[tuple[str, str, Any]]:
     """Yield (prefix, event, value) as `ijson.parse` does; `ends` is the prefix of an element.
+
+    What had to be replaced is counted in `left_out`.
 
     Raises:
         ImportSourceError: the file cannot be read, is no JSON, or is cut off.
@@ -55,7 +59,7 @@ def events(source: ImportFile, ends: str) -> Iterator[tuple[str, str, Any]]:
     import ijson
 
     with source.open() as file:
-        meter = _Meter(file, source)
+        meter = _Meter(Whole(file, left_out), source)
         found = ijson.parse(meter, use_float=True, buf_size=BLOCK_BYTES)
         while True:
             try:
@@ -83,7 +87,7 @@ def broken(source: ImportFile, error: Exception, where: str) -> ImportSourceErro
 class _Meter:
     """Passes bytes on and stops when one element takes too many, or goes too deep."""
 
-    def __init__(self, file: BinaryIO, source: ImportFile) -> None:
+    def __init__(self, file: Whole, source: ImportFile) -> None:
         self._file = file
         self._source = source
         self._first = True

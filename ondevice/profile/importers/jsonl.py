@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from ondevice._text import JSON_LINES, json_lines
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers.document import (
     ImportedChunk,
@@ -18,6 +18,7 @@ from ondevice.profile.importers.document import (
     lines_of,
     speaker_name,
 )
+from ondevice.profile.importers.surrogates import whole
 
 ROLES = ("user", "assistant", "system")
 
@@ -37,16 +38,7 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
         ImportSourceError: the file cannot be read, or a line is not such a message.
     """
     said = False
-    for number, line in lines_of(path):
-        if not line.strip():
-            continue
-        place = f"{path}, line {number}"
-        try:
-            message = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ImportSourceError(
-                f"{place}: this is not JSON; correct or delete the line."
-            ) from error
+    for place, message in json_lines(lines_of(path), str(path)):
         if not isinstance(message, dict):
             raise ImportSourceError(
                 f"{place}: this is no message; write a JSON object with 'role' and 'content'."
@@ -57,6 +49,7 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
                 f"{place}: the message lacks 'role' or 'content'; write both, as text."
             )
         moment = _time(message.get("time"), place)
+        content = whole(content, options.left_out)
         speaker = message.get("speaker", message.get("name"))
         if not isinstance(speaker, str):
             speaker = None if role in ROLES else role
@@ -89,6 +82,4 @@ def _time(value: Any, place: str) -> float | None:
     )
 
 
-IMPORTER = Importer(
-    "jsonl", "JSON Lines", lambda file, _: file.suffix in (".jsonl", ".ndjson"), documents
-)
+IMPORTER = Importer("jsonl", "JSON Lines", lambda file, _: file.suffix in JSON_LINES, documents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -48,17 +49,20 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
         ImportSourceError: the file cannot be read, is cut off, or does not tell who the person is.
     """
     version = file.sha256()
-    reader = _Reader(file)
+    seen: Counter[str] = Counter()
+    reader = _Reader(file, options)
     while (head := reader.next_chat()) is not None:
         name = head.get("name") if isinstance(head.get("name"), str) else "Saved Messages"
-        identity = head.get("id", name)
+        key = f"telegram:{head.get('id', name)}"
         messages = reader.messages()
         yield ImportedDocument(
             name=f"Telegram: {name}",
-            sha256=hash_of_text(version, identity),
+            sha256=hash_of_text(version, key, seen[key]),
             chunks=join_bursts(_chunks(messages, head, reader.owner, file, options)),
-            key=f"telegram:{identity}",
+            key=key,
+            is_another=key in seen,
         )
+        seen[key] += 1
         for _ in messages:  # nobody wanted them: go on to the next chat
             pass
 
@@ -66,8 +70,8 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
 class _Reader:
     """Walks the file's events once; chats and their messages in the order they stand."""
 
-    def __init__(self, file: ImportFile) -> None:
-        self._events = events(file, "messages.item")
+    def __init__(self, file: ImportFile, options: ImportOptions) -> None:
+        self._events = events(file, "messages.item", options.left_out)
         self.owner: str | None = None  # "user1234" of the whole export
         self._list = ""  # the prefix of the messages of the current chat
 

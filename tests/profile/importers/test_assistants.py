@@ -9,6 +9,9 @@ import pytest
 
 from ondevice.errors import ImportSourceError
 from ondevice.profile.importers import ImportOptions, detect, preview, read
+from ondevice.profile.store import Profile
+from ondevice.recall.embedder import Embedder
+from ondevice.recall.passages import ingest
 
 
 def message(role, parts, *, kind="text", time=1.7e9, metadata=None, **more):
@@ -117,6 +120,14 @@ def test_zip_is_read_in_place_and_attachments_are_no_notes(export, tmp_path):
     assert beside == 2
 
 
+def test_names_in_an_archive_that_windows_wrote(tmp_path):
+    path = tmp_path / "notes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("garden\\roses.md", "..\\..\\out.md", "garden\\.obsidian\\x.md"):
+            archive.writestr(name, f"text of {name}")
+    assert [document.name for document in read([path])] == ["out.md", "garden/roses.md"]
+
+
 def test_the_same_conversation_has_the_same_hash_in_a_newer_export(export, tmp_path):
     old = [d.sha256 for d in read([export])]
     content = json.loads(export.read_text())
@@ -126,6 +137,29 @@ def test_the_same_conversation_has_the_same_hash_in_a_newer_export(export, tmp_p
     newer.write_text(json.dumps(content))
     new = [d.sha256 for d in read([newer])]
     assert [a == b for a, b in zip(old, new, strict=True)] == [True, False, True]
+
+
+def test_two_conversations_with_one_id_are_both_kept(tmp_path, home):
+    """Exports hold such; neither is a newer version of the other, whatever their order."""
+
+    def export(*texts):
+        path = tmp_path / "conversations.json"
+        path.write_text(json.dumps([conversation([message("user", [text])]) for text in texts]))
+        return path
+
+    with Profile.create(home) as profile:
+        for texts, new in (
+            (["roses", "tulips", "tulips"], 2),
+            (["roses", "tulips"], 0),
+            (["tulips", "roses"], 0),
+            (["tulips", "roses and more"], 1),
+            (["roses and more", "tulips and more"], 1),
+        ):
+            report = ingest(profile, Embedder(), read([export(*texts)]))
+            assert report.documents == new
+            assert {passage.text for passage in profile.passages()} == set(texts)
+            assert len(profile.sources()) == 2
+        assert not {"roses", "tulips"} & {passage.text for passage in profile.passages()}
 
 
 def test_cut_off_export_gives_what_came_before(export):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers import ImportOptions, read
+from ondevice.profile.importers import ImportOptions, preview, read
 from ondevice.profile.importers.html import text_of_html
+from ondevice.profile.importers.surrogates import BROKEN, Whole, whole
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.recall.passages import cut, ingest
@@ -128,9 +134,47 @@ def test_what_utf_8_cannot_hold_is_imported(home, tmp_path, embedder):
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("odd name")
     with Profile.open(home, create=True) as profile:
         report = ingest(profile, embedder, read([tmp_path]))
-        assert {passage.text for passage in profile.passages()} == {"a?b c", "said?", "odd name"}
+        assert {passage.text for passage in profile.passages()} == {"a�b c", "said�", "odd name"}
         again = ingest(profile, embedder, read([tmp_path]))
     assert (report.documents, again.documents, again.unchanged) == (3, 0, 3)
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "\ude00", "\ude00\ud83d", "\ud83d\ud83d"])
+def test_one_broken_emoji_does_not_cost_an_export(tmp_path, half):
+    """The two halves of an emoji are escapes of their own in JSON, and one may be missing."""
+    text = f"before {half} 😀 after"
+    whole = f"before {'�' * len(half)} 😀 after"
+    node = {"message": {"author": {"role": "user"}, "content": {"content_type": "text",
+            "parts": [text]}}}  # fmt: skip
+    said = {"type": "message", "from_id": "user7", "text": text}
+    for name, content in (
+        ("conversations.json", [{"mapping": {"n": node}}]),
+        ("conversations.json", [{"chat_messages": [{"sender": "human", "text": text}]}]),
+        ("result.json", {"name": "Ben", "type": "personal_chat", "id": 8, "messages": [said]}),
+        ("chat.jsonl", {"role": "user", "content": text}),
+    ):
+        path = tmp_path / name
+        path.write_text(json.dumps(content))
+        options = ImportOptions()
+        assert [c.text for d in read([path], options) for c in d.chunks] == [whole]
+        (shown,) = preview([path])
+        assert shown.left_out == options.left_out == {BROKEN: len(half)}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(
+        [r"\ud83d", r"\ude00", r"\uD83D", r"\uDE00", r"\\", r"\"", r"\n", r"\u4f60",
+         r"\\ud83d", r"\\ude00", "ude00", "x" * 30, "é"]), max_size=12),
+    st.integers(1, 60),
+)  # fmt: skip
+def test_halves_are_found_wherever_a_block_ends(pieces, size):
+    content = ('["' + "".join(pieces) + '"]').encode()
+    expected, counted = Counter(), Counter()
+    text = whole(json.loads(content)[0], expected)
+    stream = Whole(io.BytesIO(content), counted)
+    assert json.loads(b"".join(iter(lambda: stream.read(size), b""))) == [text]
+    assert counted == expected
 
 
 def test_members_of_the_wrong_type_are_passed_over(tmp_path):
@@ -187,3 +231,80 @@ def test_the_meter_counts_every_byte_once(tmp_path, embedder, home):
     expected = sum((tmp_path / n).stat().st_size for n in ("a.md", "chat.txt", "other.json"))
     assert options.meter.done == options.meter.total == expected
     assert seen == sorted(seen) and len(seen) > 4
+
+
+def exported(*texts):
+    """Conversations of ChatGPT, of one message each."""
+    return json.dumps([
+        {"conversation_id": text[:9], "mapping": {"n": {"message": {
+            "author": {"role": "user"}, "content": {"content_type": "text", "parts": [text]}}}}}
+        for text in texts
+    ]).encode()  # fmt: skip
+
+
+def chatted(*texts):
+    """A chat of Telegram."""
+    messages = [
+        {"type": "message", "from_id": "user7", "text": text, "date_unixtime": str(1.7e9 + 999 * n)}
+        for n, text in enumerate(texts)
+    ]
+    head = {"name": "Ben", "type": "personal_chat", "id": 8, "messages": messages}
+    return json.dumps(head).encode()
+
+
+def lines(*texts):
+    return b"".join(json.dumps({"role": "user", "content": t}).encode() + b"\n" for t in texts)
+
+
+def zipped(content, *, flip=None):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("conversations.json", content)
+    damaged = bytearray(packed.getvalue())
+    if flip is not None:
+        damaged[damaged.index(flip)] ^= 1
+    return bytes(damaged)
+
+
+TEXTS = ("One, which is whole.", "Two, which is whole.", "Three, which is not.")
+# A checksum is wrong at the end: what is read with the last bytes is not believed.
+FAR_APART = exported(*TEXTS).replace(b', {"conversation_id": "Three', b"," + b" " * 200_000
+                                     + b'{"conversation_id": "Three')  # fmt: skip
+PARAGRAPHS = b"".join(b"Paragraph %d is of some words.\n\n" % n for n in range(2000))
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged", "whole_file", "kept"),
+    [
+        ("conversations.json", exported(*TEXTS)[:-40], exported(*TEXTS), 2),
+        ("a.zip", zipped(FAR_APART, flip=b"Three"), zipped(FAR_APART), 2),
+        ("result.json", chatted(*TEXTS)[:-40], chatted(*TEXTS), 1),
+        ("a.jsonl", lines(*TEXTS)[:-9], lines(*TEXTS), 2),
+        ("a.jsonl", lines(*TEXTS[:2]) + b'{"role": "user", "content": "\0"}', lines(*TEXTS), 2),
+        ("a.txt", PARAGRAPHS + b"\xff\xfe", PARAGRAPHS + b"End.", 1),
+        ("a.md", PARAGRAPHS + b"\0", PARAGRAPHS + b"End.", 1),
+        ("a.txt", (CHAT + "x").encode() + b"\0", (CHAT + "x").encode(), 0),  # read twice
+    ],
+)
+def test_what_came_before_the_damage_is_kept_and_the_rest_follows(
+    home, tmp_path, embedder, name, damaged, whole_file, kept
+):
+    path = tmp_path / name
+
+    def stored():
+        profile.check()
+        return [passage.text for passage in profile.passages()]
+
+    with Profile.create(home) as profile:
+        path.write_bytes(damaged)
+        with pytest.raises(ImportSourceError) as caught:
+            ingest(profile, embedder, read([path], ME))
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        before = stored()
+        assert len(before) >= kept and all("not" not in text for text in before)
+        path.write_bytes(whole_file)
+        ingest(profile, embedder, read([path], ME))
+        after = stored()
+        assert after[: len(before)] == before and len(after) > len(before)
+        assert len(set(after)) == len(after)  # nothing is there twice
+        assert ingest(profile, embedder, read([path], ME)).passages == 0

@@ -250,6 +250,14 @@ def test_telegram_group_alone_asks_who_you_are(tmp_path):
     assert shown.others == {"Anna": 1, "Cleo": 1}
 
 
+def test_telegram_chats_of_one_id_are_told_apart(tmp_path):
+    chats = [{**CHAT, "messages": [said(text)]} for text in ("here", "there")]
+    documents = list(read([export(tmp_path, {"chats": {"list": chats}})]))
+    assert [d.is_another for d in documents] == [False, True]
+    assert len({d.sha256 for d in documents}) == 2
+    assert len({d.key for d in documents}) == 1
+
+
 def test_telegram_cut_off_keeps_what_came_before(tmp_path):
     path = export(tmp_path, CHAT)
     content = path.read_bytes()

@@ -1,0 +1,70 @@
+"""Text files, line by line: UTF-8 with or without a byte order mark, and JSON Lines."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from ondevice.errors import ImportSourceError, explain
+
+JSON_LINES = (".jsonl", ".ndjson")
+
+# A line longer than this is not what a person wrote; reading on would fill the memory.
+MAX_LINE_BYTES = 8 * 1024 * 1024
+
+
+def lines_of(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text, without its end, of each line.
+
+    Args:
+        file: opened for reading bytes, at its beginning.
+        name: how errors call it.
+
+    Raises:
+        ImportSourceError: the file cannot be read or is not UTF-8 text.
+    """
+    number = 0
+    try:
+        while raw := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if number == 1:
+                raw = raw.removeprefix(codecs.BOM_UTF8)
+            if len(raw) > MAX_LINE_BYTES:
+                raise ImportSourceError(
+                    f"{name}, line {number}: the line is longer than {MAX_LINE_BYTES >> 20} MB; "
+                    "check that this is text, and break it up."
+                )
+            line = raw.decode("utf-8").rstrip("\r\n")
+            if "\0" in line:
+                raise ImportSourceError(
+                    f"{name}, line {number}: this is not text but a binary file; choose "
+                    "another file."
+                )
+            yield number, line
+    except UnicodeDecodeError as error:
+        raise ImportSourceError(
+            f"{name}, line {number}: this is not UTF-8 text; convert the file first, or "
+            "choose another one."
+        ) from error
+    except OSError as error:
+        raise ImportSourceError(f"{name} cannot be read: {explain(error)}.") from error
+
+
+def json_lines(lines: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[str, object]]:
+    """Yield the value of each line that is not empty, with the place that errors name.
+
+    Raises:
+        ImportSourceError: a line is not JSON.
+    """
+    for number, line in lines:
+        if not line.strip():
+            continue
+        place = f"{name}, line {number}"
+        try:
+            yield place, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ImportSourceError(
+                f"{place}: this is not JSON; correct or delete the line."
+            ) from error
