@@ -10,13 +10,14 @@ const STATES = { active: ["in use", "good"], off: ["off", ""], candidate: ["cand
 /** Make the view. */
 export function create() {
   const list = el("div", {});
-  const back = button("Roll back", () => change("/api/adapters/rollback"));
+  const back = button("Roll back", () => change("/api/adapters/rollback"), { hidden: true, title: "Use what was used before" });
   const node = el("div", { class: "view" }, heading("Adapters", back),
     el("p", { class: "lead" }, "What was learned from you, as files that are encrypted on this machine. An adapter whose memories you forget is never used again."), list);
 
   const change = (path, fields = {}) => attempt(async () => show(await post(path, fields)));
 
   function show(found) {
+    back.hidden = !found.adapters.length;
     list.replaceChildren(...found.adapters.map(card), found.reader ? reader(found.reader) : "");
     if (!found.adapters.length) list.prepend(el("p", { class: "card quiet" }, "You have none yet. ", el("a", { href: "#/learn" }, "Learn"), " makes one when there is enough to learn from."));
   }

@@ -45,7 +45,7 @@ export async function attempt(work) {
   try {
     return await work();
   } catch (error) {
-    toast(error.message);
+    if (error.code !== "invalid_api_key") toast(error.message); // that one the whole page says
     return undefined;
   }
 }

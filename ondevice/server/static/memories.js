@@ -1,13 +1,17 @@
 // "What I know about you": search, filter, add, correct, pin, approve, and forget.
 
 import { get, patch, post } from "./api.js";
-import { askText } from "./dialog.js";
+import { ask, askText } from "./dialog.js";
 import { attempt, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
 
 const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
+
+function brief(text, length) {
+  return text.length > length ? `${text.slice(0, length).trimEnd()}…` : text;
+}
 
 /** Make the view. */
 export function create() {
@@ -20,8 +24,10 @@ export function create() {
   const source = select("Source", [["", "All sources"]]);
   const count = el("p", { class: "quiet small", role: "status", id: "count" });
   const bar = el("div", { class: "row bar", hidden: true });
+  const narrow = matchMedia("(max-width: 44rem)");
+  const rowHeight = () => (narrow.matches ? 92 : 66);
   const list = virtualList({
-    rowHeight: matchMedia("(max-width: 44rem)").matches ? 92 : 66, label: "Memories", render: row,
+    rowHeight: rowHeight(), label: "Memories", render: row,
     fetchPage: (offset, limit, signal) => get("/api/memories", { ...filter(), offset, limit }, signal),
   });
   const none = el("div", { class: "empty none", hidden: true });
@@ -31,6 +37,7 @@ export function create() {
   const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
     el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, none, list.node);
 
+  narrow.addEventListener("change", () => list.resize(rowHeight()));
   let typing = 0;
   search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 15); });
   for (const one of [kind, category, state, source]) one.addEventListener("change", () => reload());
@@ -69,7 +76,7 @@ export function create() {
     if (!text.value.trim()) return;
     const fact = await post("/api/memories", { text: text.value });
     text.value = "";
-    toast(`Remembered: ${fact.text}`);
+    toast(`Remembered: ${brief(fact.text, 80)}`);
     await reload();
   }
 
@@ -92,8 +99,16 @@ export function create() {
       }),
       action("Forget", record, () => forgetWithPreview([record.id]))];
     return el("div", { class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
-      el("div", { class: "grow" }, el("p", { class: "text", title: record.text.slice(0, 1000) }, record.text), el("div", { class: "tags" }, tags)),
+      el("div", { class: "grow" }, button(brief(record.text, 300), () => read(record), { class: "text", "aria-label": `Read: ${brief(record.text, 80)}` }), el("div", { class: "tags" }, tags)),
       el("div", { class: "actions" }, actions));
+  }
+
+  /** Show the whole of a record, which in the list has one line. */
+  async function read(record) {
+    const from = source.querySelector(`option[value="${CSS.escape(record.source_id ?? "")}"]:not([value=""])`)?.textContent;
+    await ask("What is remembered", el("div", {}, el("p", { class: "scroll whole", tabindex: 0 }, record.text),
+      el("p", { class: "quiet small" }, [day(record.time), from && `from ${from}`].filter(Boolean).join(" · "))),
+    [{ label: "Close", value: () => null, kind: "main" }]);
   }
 
   function action(label, record, run) {
