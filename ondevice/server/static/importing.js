@@ -141,10 +141,10 @@ export function create() {
   async function showSources() {
     const found = (await get("/api/sources")).sources.filter((one) => one.from === "import" && one.records);
     if (!found.length) { sources.replaceChildren(); return; }
-    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", { class: "sources" },
+    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", { class: "sources", "aria-label": "Imported so far" },
       el("thead", {}, el("tr", {}, ["Name", "Passages", "When", ""].map((one) => el("th", { scope: "col" }, one)))),
       el("tbody", {}, found.slice(0, 200).map((one) => el("tr", {}, el("td", {}, el("a", { href: `#/memories/${one.id}` }, one.name)), el("td", {}, one.records.toLocaleString("en")), el("td", {}, day(one.time)),
-        el("td", {}, button("Forget", () => attempt(async () => { if (await forgetWithPreview([one.id])) await showSources(); }), { class: "plain", "aria-label": `Forget ${one.name}` }))))))),
+        el("td", {}, button("Forget", () => attempt(async () => { if (!await forgetWithPreview([one.id])) return; await showSources(); zone.querySelector("button").focus(); }), { class: "plain", "aria-label": `Forget ${one.name}` }))))))),
     found.length > 200 && el("p", { class: "quiet small" }, `… and ${found.length - 200} more; find them under “About you”.`)));
   }
 

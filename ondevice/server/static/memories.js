@@ -98,7 +98,7 @@ export function create() {
         if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
       }),
       action("Forget", record, () => forgetWithPreview([record.id]))];
-    return el("div", { class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
+    return el("div", { "data-id": record.id, class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
       el("div", { class: "grow" }, button(brief(record.text, 300), () => read(record), { class: "text", "aria-label": `Read: ${brief(record.text, 80)}` }), el("div", { class: "tags" }, tags)),
       el("div", { class: "actions" }, actions));
   }
@@ -112,8 +112,15 @@ export function create() {
   }
 
   function action(label, record, run) {
-    return button(label, () => attempt(async () => { await run(); await reload(true); }),
+    return button(label, () => attempt(async () => { await run(); await reload(true); focusNear(record); }),
       { class: "plain", "aria-label": `${label}: ${record.text.slice(0, 60)}` });
+  }
+
+  /** The rows are new: the focus goes back to where it was, or to the list if that is gone. */
+  function focusNear(record) {
+    if (document.activeElement !== document.body) return;
+    const near = list.node.querySelector(`[data-id="${CSS.escape(record.id)}"] .actions button`) ?? list.node;
+    (list.node.hidden ? text : near).focus();
   }
 
   function showBar() {
@@ -154,6 +161,7 @@ export function create() {
       leaving.clear();
       showBar();
       await Promise.all([reload(true), readSources()]);
+      (list.node.hidden ? text : list.node).focus();
     }), { class: "danger" });
     bar.replaceChildren(el("span", { class: "grow" }, `${counted(leaving.size, "memory", "memories")} crossed out; nothing is forgotten yet`), undo, go);
     undo.focus();

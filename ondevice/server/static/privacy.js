@@ -71,7 +71,7 @@ export function create() {
     const more = button(`Show all ${events.length}`, () => { rows.replaceChildren(...events.map(line)); more.remove(); }, { class: "plain" });
     return el("div", { class: "card", id: "log" }, el("h2", {}, "What happened"),
       el("p", { class: "quiet small" }, "Imported, learned, forgotten and so on: times and numbers, no text."),
-      events.length ? el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ["When", "What", "About"].map((one) => el("th", { scope: "col" }, one)))), rows))
+      events.length ? el("div", { class: "wide" }, el("table", { "aria-label": "What happened" }, el("thead", {}, el("tr", {}, ["When", "What", "About"].map((one) => el("th", { scope: "col" }, one)))), rows))
         : el("p", {}, "Nothing yet: imports, learning and forgetting are noted here."),
       events.length > SHOWN && more);
   }
