@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { arms, audits } from "./charts.js";
 import { ask } from "./dialog.js";
-import { attempt, button, counted, day, el, heading } from "./dom.js";
+import { attempt, brief, button, counted, day, el, heading } from "./dom.js";
 
 const STATES = { active: ["in use", "good"], off: ["off", ""], candidate: ["candidate", ""], stale: ["stale: learned something that is gone", "warn"] };
 
@@ -39,11 +39,11 @@ export function create() {
     const found = await get(`/api/adapters/${encodeURIComponent(name)}`);
     more.append(el("p", { class: "sha" }, `file ${found.sha256}`), el("p", { class: "sha" }, `base model ${found.base_sha256}`));
     if (found.from) more.append(el("p", { class: "small" }, `Went on from ${found.from}.`));
-    if (found.why) more.append(el("p", { class: "small" }, `${found.why}.`));
+    if (found.why) more.append(el("p", { class: "small" }, `${found.why[0].toUpperCase()}${found.why.slice(1)}.`));
     if (found.arms) more.append(arms(Object.entries(found.arms).map(([key, [value, low, high, n]]) => ({ arm: key.split("/")[0], metric: key.split("/")[1], value, low, high, n }))));
     if (found.audits) more.append(audits(Object.entries(found.audits).map(([name, { change: [value, low, high], bound, exceeded }]) => ({ name, change: { value, low, high }, bound, exceeded }))));
     more.append(el("p", { class: "small" }, `Learned from ${counted(found.n_records, "record")}${found.n_records > found.records.length ? "; these are still there" : ""}:`),
-      el("ul", { class: "chain small" }, found.records.map((record) => el("li", {}, record.text.slice(0, 160)))));
+      el("ul", { class: "chain small" }, found.records.map((record) => el("li", {}, brief(record.text, 160)))));
   }
 
   async function remove(name) {

@@ -55,6 +55,11 @@ export function heading(title, ...beside) {
   return el("div", { class: "top" }, el("h1", {}, title), ...beside);
 }
 
+/** The beginning of a long text. */
+export function brief(text, length) {
+  return text.length > length ? `${text.slice(0, length).trimEnd()}…` : text;
+}
+
 /** "12 memories", "1 memory". */
 export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -2,16 +2,12 @@
 
 import { get, patch, post } from "./api.js";
 import { ask, askText } from "./dialog.js";
-import { attempt, button, counted, day, el, heading, toast } from "./dom.js";
+import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
 
 const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
-
-function brief(text, length) {
-  return text.length > length ? `${text.slice(0, length).trimEnd()}…` : text;
-}
 
 /** Make the view. */
 export function create() {
