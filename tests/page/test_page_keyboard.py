@@ -26,14 +26,12 @@ def tab_to(browser, name, most=60):
 
 def test_a_chat_by_keyboard_alone(browser, me):
     browser.enter()
-    browser.wait(lambda: browser.focused().get_attribute("id") == "message")
+    tab_to(browser, "Your message")
     browser.press("My dog is called Biscuit.", Keys.ENTER)
     browser.wait(lambda: browser.all(".said.it"))
     browser.finished()
     assert browser.focused().get_attribute("id") == "message"
-    browser.driver.execute_script("document.activeElement.blur(); getSelection().empty()")
-    browser.driver.execute_script("document.querySelector('.said.you').focus()")
-    tab_to(browser, "Skip to the content")
+    tab_to(browser, "Skip to the content")  # from the last thing on the page to the first
     browser.press(Keys.ENTER)
     assert browser.focused().get_attribute("id") == "main"
     tab_to(browser, "Correct: The user's dog is called Biscuit.")
