@@ -5,7 +5,7 @@ import { el, heading } from "./dom.js";
 
 /** Make the view; `opened` is called when the profile is open again. */
 export function create(profile, opened) {
-  const secret = el("input", { type: "password", class: "grow", id: "unlock", "aria-label": "Passphrase or recovery code", placeholder: "Passphrase or recovery code", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-describedby": "unlock-problem" });
+  const secret = el("input", { type: "password", class: "grow", id: "unlock", "aria-label": "Passphrase or recovery code", placeholder: "Passphrase or code", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-describedby": "unlock-problem" });
   const go = el("button", { type: "submit", class: "main" }, "Unlock");
   const problem = el("p", { class: "problem small", role: "alert", id: "unlock-problem" });
   const node = el("div", { class: "view locked" }, heading("Locked"),
