@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 import pytest
 
 from ondevice.profile import key_changes
@@ -53,6 +56,20 @@ def test_a_profile_that_is_locked_in_a_terminal_is_closed_on_the_page_too(browse
     assert "Ulm" not in browser.driver.page_source
     browser.driver.refresh()
     browser.write("#unlock", PASSPHRASE + "\n")
+    browser.wait(lambda: browser.all("#message"))
+
+
+def test_a_profile_that_was_opened_elsewhere_is_not_asked_for_again(browser, told):
+    browser.enter("privacy")
+    browser.click("Lock now")
+    browser.wait(lambda: browser.all("#unlock"))
+    request = urllib.request.Request(
+        f"{browser.address}/api/privacy/unlock",
+        data=json.dumps({"passphrase": PASSPHRASE}).encode(),
+        headers={"Authorization": "Bearer " + "t" * 40, "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).close()
+    browser.press("whatever\n")
     browser.wait(lambda: browser.all("#message"))
 
 

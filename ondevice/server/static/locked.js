@@ -1,6 +1,6 @@
 // The profile is locked: its passphrase, or its recovery code, opens it again.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { el, heading } from "./dom.js";
 
 /** Make the view; `opened` is called when the profile is open again. */
@@ -21,6 +21,7 @@ export function create(profile, opened) {
       secret.value = "";
       opened();
     } catch (error) {
+      if (await get("/api/state").then(({ locked }) => !locked, () => false)) { opened(); return; } // in another tab, meanwhile
       problem.textContent = error.message;
       secret.select();
     } finally {
