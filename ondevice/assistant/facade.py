@@ -80,12 +80,8 @@ class Assistant(KeepsConversations):
         self.settings = settings
         self.temporary = temporary or profile is None
         self.scope = scope
-        self.recaller = (
-            Recall(profile, embedder, settings.recall)
-            if profile is not None and embedder is not None
-            else None
-        )
         self.embedder = embedder
+        self.recaller = self._recaller()
         self.conversation = Conversation(system=system)
         self._conversation_id: str | None = None
         self._prefix_ready = False
@@ -500,6 +496,22 @@ class Assistant(KeepsConversations):
         elif self._conversation_id is not None:
             turns = profile.turns(self._conversation_id)
             self.conversation.exchanges = list(exchanges_of(turns))
+
+    def _recaller(self) -> Recall | None:
+        if self.profile is None or self.embedder is None:
+            return None
+        return Recall(self.profile, self.embedder, self.settings.recall)
+
+    def reopen(self, profile: Profile) -> None:
+        """Go on with `profile`, opened anew after it was locked, in a new conversation."""
+        with self._turn_lock:
+            if self.profile is not None:
+                self.profile.close()
+            self.profile = profile
+            self.recaller = self._recaller()
+            self.new_conversation()
+            self.clients = ClientConversations()
+            self._rebuild()
 
     def close(self) -> None:
         """Free the model and close the profile; safe to call twice."""

@@ -17,6 +17,9 @@ async def enter(request: Request) -> Response:
     if request.method == "HEAD":  # what only looks at a link must not use it up
         return Response(status_code=204)
     session = state_of(request).access.enter(request.query_params.get("key", ""))
+    if session is None and "text/html" in request.headers.get("accept", ""):
+        # The page lets in who has a session, such as by the same link, and tells others what to do.
+        return RedirectResponse("/", 303)
     if session is None:
         raise ApiError(
             403,

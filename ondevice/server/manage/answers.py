@@ -56,6 +56,7 @@ class State(Answer):
     """What is served and what is under way."""
 
     profile: str | None
+    locked: bool
     model: str
     adapters: list[AdapterScale]
     learning: bool
@@ -403,6 +404,12 @@ class Locked(Answer):
     """The profile that is locked now."""
 
     locked: str
+
+
+class Unlocked(Answer):
+    """The profile that is open again."""
+
+    unlocked: str
 
 
 class Wiped(Answer):

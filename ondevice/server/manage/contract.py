@@ -86,6 +86,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/privacy/backup"): Operation("Download an encrypted backup.", form="file"),
     ("POST", "/privacy/lock"): Operation("Lock the profile.", a.Locked),
+    ("POST", "/privacy/unlock"): Operation(
+        "Open the locked profile with its passphrase or recovery code.", a.Unlocked, f.Passphrase
+    ),
     ("POST", "/privacy/wipe"): Operation("Destroy the profile.", a.Wiped, f.Confirm),
     ("GET", "/privacy/keys"): Operation("What opens the profile.", a.Keys),
     ("POST", "/privacy/passphrase"): Operation("Set a passphrase.", a.Keys, f.Passphrase),

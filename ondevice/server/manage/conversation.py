@@ -40,6 +40,7 @@ class Chat:
         me = page.me
         return {
             "profile": me.profile.name if me.profile is not None and not page.wiped else None,
+            "locked": page.locked,
             "model": me.engine.model.name,
             "adapters": [
                 {"name": use.name, "scale": use.scale} for use in me.engine.active_adapters
@@ -52,6 +53,8 @@ class Chat:
     def show(self, values: Values) -> dict[str, Any]:
         """Return a conversation: the one that is named, else the newest of this server."""
         me = self._page.me
+        if me.profile is not None:
+            _ = self._page.profile  # it may have been locked or wiped
         wanted = values.text_or_none("conversation")
         if wanted is None:
             wanted = None if me.temporary else me.conversation_id
@@ -90,7 +93,7 @@ class Chat:
         if not retry and not text.strip():
             raise BadRequestError("Say something.")
         if not page.me.temporary:
-            _ = page.profile  # it may have been wiped
+            _ = page.profile  # it may have been locked or wiped
 
         def answer(job: Job) -> dict[str, Any]:
             # In one thread, because the assistant's lock belongs to the thread that took it.

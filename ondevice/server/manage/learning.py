@@ -72,21 +72,36 @@ def _learn(page: Page, options: LearnOptions, job: Job) -> Event:
     def tell(event: LearnEvent) -> None:
         if event.stage != "done":
             job.tell(finite(dataclasses.asdict(event)))
+        if event.stage not in CHECKPOINTED and job.should_stop():
+            raise _StoppedError(event.stage)
 
     with page.model():
-        report = page.me.learn(options, tell=tell, should_stop=job.should_stop)
+        try:
+            report = page.me.learn(options, tell=tell, should_stop=job.should_stop)
+        except _StoppedError as stopped:
+            judging = stopped.stage in JUDGING
+            return {"stage": "stopped", "text": UNJUDGED if judging else None}
     return {"stage": "done", "report": _report_json(page, report)}
 
 
+CHECKPOINTED = ("training", "preferences")  # these stages ask by themselves whether to stop
+JUDGING = ("evaluation", "audits")
+UNJUDGED = "Stopped before it was judged; the new adapter is kept as a candidate, not in use."
+
+
 class _StoppedError(LearningError):
-    """The person stopped an evaluation, which changes nothing."""
+    """The person stopped a stage of which nothing need be kept."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__("Stopped.")
+        self.stage = stage
 
 
 def _evaluate(page: Page, adapter: str | None, *, fast: bool, audits: bool, job: Job) -> Event:
     def tell(event: LearnEvent) -> None:
         job.tell(finite(dataclasses.asdict(event)))
         if job.should_stop():
-            raise _StoppedError("Stopped.")
+            raise _StoppedError(event.stage)
 
     with page.model():
         try:

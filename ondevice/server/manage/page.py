@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from ondevice.assistant import Assistant
 from ondevice.errors import LearningError, ProfileLockedError
+from ondevice.profile import keys
 from ondevice.profile.store import Profile
 from ondevice.recall.search import Recall
 from ondevice.server.manage.jobs import Jobs
@@ -35,11 +36,23 @@ class Page:
         """The open profile.
 
         Raises:
-            ProfileLockedError: it was wiped, or the assistant has none.
+            ProfileLockedError: it was locked or wiped, or the assistant has none.
         """
         if self.wiped or self.me.profile is None:
             raise ProfileLockedError("There is no open profile; start ondevice serve again.")
+        if self.locked:
+            raise ProfileLockedError(
+                f"The profile '{self.me.profile.name}' is locked; its passphrase opens it again."
+            )
         return self.me.profile
+
+    @property
+    def locked(self) -> bool:
+        """Whether the profile is closed and a passphrase would open it again."""
+        profile = self.me.profile
+        if self.wiped or profile is None:
+            return False
+        return not profile.is_open or keys.is_locked(profile.home, profile.name)
 
     @property
     def recall(self) -> Recall:

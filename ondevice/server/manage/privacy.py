@@ -14,8 +14,10 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 from starlette.routing import BaseRoute
 
+from ondevice.adapters import forgetting
 from ondevice.profile import key_changes, transfer
 from ondevice.profile.browse import Filter
+from ondevice.profile.store import Profile
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 
@@ -81,6 +83,20 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             profile.lock()
         return {"locked": profile.name}
 
+    def unlock(values: Values) -> dict[str, Any]:
+        passphrase = values.take("passphrase", str)
+        closed = page.me.profile
+        if closed is None or not page.locked:
+            raise BadRequestError("There is no locked profile.")
+        page.refuse_while_busy()
+        home, name = closed.home, closed.name
+        with page.model():  # so there is also one guess at a time
+            key_changes.unlock(home, name, lambda: passphrase)
+            opened = Profile.open(home, name, ask_passphrase=lambda: passphrase)
+            forgetting.expire(opened, page.me.settings.retention)
+            page.me.reopen(opened)
+        return {"unlocked": name}
+
     def wipe(values: Values) -> dict[str, Any]:
         page.refuse_while_busy()
         profile = page.profile
@@ -99,6 +115,7 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
         route(page, "POST", "/privacy/export", export),
         route(page, "POST", "/privacy/backup", backup),
         route(page, "POST", "/privacy/lock", lock),
+        route(page, "POST", "/privacy/unlock", unlock),
         route(page, "POST", "/privacy/wipe", wipe),
     ]
 

@@ -3,20 +3,21 @@
 import { get, post } from "./api.js";
 import { arms, audits } from "./charts.js";
 import { ask } from "./dialog.js";
-import { attempt, button, counted, day, el, heading } from "./dom.js";
+import { attempt, brief, button, counted, day, el, heading } from "./dom.js";
 
 const STATES = { active: ["in use", "good"], off: ["off", ""], candidate: ["candidate", ""], stale: ["stale: learned something that is gone", "warn"] };
 
 /** Make the view. */
 export function create() {
   const list = el("div", {});
-  const back = button("Roll back", () => change("/api/adapters/rollback"));
+  const back = button("Roll back", () => change("/api/adapters/rollback"), { hidden: true, title: "Use what was used before" });
   const node = el("div", { class: "view" }, heading("Adapters", back),
     el("p", { class: "lead" }, "What was learned from you, as files that are encrypted on this machine. An adapter whose memories you forget is never used again."), list);
 
   const change = (path, fields = {}) => attempt(async () => show(await post(path, fields)));
 
   function show(found) {
+    back.hidden = !found.adapters.length;
     list.replaceChildren(...found.adapters.map(card), found.reader ? reader(found.reader) : "");
     if (!found.adapters.length) list.prepend(el("p", { class: "card quiet" }, "You have none yet. ", el("a", { href: "#/learn" }, "Learn"), " makes one when there is enough to learn from."));
   }
@@ -38,11 +39,11 @@ export function create() {
     const found = await get(`/api/adapters/${encodeURIComponent(name)}`);
     more.append(el("p", { class: "sha" }, `file ${found.sha256}`), el("p", { class: "sha" }, `base model ${found.base_sha256}`));
     if (found.from) more.append(el("p", { class: "small" }, `Went on from ${found.from}.`));
-    if (found.why) more.append(el("p", { class: "small" }, `${found.why}.`));
+    if (found.why) more.append(el("p", { class: "small" }, `${found.why[0].toUpperCase()}${found.why.slice(1)}.`));
     if (found.arms) more.append(arms(Object.entries(found.arms).map(([key, [value, low, high, n]]) => ({ arm: key.split("/")[0], metric: key.split("/")[1], value, low, high, n }))));
     if (found.audits) more.append(audits(Object.entries(found.audits).map(([name, { change: [value, low, high], bound, exceeded }]) => ({ name, change: { value, low, high }, bound, exceeded }))));
     more.append(el("p", { class: "small" }, `Learned from ${counted(found.n_records, "record")}${found.n_records > found.records.length ? "; these are still there" : ""}:`),
-      el("ul", { class: "chain small" }, found.records.map((record) => el("li", {}, record.text.slice(0, 160)))));
+      el("ul", { class: "chain small" }, found.records.map((record) => el("li", {}, brief(record.text, 160)))));
   }
 
   async function remove(name) {

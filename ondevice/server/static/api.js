@@ -1,11 +1,14 @@
 // The management API: JSON in and out, and server-sent events over fetch.
 
 async function problem(response) {
-  let message = `The server answered ${response.status}.`;
+  let said = {};
   try {
-    message = (await response.json()).error.message || message;
+    said = (await response.json()).error;
   } catch { /* not ours: the status says enough */ }
-  return new Error(message);
+  const error = new Error(said.message || `The server answered ${response.status}.`);
+  error.code = said.code;
+  if (["profile_locked", "invalid_api_key"].includes(said.code)) window.dispatchEvent(new Event(said.code));
+  return error;
 }
 
 async function request(method, path, options = {}) {

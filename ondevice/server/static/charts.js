@@ -77,7 +77,7 @@ function oneMetric(metric, [title, unit], rows) {
 }
 
 function asTable(figures) {
-  return el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ["Measure", "Arm", "Value", "95 % interval", "n"].map((one) => el("th", { scope: "col" }, one)))),
+  return el("div", { class: "wide" }, el("table", { "aria-label": "What was measured" }, el("thead", {}, el("tr", {}, ["Measure", "Arm", "Value", "95 % interval", "n"].map((one) => el("th", { scope: "col" }, one)))),
     el("tbody", {}, figures.map((one) => {
       const scale = plain(one.metric) ? 1 : 100;
       const shown = (value) => (value === null ? "–" : (value * scale).toFixed(1));

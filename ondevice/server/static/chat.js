@@ -121,7 +121,7 @@ export function create() {
     try {
       const done = await answered({ text, conversation: state.conversation, ...how }, (piece) => { said += piece; given.show(said); follow(); });
       show(done.temporary, done.conversation);
-      given.show(said || "(no words)");
+      if (!said) given.empty();
       given.under.replaceChildren(...receipt(done, said, changed));
       heard.textContent = `Answer: ${said}`;
     } catch (error) {

@@ -45,7 +45,7 @@ export async function attempt(work) {
   try {
     return await work();
   } catch (error) {
-    toast(error.message);
+    if (error.code !== "invalid_api_key") toast(error.message); // that one the whole page says
     return undefined;
   }
 }
@@ -53,6 +53,11 @@ export async function attempt(work) {
 /** Return a head line of a view with what stands beside it. */
 export function heading(title, ...beside) {
   return el("div", { class: "top" }, el("h1", {}, title), ...beside);
+}
+
+/** The beginning of a long text. */
+export function brief(text, length) {
+  return text.length > length ? `${text.slice(0, length).trimEnd()}…` : text;
 }
 
 /** "12 memories", "1 memory". */

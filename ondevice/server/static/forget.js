@@ -4,6 +4,9 @@ import { post } from "./api.js";
 import { ask } from "./dialog.js";
 import { counted, el, toast } from "./dom.js";
 
+const VERDICTS = { accept: "You called the answer good.", reject: "You called the answer bad." };
+const KINDS = { turn: "said", passage: "imported", feedback: "verdict", sample: "imported" };
+
 /** Show what forgetting `ids` means and do it if the person says so. Return whether it was done. */
 export async function forgetWithPreview(ids) {
   const shown = await post("/api/memories/forget/preview", { ids });
@@ -20,7 +23,7 @@ export async function forgetWithPreview(ids) {
 
 function describe(shown) {
   const list = shown.records.map((record) =>
-    el("p", {}, el("span", { class: "tag" }, record.kind), " ", (record.text ?? record.name ?? "").slice(0, 300)));
+    el("p", {}, el("span", { class: "tag" }, KINDS[record.kind] ?? record.kind), " ", (record.text || record.name || VERDICTS[record.verdict] || "").slice(0, 300)));
   const more = shown.count - shown.records.length;
   const copies = shown.copies.map((one) => el("p", {}, `${one.kind}: ${one.path}`));
   return el("div", {},

@@ -9,10 +9,11 @@ export function preview(files, passedOver) {
   const sum = (what) => files.reduce((all, one) => all + one.parts.reduce((some, part) => some + part[what], 0), 0);
   const [own, facts] = [sum("own"), sum("facts")];
   const others = files.reduce((all, one) => all + one.parts.reduce((some, part) => some + part.others.reduce((n, who) => n + who.pieces, 0), 0), 0);
+  const sorted = files.toSorted((a, b) => Boolean(b.problem) - Boolean(a.problem)); // what needs a look comes first
   const problems = files.filter((one) => one.problem).length;
   const node = el("div", {},
     el("div", { class: "numbers" }, number(own, "pieces of your own words"), others > 0 && number(others, "by others, as context only"), facts > 0 && number(facts, "facts to approve"), problems > 0 && number(problems, problems === 1 ? "file that cannot be read" : "files that cannot be read")),
-    el("ul", { class: "files" }, files.slice(0, MOST_ROWS).map(oneFile)),
+    el("ul", { class: "files" }, sorted.slice(0, MOST_ROWS).map(oneFile)),
     files.length > MOST_ROWS && el("p", { class: "quiet small" }, `… and ${counted(files.length - MOST_ROWS, "more file", "more files")}.`),
     passedOver > 0 && el("p", { class: "quiet small" }, `${counted(passedOver, "other file")} in the folders ${passedOver === 1 ? "was" : "were"} passed over: pictures, hidden files and unknown formats.`));
   return { node, something: own + others + facts > 0, sentence: `${counted(files.length, "file")}: ${counted(own, "piece")} of your own words.` };

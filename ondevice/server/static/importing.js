@@ -40,7 +40,7 @@ export function create() {
 
   /** Send files to the server, which keeps them encrypted, and show what is in them. */
   async function send(chosen) {
-    const files = chosen.filter(readable);
+    const files = chosen.filter(readable).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })); // browsers read folders in any order
     if (!chosen.length || sending) return;
     if (!files.length) throw new Error("There is nothing among these files that can be imported.");
     sending = new AbortController();
@@ -132,7 +132,7 @@ export function create() {
     if (!event.passages) parts.splice(0, parts.length, event.unchanged ? `nothing new; ${event.unchanged} were there already` : "nothing");
     status.textContent = `${begin} ${parts.join("; ")}.`;
     work.replaceChildren(el("div", { class: "card result" },
-      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why.replace(`${one.file} `, "it ")}`)),
+      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why.startsWith(one.file) ? one.why.slice(one.file.length).replace(/^[,:]? /, "") : one.why}`)),
       left.length > 0 && el("p", { class: "quiet small" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
       el("div", { class: "row" }, event.facts > 0 && el("a", { class: "go", href: "#/memories/pending" }, "Approve the facts"),
         el("a", { class: "go", href: "#/chat" }, "Ask about it"), el("a", { class: "go", href: "#/learn" }, "Learn from it"))));
@@ -141,10 +141,10 @@ export function create() {
   async function showSources() {
     const found = (await get("/api/sources")).sources.filter((one) => one.from === "import" && one.records);
     if (!found.length) { sources.replaceChildren(); return; }
-    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", { class: "sources" },
+    sources.replaceChildren(el("div", { class: "card" }, el("h2", {}, "Imported so far"), el("div", { class: "wide" }, el("table", { class: "sources", "aria-label": "Imported so far" },
       el("thead", {}, el("tr", {}, ["Name", "Passages", "When", ""].map((one) => el("th", { scope: "col" }, one)))),
       el("tbody", {}, found.slice(0, 200).map((one) => el("tr", {}, el("td", {}, el("a", { href: `#/memories/${one.id}` }, one.name)), el("td", {}, one.records.toLocaleString("en")), el("td", {}, day(one.time)),
-        el("td", {}, button("Forget", () => attempt(async () => { if (await forgetWithPreview([one.id])) await showSources(); }), { class: "plain", "aria-label": `Forget ${one.name}` }))))))),
+        el("td", {}, button("Forget", () => attempt(async () => { if (!await forgetWithPreview([one.id])) return; await showSources(); zone.querySelector("button").focus(); }), { class: "plain", "aria-label": `Forget ${one.name}` }))))))),
     found.length > 200 && el("p", { class: "quiet small" }, `… and ${found.length - 200} more; find them under “About you”.`)));
   }
 

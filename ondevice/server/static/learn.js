@@ -27,10 +27,10 @@ export function create() {
     el("p", { class: "lead" }, "An adapter learns how you write and choose. It is judged on records that were held back, and used only if it helps."),
     el("div", { class: "card" }, el("h2", {}, "Learn from what is new"),
       el("div", { class: "row" }, el("label", {}, "Minutes", minutes), el("label", {}, quick, "judge quickly, without audits"), el("label", {}, scratch, "start from scratch")),
-      el("div", { class: "row go" }, stop, estimate, start)),
+      el("div", { class: "row go" }, stop, estimate, start)), plan, run,
     el("div", { class: "card" }, el("h2", {}, "Judge only"), el("p", { class: "quiet small" }, "Compares the base model, your memory, and an adapter on what was held back. Nothing is trained or changed."),
       el("div", { class: "row" }, el("label", {}, "What", adapter), el("label", {}, fast, "quickly"), el("label", {}, withAudits, "with audits: flattery, filter bubble, bias, leak")),
-      el("div", { class: "row go" }, stopJudging, judge)), plan, run);
+      el("div", { class: "row go" }, stopJudging, judge)));
   const following = new Map(); // kind of run -> what ends the following of it
 
   function showBusy() {
@@ -77,6 +77,7 @@ export function create() {
   function starting() {
     plan.replaceChildren();
     run.replaceChildren(el("p", { class: "card quiet", role: "status" }, "Starting…"));
+    run.scrollIntoView({ block: "center" });
   }
 
   async function doJudge() {
@@ -97,7 +98,7 @@ export function create() {
       for await (const event of stream(`/api/${kind}/events`, null, own.signal)) {
         if (event.stage === "done" && kind === "learn" && event.report) run.replaceChildren(report(event.report, shown.figure, await adapters()));
         else if (event.stage === "done" && event.evaluation) run.replaceChildren(evaluated(event.evaluation));
-        else if (event.stage === "stopped") run.replaceChildren(el("p", { class: "note", role: "status" }, "Stopped; nothing was changed."));
+        else if (event.stage === "stopped") run.replaceChildren(el("p", { class: "note", role: "status" }, event.text ?? "Stopped; nothing was changed."));
         else if (event.stage === "failed") run.replaceChildren(el("p", { class: "note warn", role: "alert" }, event.message));
         else if (event.stage !== "done") {
           if (!shown.title.isConnected) run.replaceChildren(el("div", { class: "card" }, shown.title, shown.bar, shown.detail, shown.figure));

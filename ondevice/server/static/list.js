@@ -8,6 +8,7 @@ const SPARE = 6; // rows above and below the visible ones
 /**
  * Make a virtual list.
  * `fetchPage(offset, limit, signal)` resolves to {total, memories}; `render(record)` makes a row.
+ * `resize(height)` gives the rows another height.
  */
 export function virtualList({ rowHeight, fetchPage, render, label }) {
   const inner = el("div", { class: "inner" });
@@ -16,6 +17,20 @@ export function virtualList({ rowHeight, fetchPage, render, label }) {
   let pages = new Map();
   let rows = new Map();
   let stopped = new AbortController();
+
+  function resize(height) {
+    const first = node.scrollTop / rowHeight;
+    rowHeight = height;
+    inner.style.height = `${total * rowHeight}px`;
+    node.scrollTop = first * rowHeight;
+    redraw();
+  }
+
+  function redraw() {
+    rows.forEach((row) => row.remove());
+    rows = new Map();
+    draw();
+  }
 
   node.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
   new ResizeObserver(() => draw()).observe(node);
@@ -86,5 +101,5 @@ export function virtualList({ rowHeight, fetchPage, render, label }) {
     }
   }
 
-  return { node, reload, redraw: () => { rows.forEach((row) => row.remove()); rows = new Map(); draw(); } };
+  return { node, reload, redraw, resize };
 }

@@ -40,7 +40,8 @@ function list(lines, at, parent) {
   const numbered = /^\s*\d/.test(lines[at]);
   const mark = numbered ? /^\s*\d{1,9}[.)]\s+/ : /^\s*[-*+]\s+/;
   return gathered(lines, at, mark, (items) => {
-    parent.append(el(numbered ? "ol" : "ul", {}, items.map((item) => el("li", {}, ...inline(item)))));
+    const start = numbered ? Number.parseInt(/\d+/.exec(lines[at])[0], 10) : 1; // blank lines part a list in many
+    parent.append(el(numbered ? "ol" : "ul", { start: start === 1 ? null : start }, items.map((item) => el("li", {}, ...inline(item)))));
   });
 }
 

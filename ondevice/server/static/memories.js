@@ -1,8 +1,8 @@
 // "What I know about you": search, filter, add, correct, pin, approve, and forget.
 
 import { get, patch, post } from "./api.js";
-import { askText } from "./dialog.js";
-import { attempt, button, counted, day, el, heading, toast } from "./dom.js";
+import { ask, askText } from "./dialog.js";
+import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
 
@@ -20,8 +20,10 @@ export function create() {
   const source = select("Source", [["", "All sources"]]);
   const count = el("p", { class: "quiet small", role: "status", id: "count" });
   const bar = el("div", { class: "row bar", hidden: true });
+  const narrow = matchMedia("(max-width: 44rem)");
+  const rowHeight = () => (narrow.matches ? 92 : 66);
   const list = virtualList({
-    rowHeight: matchMedia("(max-width: 44rem)").matches ? 92 : 66, label: "Memories", render: row,
+    rowHeight: rowHeight(), label: "Memories", render: row,
     fetchPage: (offset, limit, signal) => get("/api/memories", { ...filter(), offset, limit }, signal),
   });
   const none = el("div", { class: "empty none", hidden: true });
@@ -31,6 +33,7 @@ export function create() {
   const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
     el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, none, list.node);
 
+  narrow.addEventListener("change", () => list.resize(rowHeight()));
   let typing = 0;
   search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(reload, 15); });
   for (const one of [kind, category, state, source]) one.addEventListener("change", () => reload());
@@ -69,7 +72,7 @@ export function create() {
     if (!text.value.trim()) return;
     const fact = await post("/api/memories", { text: text.value });
     text.value = "";
-    toast(`Remembered: ${fact.text}`);
+    toast(`Remembered: ${brief(fact.text, 80)}`);
     await reload();
   }
 
@@ -91,14 +94,29 @@ export function create() {
         if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
       }),
       action("Forget", record, () => forgetWithPreview([record.id]))];
-    return el("div", { class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
-      el("div", { class: "grow" }, el("p", { class: "text", title: record.text.slice(0, 1000) }, record.text), el("div", { class: "tags" }, tags)),
+    return el("div", { "data-id": record.id, class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
+      el("div", { class: "grow" }, button(brief(record.text, 300), () => read(record), { class: "text", "aria-label": `Read: ${brief(record.text, 80)}` }), el("div", { class: "tags" }, tags)),
       el("div", { class: "actions" }, actions));
   }
 
+  /** Show the whole of a record, which in the list has one line. */
+  async function read(record) {
+    const from = source.querySelector(`option[value="${CSS.escape(record.source_id ?? "")}"]:not([value=""])`)?.textContent;
+    await ask("What is remembered", el("div", {}, el("p", { class: "scroll whole", tabindex: 0 }, record.text),
+      el("p", { class: "quiet small" }, [day(record.time), from && `from ${from}`].filter(Boolean).join(" · "))),
+    [{ label: "Close", value: () => null, kind: "main" }]);
+  }
+
   function action(label, record, run) {
-    return button(label, () => attempt(async () => { await run(); await reload(true); }),
+    return button(label, () => attempt(async () => { await run(); await reload(true); focusNear(record); }),
       { class: "plain", "aria-label": `${label}: ${record.text.slice(0, 60)}` });
+  }
+
+  /** The rows are new: the focus goes back to where it was, or to the list if that is gone. */
+  function focusNear(record) {
+    if (document.activeElement !== document.body) return;
+    const near = list.node.querySelector(`[data-id="${CSS.escape(record.id)}"] .actions button`) ?? list.node;
+    (list.node.hidden ? text : near).focus();
   }
 
   function showBar() {
@@ -139,6 +157,7 @@ export function create() {
       leaving.clear();
       showBar();
       await Promise.all([reload(true), readSources()]);
+      (list.node.hidden ? text : list.node).focus();
     }), { class: "danger" });
     bar.replaceChildren(el("span", { class: "grow" }, `${counted(leaving.size, "memory", "memories")} crossed out; nothing is forgotten yet`), undo, go);
     undo.focus();

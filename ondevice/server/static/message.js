@@ -18,12 +18,14 @@ export function answer(text = null) {
   const body = el("div", { class: "body" }, text === null ? el("span", { class: "wait", role: "img", "aria-label": "Thinking" }, el("i"), el("i"), el("i")) : markdown(text));
   const under = el("div", { class: "under" });
   const node = el("article", { class: "said it" }, el("h3", { class: "hidden" }, "ondevice"), body, under);
+  const empty = () => body.replaceChildren(el("p", { class: "quiet" }, "(no words)"));
+  if (text === "") empty();
   let pending = null;
   const show = (text) => {
     if (pending === null) requestAnimationFrame(() => { body.replaceChildren(markdown(pending)); pending = null; });
     pending = text;
   };
-  return { node, body, under, show };
+  return { node, body, under, show, empty };
 }
 
 /** Show the receipt of an answer; `changed` is called when a memory was forgotten. */

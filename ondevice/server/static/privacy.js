@@ -60,7 +60,7 @@ export function create() {
 
   function copies(state) {
     return el("div", { class: "card" }, el("h2", {}, "Copies"),
-      el("p", {}, "An export is one encrypted file that a passphrase of its own opens on any machine. A backup opens with what opens this profile."),
+      el("p", {}, "An export is one encrypted file that a passphrase of its own opens on any machine. A backup opens with what opens this profile. Bring them back in a terminal: ", el("code", {}, "ondevice profile import FILE"), " makes a profile of an export, ", el("code", {}, "ondevice profile restore FILE"), " puts a backup in the place of this one."),
       el("div", { class: "row" }, button("Export…", () => attempt(exportIt)), button("Back up", () => attempt(async () => { toast(`Saved ${await download("/api/privacy/backup")}.`); await again(); }))),
       state.copies.length > 0 && el("div", { class: "after" }, el("p", { class: "small" }, "What you forget later is still in these; delete them, or make them anew:"),
         el("ul", { class: "small plain-list" }, state.copies.toReversed().slice(0, 20).map((one) => el("li", {}, `${one.kind}, ${moment(one.time)}: `, el("span", { class: "quiet" }, one.path))))));
@@ -71,7 +71,7 @@ export function create() {
     const more = button(`Show all ${events.length}`, () => { rows.replaceChildren(...events.map(line)); more.remove(); }, { class: "plain" });
     return el("div", { class: "card", id: "log" }, el("h2", {}, "What happened"),
       el("p", { class: "quiet small" }, "Imported, learned, forgotten and so on: times and numbers, no text."),
-      events.length ? el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, ["When", "What", "About"].map((one) => el("th", { scope: "col" }, one)))), rows))
+      events.length ? el("div", { class: "wide" }, el("table", { "aria-label": "What happened" }, el("thead", {}, el("tr", {}, ["When", "What", "About"].map((one) => el("th", { scope: "col" }, one)))), rows))
         : el("p", {}, "Nothing yet: imports, learning and forgetting are noted here."),
       events.length > SHOWN && more);
   }
@@ -84,8 +84,8 @@ export function create() {
   }
 
   async function lock() {
-    const { locked } = await post("/api/privacy/lock");
-    end("Locked", `The profile “${locked}” is closed. To open it again: `, el("code", {}, `ondevice profile unlock ${locked}`), ", then ondevice serve.");
+    await post("/api/privacy/lock");
+    window.dispatchEvent(new Event("profile_locked"));
   }
 
   async function wipe(name) {
@@ -97,11 +97,8 @@ export function create() {
     const given = await shown.closed;
     if (given === null) return;
     await post("/api/privacy/wipe", { confirm: given });
-    end("It is gone", `The profile “${name}” was destroyed: its keys first, then its files. Start ondevice serve again to begin a new one.`);
-  }
-
-  function end(title, ...said) {
-    document.getElementById("main").replaceChildren(el("div", { class: "view" }, heading(title), el("p", { class: "lead" }, ...said)));
+    document.getElementById("main").replaceChildren(el("div", { class: "view" }, heading("It is gone"), el("p", { class: "lead" },
+      `The profile “${name}” was destroyed: its keys first, then its files. Start ondevice serve again to begin a new one.`)));
   }
 
   return { node, enter: again };
