@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,7 +267,7 @@ def use(adapter: str, profile: str | None) -> None:
         if scale is None:
             scale = 1.0 if name == READER else registry.get(name).scale
         registry.use(name, scale)
-        talk(f"Using '{name}'.")
+        talk(f"Using '{name}'{f' at {scale:g}' if scale != 1 else ''}.")
 
 
 @command.command("off")
@@ -323,7 +324,8 @@ def _shown(row: AdapterRow) -> Iterator[tuple[str, object]]:
     metrics = training.get("metrics", {})
     for arm, (value, low, high, n) in sorted(metrics.get("arms", {}).items()):
         if value is not None:
-            yield arm, f"{value:.3f} [{low:.3f}, {high:.3f}] n={n}"
+            known = low is not None and high is not None and math.isfinite(high - low)
+            yield arm, f"{value:.3f} {f'[{low:.3f}, {high:.3f}] ' if known else ''}n={n}"
     if metrics:
         yield "decision", metrics["summary"]
     yield "records", f"{len(row.records)}: {', '.join(row.records)}"

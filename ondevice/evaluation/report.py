@@ -79,8 +79,9 @@ def headline(table: Table, arm: ArmName = "hybrid", against: ArmName = "prompt")
     for metric, name in (("choices", "choices"), ("f1", "facts")):
         gain = table.gain(arm, against, metric)
         if gain.n:
-            ends = f"[{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]"
-            parts.append(f"{name} {100 * gain.value:+.0f} points {ends} (n = {gain.n})")
+            ends = f" [{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]"
+            known = ends if math.isfinite(gain.low) and math.isfinite(gain.high) else ""
+            parts.append(f"{name} {100 * gain.value:+.0f} points{known} (n = {gain.n})")
     neutral = table.neutral_change(arm)
     if neutral.n:
         parts.append(f"neutral text {100 * neutral.value:+.1f} %")

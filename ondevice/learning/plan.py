@@ -285,8 +285,8 @@ def _too_little(
     if options.method == "dpo" and not pairs:
         return (
             f"there are {len(made.preferences)} preferences to learn from, and "
-            f"{settings.fewest_preferences} are needed: judge answers with /good, /bad and /edit in "
-            "a chat (the newest verdicts are kept back to judge by)"
+            f"{settings.fewest_preferences} are needed: judge answers with /good, /bad and /edit "
+            "in a chat (the newest verdicts are kept back to judge by)"
         )
     if options.method != "dpo" and made.personal < settings.fewest_examples:
         return (

@@ -76,7 +76,7 @@ def metrics_of(evaluation: Evaluation, audits: Sequence[Audit] = ()) -> dict[str
 
     def numbers(estimate: Any) -> list[float | int | None]:
         values = [estimate.value, estimate.low, estimate.high]
-        return [*(None if math.isnan(v) else round(v, 5) for v in values), estimate.n]
+        return [*(round(v, 5) if math.isfinite(v) else None for v in values), estimate.n]
 
     return {
         "arms": {

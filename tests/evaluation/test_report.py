@@ -3,6 +3,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 
+import numpy as np
 from PIL import Image
 from tables import levels, table
 
@@ -12,7 +13,7 @@ from ondevice.evaluation.decision import decide
 from ondevice.evaluation.evaluate import Evaluation
 from ondevice.evaluation.plot import evaluation_picture
 from ondevice.evaluation.report import FORMAT, as_json, audit_rows, headline, rows
-from ondevice.evaluation.table import METRICS
+from ondevice.evaluation.table import METRICS, Outcome, build_table
 
 MADE = table(levels(text=(20.0, 20.1, 20.2, 20.4), f1=(0.1, 0.5, 0.1, 0.6), neutral=0.004))
 
@@ -82,3 +83,14 @@ def test_the_picture_shows_every_figure() -> None:
 def test_a_picture_of_infinite_intervals_is_still_a_picture() -> None:
     one = table(levels(), n=1, width=math.inf)
     ET.fromstring(evaluation_picture(one, "t", "d").svg())
+
+
+def test_the_headline_leaves_out_an_interval_that_nobody_knows() -> None:
+    one = build_table(
+        {
+            (arm, "choices"): Outcome(np.array([right]), np.ones(1))
+            for arm, right in (("prompt", 0.0), ("hybrid", 1.0))
+        },
+        {"choices": ["only"]},
+    )
+    assert headline(one) == "choices +100 points (n = 1)"
