@@ -206,13 +206,20 @@ class LearnsFromProfile(Reviews):
         return None if row is None or found is None or found.id == row.id else found
 
     def _judged(self, adapter: str | None) -> AdapterRow | None:
-        """Return the adapter that is judged when `adapter` is asked for."""
+        """Return the adapter that is judged when `adapter` is asked for.
+
+        If none is: the active one, else the newest candidate, of those for this base model.
+        """
         from ondevice.adapters.registry import AdapterRegistry
 
         registry = AdapterRegistry(self._needs_profile()[0])
         if adapter is not None:
             return registry.get(adapter)
-        rows = [row for row in registry.list() if row.scope in (None, self.scope)]
+        rows = [
+            row
+            for row in registry.list()
+            if row.scope in (None, self.scope) and row.base_sha256 == self.engine.model.sha256
+        ]
         for state in ("active", "candidate"):
             if fitting := [row for row in rows if row.state == state]:
                 return fitting[-1]

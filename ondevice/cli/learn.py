@@ -133,7 +133,7 @@ def _session(options: dict[str, Any]) -> dict[str, Any]:
         **unused,
         **chosen,
         "adapters": (),
-        "no_adapter": False,
+        "no_adapter": True,  # the one in use may be for another base
         "no_reader": False,
         "temporary": False,
     }

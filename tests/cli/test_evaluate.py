@@ -117,6 +117,26 @@ def test_the_adapter_in_use_is_judged_and_audited(
     assert "mine: your writing: perplexity" in out
 
 
+def test_an_adapter_of_another_base_stops_neither_learning_nor_judging(
+    ondevice: Call, filled: Home
+) -> None:
+    with Profile.open(filled) as profile:
+        row = profile.add_adapter(
+            "old", file_sha256="e" * 64, base_sha256="f" * 64, rank=4, alpha=8.0
+        )
+        profile.set_active([(row.id, 1.0)])
+    code, _, err = ondevice("ask", "Where do I live?")
+    assert code == 1
+    assert "'old' was made for another base model" in err
+    assert "learn again" in err
+    code, _, err = ondevice("learn", "--method", "dpo", "--dry-run")
+    assert code == 0
+    assert "Nothing would be trained" in err
+    code, _, err = ondevice("evaluate", "--fast")
+    assert code == 0
+    assert "There is no adapter in use and no candidate" in err
+
+
 def test_wrong_use_is_one_sentence(ondevice: Call, filled: Home) -> None:
     code, _, err = ondevice("evaluate", "--adapter", "nobody")
     assert code == 1
