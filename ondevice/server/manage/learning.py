@@ -70,8 +70,9 @@ def _options(values: Values) -> LearnOptions:
 
 def _learn(page: Page, options: LearnOptions, job: Job) -> Event:
     def tell(event: LearnEvent) -> None:
-        if event.stage != "done":
-            job.tell(finite(dataclasses.asdict(event)))
+        if event.stage == "done":
+            return
+        job.tell(finite(dataclasses.asdict(event)))
         if event.stage not in CHECKPOINTED and job.should_stop():
             raise _StoppedError(event.stage)
 
