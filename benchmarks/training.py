@@ -28,6 +28,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,7 @@ def our_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
     highest = max(machine["peak"].values())
     yield row("ours, tokens/s (batch)", _best_batch)
     for name in OUR_BATCHES:
-        yield row(f"  {name}, tokens/s", lambda o, name=name: f"{o['batches'][name]:.0f}")
+        yield row(f"  {name}, tokens/s", partial(_speed_of, name))
     yield row("  share of peak", lambda o: f"{o['share_of_peak']:.0%}")
     yield row("  peak memory, MB", lambda o: f"{o['peak_memory_bytes'] / 1e6:.0f}")
     yield row("  Python, data, optimizer", lambda o: f"{o['overhead_share']:.1%}", "< 5%")
@@ -207,6 +208,10 @@ def peft_rows(shapes: dict[str, Any], machine: dict[str, Any], peer: str) -> Ite
         lambda o, p: f"{o['peak_memory_bytes'] / p['peak_memory_bytes']:.2f}",
         _goals(MEMORY_OF_BF16, shapes, "≤") if peer == "bf16" else "",
     )
+
+
+def _speed_of(batch: str, ours: dict[str, Any]) -> str:
+    return f"{ours['batches'][batch]:.0f}"
 
 
 def _goals(goals: dict[str, float], shapes: dict[str, Any], sign: str) -> str:
