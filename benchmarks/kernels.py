@@ -193,7 +193,6 @@ def streams(bench: Bench, t: int) -> None:
         _kernels.gated_forward,
         gate,
         up,
-        out,
         activation="silu",
     )
     bench.stream(

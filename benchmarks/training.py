@@ -4,13 +4,17 @@ Everything runs in processes of its own, one after the other, and ends up in one
 machine's measured peaks, each kernel's share of them, our training step (activations kept and
 recomputed; all tokens supervised and half of them; one thread and all), the same with PEFT where
 torch is importable, and our input gradient against ggml's `out_prod`. Rank 16 on all linear
-layers, 512 tokens a step, loss on all tokens. 135M is the default model; the others have the
-dimensions and tensor types of Qwen2.5-0.5B and Llama-3.2-1B and random weights.
+layers, 512 tokens a step (1 x 512 and 2 x 256, the faster counts; PEFT 4 x 256 too), loss on all
+tokens. PEFT bf16 is PEFT as it comes, with its adapter in float32; in "bf16 throughout" the
+adapter is in bfloat16 too, which PEFT does only when it is told to. 135M is the default model;
+the others have the dimensions and tensor types of Qwen2.5-0.5B and Llama-3.2-1B and random
+weights.
 
     python benchmarks/training.py [--shape 135M]... [--peer bf16]... [--quick] [--json [PATH]]
 
---shape and --peer (bf16, f32, none) may be repeated; without them all are measured. --quick
-makes one step of each. --json without a path prints JSON and leaves the table to stderr.
+--shape and --peer (bf16, bf16-throughout, f32, none) may be repeated; without them all are
+measured. --quick makes one step of each. --json without a path prints JSON and leaves the table
+to stderr.
 The peer needs `pip install torch transformers peft`. ONDEVICE_ISA holds for our side.
 """
 
@@ -24,6 +28,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,8 +39,12 @@ from training_shapes import NAMES, model_of
 
 HERE = Path(__file__).parent
 TOKENS = 512
-BATCHES = "1x512,2x256,4x256"
-PEERS = ("bf16", "f32")
+OUR_BATCHES, BATCHES = ("1x512", "2x256"), "1x512,2x256,4x256"
+PEERS = {  # name -> options of peft_peer.py, and the name in the table
+    "bf16": (["--dtype", "bf16"], "PEFT bf16"),
+    "bf16-throughout": (["--dtype", "bf16", "--adapter", "same"], "PEFT bf16 throughout"),
+    "f32": (["--dtype", "f32"], "PEFT f32"),
+}
 PEER_PACKAGES = ("torch", "transformers", "peft")
 
 # What we want to reach, by shape, on a processor with AVX512-BF16; with AVX2 another for f32.
@@ -101,16 +110,22 @@ def kernels(folder: Path, effort: Effort) -> dict[str, Any]:
 
 def shape(model: Path, peak: float, peers: list[str], effort: Effort) -> dict[str, Any]:
     """Measure one model: ours and the peers."""
-    ours = run("training_run.py", str(model), "--kept", *effort.arguments)
+    batches = {
+        batch: run("training_run.py", str(model), "--kept", "--batch", batch, *effort.arguments)
+        for batch in OUR_BATCHES
+    }
+    ours = max(batches.values(), key=lambda one: one["tokens_per_s"])
+    ours["batches"] = {batch: one["tokens_per_s"] for batch, one in batches.items()}
+    ours["peak_memory_bytes"] = max(one["peak_memory_bytes"] for one in batches.values())
     per_token = ours["operations_per_token"]
     ours["share_of_peak"] = round(1e-9 * per_token * ours["tokens_per_s"] / peak, 4)
     ours["recomputed"] = run("training_run.py", str(model), "--recomputed", *effort.arguments)
     ours |= run("training_run.py", str(model), "--ratios", *effort.arguments)
     peft = {
-        dtype: run(
-            "peft_peer.py", str(model), "--dtype", dtype, "--batches", BATCHES, *effort.arguments
+        peer: run(
+            "peft_peer.py", str(model), *PEERS[peer][0], "--batches", BATCHES, *effort.arguments
         )
-        for dtype in peers
+        for peer in peers
     }
     return {"ours": ours, "peft": peft}
 
@@ -142,7 +157,9 @@ def our_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
         return name, {key: value(one["ours"]) for key, one in shapes.items()}, goal
 
     highest = max(machine["peak"].values())
-    yield row("ours, tokens/s", lambda o: f"{o['tokens_per_s']:.0f}")
+    yield row("ours, tokens/s (batch)", _best_batch)
+    for name in OUR_BATCHES:
+        yield row(f"  {name}, tokens/s", partial(_speed_of, name))
     yield row("  share of peak", lambda o: f"{o['share_of_peak']:.0%}")
     yield row("  peak memory, MB", lambda o: f"{o['peak_memory_bytes'] / 1e6:.0f}")
     yield row("  Python, data, optimizer", lambda o: f"{o['overhead_share']:.1%}", "< 5%")
@@ -167,19 +184,19 @@ def our_rows(shapes: dict[str, Any], machine: dict[str, Any]) -> Iterator[Row]:
     yield row("  peak memory, MB (goal)", _recomputed_memory, "GGUF + 16 B × trained + 350 MB")
 
 
-def peft_rows(shapes: dict[str, Any], machine: dict[str, Any], dtype: str) -> Iterator[Row]:
-    """Yield the rows about PEFT in one dtype, if it was measured."""
-    if not all(dtype in one["peft"] for one in shapes.values()):
+def peft_rows(shapes: dict[str, Any], machine: dict[str, Any], peer: str) -> Iterator[Row]:
+    """Yield the rows about one kind of PEFT, if it was measured."""
+    if not all(peer in one["peft"] for one in shapes.values()):
         return
 
     def row(name: str, value: Callable[[Any, Any], str], goal: str = "") -> Row:
-        cells = {key: value(one["ours"], one["peft"][dtype]) for key, one in shapes.items()}
+        cells = {key: value(one["ours"], one["peft"][peer]) for key, one in shapes.items()}
         return name, cells, goal
 
-    faster = FASTER_THAN_BF16 if dtype == "bf16" else FASTER_THAN_F32
-    if dtype == "f32" and machine["isa"] == "avx2":
+    faster = {"bf16": FASTER_THAN_BF16, "f32": FASTER_THAN_F32}.get(peer, {})
+    if peer == "f32" and machine["isa"] == "avx2":
         faster = dict.fromkeys(shapes, FASTER_THAN_F32_AVX2)
-    yield row(f"PEFT {dtype}, tokens/s (batch)", lambda o, p: _best_batch(p))
+    yield row(f"{PEERS[peer][1]}, tokens/s (batch)", lambda o, p: _best_batch(p))
     yield row(
         "  ours / PEFT, speed",
         lambda o, p: f"× {o['tokens_per_s'] / p['tokens_per_s']:.2f}",
@@ -189,8 +206,12 @@ def peft_rows(shapes: dict[str, Any], machine: dict[str, Any], dtype: str) -> It
     yield row(
         "  ours / PEFT, memory",
         lambda o, p: f"{o['peak_memory_bytes'] / p['peak_memory_bytes']:.2f}",
-        _goals(MEMORY_OF_BF16, shapes, "≤") if dtype == "bf16" else "",
+        _goals(MEMORY_OF_BF16, shapes, "≤") if peer == "bf16" else "",
     )
+
+
+def _speed_of(batch: str, ours: dict[str, Any]) -> str:
+    return f"{ours['batches'][batch]:.0f}"
 
 
 def _goals(goals: dict[str, float], shapes: dict[str, Any], sign: str) -> str:
@@ -203,9 +224,9 @@ def _part(kernel: dict[str, Any], highest: float) -> str:
     return f"{kernel['share_of_step']:.1%}{share}"
 
 
-def _best_batch(peft: dict[str, Any]) -> str:
-    batches: dict[str, float] = peft["batches"]
-    return f"{peft['tokens_per_s']:.0f} ({max(batches, key=lambda name: batches[name])})"
+def _best_batch(measured: dict[str, Any]) -> str:
+    batches: dict[str, float] = measured["batches"]
+    return f"{measured['tokens_per_s']:.0f} ({max(batches, key=lambda name: batches[name])})"
 
 
 def _recomputed_memory(ours: dict[str, Any]) -> str:
@@ -221,7 +242,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for name in ("", *columns, "goal"):
         table.add_column(name, justify="left" if name in ("", "goal") else "right")
     sections = [machine_rows(result, result["out_prod"]), our_rows(shapes, result)]
-    sections += [peft_rows(shapes, result, dtype) for dtype in PEERS]
+    sections += [peft_rows(shapes, result, peer) for peer in PEERS]
     for rows in sections:
         for name, values, goal in rows:
             table.add_row(name, *(values.get(column, "") for column in columns), goal)
@@ -238,7 +259,7 @@ def main() -> None:
     parser.add_argument("--json", nargs="?", const="-", metavar="PATH")
     options = parser.parse_args()
 
-    peers = [dtype for dtype in PEERS if dtype in (options.peer or PEERS)]
+    peers = [peer for peer in PEERS if peer in (options.peer or PEERS)]
     missing = [name for name in PEER_PACKAGES if find_spec(name) is None]
     if peers and missing:
         note(f"PEFT is left out: pip install {' '.join(missing)} to compare with it")

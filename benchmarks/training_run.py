@@ -1,10 +1,11 @@
 """Our side of `training.py`: steps of the real trainer, measured in a process of their own.
 
     python benchmarks/training_run.py MODEL.gguf [--kept | --recomputed | --ratios]
-                                      [--tokens 512] [--seconds 10] [--steps 3]
+                                      [--batch 1x512] [--seconds 10] [--steps 3]
 
-`--kept` measures speed and memory, then where the time of a step goes; `--recomputed` speed and
-memory with every block computed twice; `--ratios`, in turn, all tokens supervised against half
+A batch of 2x256 is a step of two documents of 256 tokens, in one pack. `--kept` measures speed
+and memory, then where the time of a step goes; `--recomputed` speed and memory with every block
+computed twice; `--ratios`, in turn, all tokens supervised against half
 of them, and all threads against one. Prints JSON.
 """
 
@@ -35,8 +36,11 @@ RANK = 16
 N_DOCUMENTS = 16
 
 
+Batch = tuple[int, int]  # documents of a step, and tokens of each
+
+
 def documents(weights: Weights, n_tokens: int, supervised: float) -> list[Document]:
-    """Return random documents, one a step, of which so much, at the end, is to be learned."""
+    """Return random documents of which so much, at the end, is to be learned."""
     random = np.random.default_rng(0)
     mask = np.arange(n_tokens) >= round((1.0 - supervised) * n_tokens)
     mask[0] = False
@@ -50,13 +54,15 @@ def documents(weights: Weights, n_tokens: int, supervised: float) -> list[Docume
 class Run:
     """A training that goes on for a few steps whenever it is told to."""
 
-    def __init__(self, weights: Weights, n_tokens: int, supervised: float = 1.0) -> None:
+    def __init__(self, weights: Weights, batch: Batch, supervised: float = 1.0) -> None:
         """Prepare a training on random documents."""
+        rows, length = batch
+        n_tokens = rows * length
         recipe = Recipe(
-            rank=RANK, tokens_per_step=n_tokens, max_length=n_tokens, held_out=0.0,
+            rank=RANK, tokens_per_step=n_tokens, max_length=length, held_out=0.0,
             max_steps=10_000, learning_rate=1e-5,
         )  # fmt: skip
-        learned = documents(weights, n_tokens, supervised)
+        learned = documents(weights, length, supervised)
         self.trainer = Trainer(weights, learned, recipe, base_sha256="0" * 64)
         self.n_tokens = n_tokens
 
@@ -88,13 +94,12 @@ def _forward_work(x: Any, w: _kernels.Weight, y: Any, *, products: Any = (), **_
     return 2.0 * len(y) * (w.n * w.k + ranks * (w.n + w.k))
 
 
-def _backward_work(
-    dy: Any, w: _kernels.Weight, dx: Any, *, products: Any = (), x: Any = None, **_: Any
-) -> float:
+def _backward_work(dy: Any, w: _kernels.Weight, dx: Any, *, products: Any = (), **_: Any) -> float:
     ranks = sum(product.shape[1] for product in products)
+    n_tokens = len(products[0] if dx is None else dx)
     through = 0 if dx is None else w.n * w.k + ranks * w.k
     # Of the pairs: dY B and dB go over the outputs, dA over the inputs.
-    return 2.0 * len(x if dx is None else dx) * (through + ranks * (2 * w.n + w.k))
+    return 2.0 * n_tokens * (through + ranks * (2 * w.n + w.k))
 
 
 def _attention_work(q: Any, first: Any) -> float:
@@ -122,6 +127,7 @@ KERNELS: dict[str, tuple[str, Work]] = {
     ),
     "cross_entropy": ("head and loss", _loss_work),
     "rms_norm_forward": ("norms, RoPE, gates", _nothing),
+    "rms_norm_packed": ("norms, RoPE, gates", _nothing),
     "rms_norm_backward": ("norms, RoPE, gates", _nothing),
     "gated_forward": ("norms, RoPE, gates", _nothing),
     "gated_backward": ("norms, RoPE, gates", _nothing),
@@ -188,9 +194,9 @@ def breakdown(run: Run, n: int) -> dict[str, Any]:
     }
 
 
-def ratios(weights: Weights, n_tokens: int, seconds: float, n: int) -> dict[str, float]:
+def ratios(weights: Weights, batch: Batch, seconds: float, n: int) -> dict[str, float]:
     """Return how much faster half the supervision and all the threads are, measured in turn."""
-    everything, half = Run(weights, n_tokens), Run(weights, n_tokens, supervised=0.5)
+    everything, half = Run(weights, batch), Run(weights, batch, supervised=0.5)
     everything.steps(1), half.steps(1)
     times: dict[str, list[float]] = {"all": [], "half": [], "one thread": []}
     while len(times["all"]) < n or sum(map(sum, times.values())) < 2 * seconds:
@@ -212,19 +218,20 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     for what in ("kept", "recomputed", "ratios"):
         parser.add_argument(f"--{what}", dest="what", action="store_const", const=what)
-    parser.add_argument("--tokens", type=int, default=512)
+    parser.add_argument("--batch", default="1x512")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--steps", type=int, default=3)
     options = parser.parse_args()
 
     weights = Weights(read_header(options.model))
+    rows, length = map(int, options.batch.split("x"))
     if options.what == "ratios":
         result: dict[str, Any] = dict(
-            ratios(weights, options.tokens, options.seconds, options.steps)
+            ratios(weights, (rows, length), options.seconds, options.steps)
         )
         result["threads"] = _kernels.threads()
     else:
-        run = Run(weights, options.tokens)
+        run = Run(weights, (rows, length))
         recomputed = options.what == "recomputed"
         run.trainer.decoder.recompute = weights.architecture.n_layers if recomputed else 0
         result = {

@@ -4,19 +4,32 @@
 //   dV = Pᵀ dO      dP = dO Vᵀ      dS = P * (dP - delta)
 //   dQ = scale * dS K               dK = scale * dSᵀ Q
 //
-// A job is a whole query head, so that every sum has one order. Heads of a
-// group have a dK and dV each, which are added up at the end.
+// A job is a part of the query tiles, of all heads that share keys and values. Every
+// part has a dK and dV of its own, so that every sum has one order; they are added up
+// at the end.
 #include "attention.h"
 #include "attention_tiles.h"
 
 namespace ondevice::KERNEL_ISA {
 namespace {
 
-// The arrays of one head: pointers to token 0, and floats from token to token.
+constexpr int64_t ENOUGH_JOBS = 12;
+
+// The arrays of one query head, at token 0, with ld floats from token to token.
 struct Head {
-  const float *d_o, *q, *k, *v, *o, *lse;
-  float *dq, *dk, *dv;  // dk, dv: [T, D] of this head
-  int64_t ld, ld_kv;
+  const float *d_o, *q, *o, *lse;
+  float* dq;
+  int64_t ld;
+};
+
+// The keys and values that some heads share, packed for three products.
+struct Shared {
+  Packed k, v, k_columns;
+};
+
+// Where one job adds up, each [T, D].
+struct Sums {
+  float *dk, *dv;
 };
 
 // Probabilities and dS of queries begin..end and keys key..key + keys, from
@@ -31,7 +44,7 @@ void probabilities(const AttentionShape& s, const Head& head, const float* delta
       memset(dp, 0, size_t(keys) * sizeof(float));
       continue;
     }
-    const Vec lse = splat(head.lse[i]), delta_i = splat(delta[i]);
+    const Vec lse = splat(head.lse[i]), delta_i = splat(delta[i - begin]);
     each_vector(to - from, [&](int64_t offset, auto at) {
       const int64_t j = from + offset;
       const Vec probability = exp(scale * at.load(p + j) - lse);
@@ -45,79 +58,124 @@ void probabilities(const AttentionShape& s, const Head& head, const float* delta
   }
 }
 
-void whole_head(const AttentionShape& s, const Head& head) {
-  Buffers buffers(Buffers::packed(7, s.t, s.d) + Buffers::packed(6, QUERIES, KEYS) + s.t + 16);
-  const auto rows = [&](Side side, const float* x, int64_t ld) {
-    const Packed p = buffers.take(plan(side, s.t, s.d, s.bf16));
-    pack_rows_here(x, ld, p);
+// Adds what the queries begin..begin + QUERIES of one head contribute.
+void query_tile(const AttentionShape& s, const Head& head, const Shared& shared, int64_t begin,
+                const Sums& sums) {
+  const int64_t end = min(s.t, begin + QUERIES), count = end - begin, at = begin * head.ld;
+  Buffers buffers(Buffers::packed(4, QUERIES, s.d) + Buffers::packed(5, QUERIES, KEYS));
+  const auto rows = [&](const float* x) {
+    const Packed p = buffers.take(plan(Side::LEFT, count, s.d, s.bf16));
+    pack_rows_here(x, head.ld, p);
     return p;
   };
-  const auto columns = [&](const float* x, int64_t ld) {
-    const Packed p = buffers.take(plan(Side::RIGHT, s.d, s.t, s.bf16));
-    pack_columns_here(x, ld, p);
+  const auto columns = [&](const float* x) {
+    const Packed p = buffers.take(plan(Side::RIGHT, s.d, count, s.bf16));
+    pack_columns_here(x, head.ld, p);
     return p;
   };
-  const Packed q = rows(Side::LEFT, head.q, head.ld), q_columns = columns(head.q, head.ld);
-  const Packed d_o = rows(Side::LEFT, head.d_o, head.ld), d_o_columns = columns(head.d_o, head.ld);
-  const Packed k = rows(Side::RIGHT, head.k, head.ld_kv), k_columns = columns(head.k, head.ld_kv);
-  const Packed v = rows(Side::RIGHT, head.v, head.ld_kv);
-  float* delta = buffers.take(s.t);
-  for (int64_t i = 0; i < s.t; ++i)
-    delta[i] = dot(head.d_o + i * head.ld, head.o + i * head.ld, s.d);
+  const Packed q = rows(head.q + at), q_columns = columns(head.q + at);
+  const Packed d_o = rows(head.d_o + at), d_o_columns = columns(head.d_o + at);
+  float delta[QUERIES];
+  for (int64_t i = 0; i < count; ++i)
+    delta[i] = dot(head.d_o + at + i * head.ld, head.o + at + i * head.ld, s.d);
   float *p = buffers.take(QUERIES * KEYS), *dp = buffers.take(QUERIES * KEYS);
   float* tile_words[3];
   for (float*& w : tile_words) w = buffers.take(Buffers::packed(1, QUERIES, KEYS));
 
-  memset(head.dk, 0, size_t(s.t * s.d) * sizeof(float));
-  memset(head.dv, 0, size_t(s.t * s.d) * sizeof(float));
-  for (int64_t begin = 0; begin < s.t; begin += QUERIES) {
-    const int64_t end = min(s.t, begin + QUERIES), count = end - begin;
-    const int64_t start = first_tile(s, begin, end);
-    for (int64_t key = start; key < end; key += KEYS) {
-      const int64_t keys = min(KEYS, end - key);
-      multiply_here(vectors(q, begin, count), vectors(k, key, keys), 1, false, p, keys);
-      multiply_here(vectors(d_o, begin, count), vectors(v, key, keys), 1, false, dp, keys);
-      probabilities(s, head, delta, begin, end, key, keys, p, dp);
+  const int64_t start = first_tile(s, begin, end);
+  for (int64_t key = start; key < end; key += KEYS) {
+    const int64_t keys = min(KEYS, end - key);
+    multiply_here(q, vectors(shared.k, key, keys), {p, keys});
+    multiply_here(d_o, vectors(shared.v, key, keys), {dp, keys});
+    probabilities(s, head, delta, begin, end, key, keys, p, dp);
 
-      Packed p_columns = plan(Side::LEFT, keys, count, s.bf16), ds_columns = p_columns;
-      Packed ds = plan(Side::LEFT, count, keys, s.bf16);
-      p_columns.words = tile_words[0];
-      ds_columns.words = tile_words[1];
-      ds.words = tile_words[2];
-      pack_columns_here(p, keys, p_columns);
-      pack_columns_here(dp, keys, ds_columns);
-      pack_rows_here(dp, keys, ds);
-      multiply_here(p_columns, entries(d_o_columns, begin, count), 1, true, head.dv + key * s.d,
-                    s.d);
-      multiply_here(ds_columns, entries(q_columns, begin, count), s.scale, true,
-                    head.dk + key * s.d, s.d);
-      multiply_here(ds, entries(k_columns, key, keys), s.scale, key > start,
-                    head.dq + begin * head.ld, head.ld);
-    }
+    Packed p_columns = plan_left_for_columns(keys, count, s.bf16), ds_columns = p_columns;
+    Packed ds = plan(Side::LEFT, count, keys, s.bf16);
+    p_columns.words = tile_words[0];
+    ds_columns.words = tile_words[1];
+    ds.words = tile_words[2];
+    pack_columns_here(p, keys, p_columns);
+    pack_columns_here(dp, keys, ds_columns);
+    pack_rows_here(dp, keys, ds);
+    float *dv = sums.dv + key * s.d, *dk = sums.dk + key * s.d, *dq = head.dq + at;
+    multiply_here(p_columns, d_o_columns, {dv, s.d, 1, dv});
+    multiply_here(ds_columns, q_columns, {dk, s.d, s.scale, dk});
+    multiply_here(ds, entries(shared.k_columns, key, keys),
+                  {dq, head.ld, s.scale, key > start ? dq : nullptr});
   }
 }
+
+// Whether a tile, counted from the last, which sees the most keys, falls to a part: they
+// are dealt out to and fro.
+bool belongs(int64_t tile, int64_t part, int64_t parts) {
+  const int64_t place = tile % parts;
+  return part == (tile / parts % 2 ? parts - 1 - place : place);
+}
+
+// The keys and values of every group, packed in workspaces.
+class SharedOfGroups {
+ public:
+  SharedOfGroups(const AttentionShape& s, const float* k, const float* v)
+      : rows(plan(Side::RIGHT, s.t, s.d, s.bf16)), columns(plan(Side::RIGHT, s.d, s.t, s.bf16)) {
+    each = 2 * words(rows) + words(columns);
+    memory = workspace(Purpose::INPUT, s.g * each);
+    const int64_t ld = s.g * s.d;
+    parallel(3 * s.g, [&](int64_t job) {
+      const int64_t g = job / 3;
+      const Shared to = group(g);
+      if (job % 3 == 0) pack_rows_here(k + g * s.d, ld, to.k);
+      if (job % 3 == 1) pack_rows_here(v + g * s.d, ld, to.v);
+      if (job % 3 == 2) pack_columns_here(k + g * s.d, ld, to.k_columns);
+    });
+  }
+  Shared group(int64_t g) const {
+    Shared shared{rows, rows, columns};
+    shared.k.words = memory + g * each;
+    shared.v.words = shared.k.words + words(rows);
+    shared.k_columns.words = shared.v.words + words(rows);
+    return shared;
+  }
+
+ private:
+  Packed rows, columns;
+  int64_t each;
+  float* memory;
+};
 
 }  // namespace
 
 void attention_backward(const AttentionShape& s, const float* d_o, const float* q, const float* k,
                         const float* v, const float* o, const float* lse, float* dq, float* dk,
                         float* dv) {
-  const int64_t one = s.t * s.d, shared = s.h / s.g;
-  float* dk_heads = workspace(Purpose::INPUT, s.h * one);
-  float* dv_heads = workspace(Purpose::SECOND_INPUT, s.h * one);
-  parallel(s.h, [&](int64_t h) {
-    const int64_t at = h * s.d, at_kv = h / shared * s.d;
-    whole_head(s, {d_o + at, q + at, k + at_kv, v + at_kv, o + at, lse + h * s.t, dq + at,
-                   dk_heads + h * one, dv_heads + h * one, s.h * s.d, s.g * s.d});
+  const SharedOfGroups packed(s, k, v);
+  const int64_t one = s.t * s.d, heads = s.h / s.g, tiles = blocks(s.t, QUERIES);
+  const int64_t parts = min(tiles, blocks(ENOUGH_JOBS, s.g));
+  float* sums = workspace(Purpose::SECOND_INPUT, 2 * s.g * parts * one);
+  const auto sums_of = [&](int64_t group, int64_t part) {
+    float* at = sums + 2 * (group * parts + part) * one;
+    return Sums{at, at + one};
+  };
+  parallel(s.g * parts, [&](int64_t job) {
+    const int64_t group = job % s.g, part = job / s.g;
+    const Sums to = sums_of(group, part);
+    memset(to.dk, 0, size_t(2 * one) * sizeof(float));
+    for (int64_t h = group * heads; h < (group + 1) * heads; ++h) {
+      const int64_t at = h * s.d;
+      const Head head{d_o + at, q + at, o + at, lse + h * s.t, dq + at, s.h * s.d};
+      for (int64_t tile = 0; tile < tiles; ++tile)
+        if (belongs(tile, part, parts))
+          query_tile(s, head, packed.group(group), (tiles - 1 - tile) * QUERIES, to);
+    }
   });
   parallel(blocks(s.t, 16), [&](int64_t job) {
     for (int64_t i = job * 16; i < min(s.t, job * 16 + 16); ++i)
       for (int64_t g = 0; g < s.g; ++g)
         each_vector(s.d, [&](int64_t j, auto at) {
           Vec dk_sum = zero(), dv_sum = zero();
-          for (int64_t h = g * shared; h < (g + 1) * shared; ++h) {
-            dk_sum = dk_sum + at.load(dk_heads + h * one + i * s.d + j);
-            dv_sum = dv_sum + at.load(dv_heads + h * one + i * s.d + j);
+          for (int64_t part = 0; part < parts; ++part) {
+            const Sums from = sums_of(g, part);
+            dk_sum = dk_sum + at.load(from.dk + i * s.d + j);
+            dv_sum = dv_sum + at.load(from.dv + i * s.d + j);
           }
           at.store(dk + (i * s.g + g) * s.d + j, dk_sum);
           at.store(dv + (i * s.g + g) * s.d + j, dv_sum);

@@ -26,10 +26,13 @@ void soften(const AttentionShape& s, int64_t i, int64_t key, int64_t count, floa
     if (has_output) scale_row(o_i, s.d, shrink);
   }
   const Vec scale = splat(s.scale), largest = splat(so_far.largest);
+  Vec total = zero();
   each_vector(end - begin, [&](int64_t j, auto at) {
-    at.store(row + begin + j, exp(scale * at.load(row + begin + j) - largest));
+    const Vec e = at.only(exp(scale * at.load(row + begin + j) - largest));
+    at.store(row + begin + j, e);
+    total = total + e;
   });
-  so_far.total += sum_of(row + begin, end - begin);
+  so_far.total += sum(total);
   memset(row, 0, size_t(begin) * sizeof(float));
   memset(row + end, 0, size_t(count - end) * sizeof(float));
 }
@@ -50,13 +53,13 @@ void attend(const AttentionShape& s, int64_t begin, int64_t head, const float* q
   const int64_t start = first_tile(s, begin, end);
   for (int64_t key = start; key < end; key += KEYS) {
     const int64_t keys = min(KEYS, end - key);
-    multiply_here(queries, vectors(k, key, keys), 1, false, scores, keys);
+    multiply_here(queries, vectors(k, key, keys), {scores, keys});
     for (int64_t i = 0; i < count; ++i)
       soften(s, begin + i, key, keys, scores + i * keys, running[i], o_tile + i * ld, key > start);
     Packed p = plan(Side::LEFT, count, keys, s.bf16);
     p.words = packed_scores;
     pack_rows_here(scores, keys, p);
-    multiply_here(p, entries(v, key, keys), 1, key > start, o_tile, ld);
+    multiply_here(p, entries(v, key, keys), {o_tile, ld, 1, key > start ? o_tile : nullptr});
   }
   for (int64_t i = 0; i < count; ++i) {
     scale_row(o_tile + i * ld, s.d, 1 / running[i].total);

@@ -1,4 +1,4 @@
-// Norms, positions, activations.
+// Norms and positions.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
@@ -65,39 +65,6 @@ void rope(Out<3> x, In<2> cos, In<2> sin, bool interleaved, bool backward) {
   set.rope(data, c, s, t, h, d, pairs, interleaved, backward);
 }
 
-bool is_gelu(const std::string& activation) {
-  check(activation == "silu" || activation == "gelu_tanh",
-        "activation is '" + activation + "', but must be 'silu' or 'gelu_tanh'.");
-  return activation == "gelu_tanh";
-}
-
-void gated_forward(In<2> gate, In<2> up, Out<2> out, const std::string& activation) {
-  const int64_t t = gate.shape(0), f = gate.shape(1);
-  check_shape("up", up, {t, f});
-  check_shape("out", out, {t, f});
-  const bool gelu = is_gelu(activation);
-  const Kernels& set = kernels();
-  const float *g = gate.data(), *u = up.data();
-  float* o = out.data();
-  nb::gil_scoped_release unlocked;
-  set.gated_forward(g, u, t * f, gelu, o);
-}
-
-void gated_backward(In<2> dout, In<2> gate, In<2> up, Out<2> dgate, Out<2> dup,
-                    const std::string& activation) {
-  const int64_t t = gate.shape(0), f = gate.shape(1);
-  check_shape("dout", dout, {t, f});
-  check_shape("up", up, {t, f});
-  check_shape("dgate", dgate, {t, f});
-  check_shape("dup", dup, {t, f});
-  const bool gelu = is_gelu(activation);
-  const Kernels& set = kernels();
-  const float *d = dout.data(), *g = gate.data(), *u = up.data();
-  float *to_gate = dgate.data(), *to_up = dup.data();
-  nb::gil_scoped_release unlocked;
-  set.gated_backward(d, g, u, t * f, gelu, to_gate, to_up);
-}
-
 }  // namespace
 
 void bind_layers(nb::module_& m) {
@@ -111,11 +78,6 @@ void bind_layers(nb::module_& m) {
         "scale"_a = 1.0);
   m.def("rope", &rope, "x"_a.noconvert(), "cos"_a.noconvert(), "sin"_a.noconvert(), nb::kw_only(),
         "interleaved"_a, "backward"_a = false);
-  m.def("gated_forward", &gated_forward, "gate"_a.noconvert(), "up"_a.noconvert(),
-        "out"_a.noconvert(), nb::kw_only(), "activation"_a);
-  m.def("gated_backward", &gated_backward, "dout"_a.noconvert(), "gate"_a.noconvert(),
-        "up"_a.noconvert(), "dgate"_a.noconvert(), "dup"_a.noconvert(), nb::kw_only(),
-        "activation"_a);
 }
 
 }  // namespace ondevice

@@ -1,15 +1,23 @@
-// Weights and linear layers.
+// Weights, linear layers, and what is computed for these only.
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "packed_argument.h"
 
 namespace ondevice {
 namespace {
+
+bool is_gelu(const std::string& activation) {
+  check(activation == "silu" || activation == "gelu_tanh",
+        "activation is '" + activation + "', but must be 'silu' or 'gelu_tanh'.");
+  return activation == "gelu_tanh";
+}
 
 TypeIndex type_named(const std::string& name) {
   for (int i = 0; i < WEIGHT_TYPE_COUNT; ++i)
@@ -62,17 +70,61 @@ void dequantize_rows(const WeightObject& w, InInts<1> rows, Out<2> out) {
   k.dequantize_rows(w.weight, wanted, count, data);
 }
 
-void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
+// Room for activations as a left side.
+PackedObject unpacked(int64_t vectors, int64_t length, const std::string& precision) {
   const Kernels& k = kernels();
-  Packed packed = k.plan(Side::LEFT, x.shape(0), x.shape(1), wants_bf16(precision, k));
+  Packed packed = k.plan(Side::LEFT, vectors, length, wants_bf16(precision, k));
   Floats memory = allocate(k.words(packed));
   packed.words = memory.get();
+  return {&k, packed, std::move(memory)};
+}
+
+void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
+  PackedObject made = unpacked(x.shape(0), x.shape(1), precision);
   const float* data = x.data();
   {
     nb::gil_scoped_release unlocked;
-    k.pack_rows(data, packed.length, packed);
+    made.set->pack_rows(data, made.packed.length, made.packed);
   }
-  new (self) PackedObject{std::move(x), &k, packed, std::move(memory)};
+  new (self) PackedObject(std::move(made));
+}
+
+PackedObject rms_norm_packed(In<2> x, In<1> weight, float eps, Out<1> rstd, const std::string& precision) {
+  PackedObject made = unpacked(x.shape(0), x.shape(1), precision);
+  check_shape("weight", weight, {made.packed.length});
+  check_shape("rstd", rstd, {made.packed.vectors});
+  const float *in = x.data(), *w = weight.data();
+  float* r = rstd.data();
+  nb::gil_scoped_release unlocked;
+  made.set->rms_norm_packed(in, w, eps, made.packed, r);
+  return made;
+}
+
+PackedObject gated_forward(In<2> gate, In<2> up, const std::string& activation,
+                           const std::string& precision) {
+  PackedObject made = unpacked(gate.shape(0), gate.shape(1), precision);
+  check_shape("up", up, {made.packed.vectors, made.packed.length});
+  const bool gelu = is_gelu(activation);
+  const float *g = gate.data(), *u = up.data();
+  nb::gil_scoped_release unlocked;
+  made.set->gated_forward(g, u, gelu, made.packed);
+  return made;
+}
+
+std::pair<PackedObject, PackedObject> gated_backward(In<2> dout, In<2> gate, In<2> up,
+                                                     const std::string& activation,
+                                                     const std::string& precision) {
+  const int64_t t = gate.shape(0), f = gate.shape(1);
+  check_shape("dout", dout, {t, f});
+  check_shape("up", up, {t, f});
+  PackedObject dgate = unpacked(t, f, precision), dup = unpacked(t, f, precision);
+  const bool gelu = is_gelu(activation);
+  const float *d = dout.data(), *g = gate.data(), *u = up.data();
+  {
+    nb::gil_scoped_release unlocked;
+    dgate.set->gated_backward(d, g, u, gelu, dgate.packed, dup.packed);
+  }
+  return {std::move(dgate), std::move(dup)};
 }
 
 // A low-rank pair and, if it is trained, where its gradients go.
@@ -110,33 +162,42 @@ std::vector<Lora> loras_of(const Pairs& pairs, const Inner& products, int64_t t,
 }
 
 void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, const Pairs& pairs,
-                    const Inner& products, bool accumulate, const std::string& precision) {
+                    const Inner& products, std::optional<In<2>> plus,
+                    const std::string& precision) {
   const Kernels& k = kernels();
   Input input("x", x, precision, k);
   check(input.columns() == w.weight.k, "x must have as many columns as the weight.");
   check_shape("y", y, {input.rows(), w.weight.n});
+  if (plus) check_shape("plus", *plus, {input.rows(), w.weight.n});
   const std::vector<Lora> loras = loras_of(pairs, products, input.rows(), w.weight);
+  const float* added = plus ? plus->data() : nullptr;
   float* out = y.data();
   nb::gil_scoped_release unlocked;
-  k.linear_forward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())}, accumulate,
-                   out);
+  k.linear_forward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())}, added, out);
 }
 
 void linear_backward(nb::handle dy, const WeightObject& w, std::optional<Out<2>> dx,
-                     const Pairs& pairs, const Inner& products, std::optional<In<2>> x,
-                     bool accumulate, const std::string& precision) {
+                     const Pairs& pairs, const Inner& products, nb::handle x, bool accumulate,
+                     const std::string& precision) {
   const Kernels& k = kernels();
   Input input("dy", dy, precision, k);
   check(input.columns() == w.weight.n, "dy must have as many columns as the weight has rows.");
   if (dx) check_shape("dx", *dx, {input.rows(), w.weight.k});
-  if (x) check_shape("x", *x, {input.rows(), w.weight.k});
   const std::vector<Lora> loras = loras_of(pairs, products, input.rows(), w.weight);
-  for (const Lora& lora : loras) check(x || !lora.da, "A pair's da needs the layer's input x.");
+  std::optional<Input> layer_input;
+  if (!x.is_none()) {
+    layer_input.emplace("x", x, input.bf16() ? "auto" : "f32", k);
+    check(layer_input->rows() == input.rows() && layer_input->columns() == w.weight.k,
+          "x must have as many rows as dy, and as many columns as the weight.");
+    check(layer_input->bf16() == input.bf16(), "x and dy must be packed in one precision.");
+  }
+  bool wants_a = false;
+  for (const Lora& lora : loras) wants_a = wants_a || lora.da;
+  check(layer_input || !wants_a, "A pair's da needs the layer's input x.");
   float* out = dx ? dx->data() : nullptr;
-  const float* layer_input = x ? x->data() : nullptr;
   nb::gil_scoped_release unlocked;
-  k.linear_backward(input.ready(), input.data, w.weight, {loras.data(), int64_t(loras.size())},
-                    layer_input, accumulate, out);
+  k.linear_backward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())},
+                    wants_a ? &layer_input->ready(Purpose::LAYER_INPUT) : nullptr, accumulate, out);
 }
 
 }  // namespace
@@ -154,6 +215,12 @@ void bind_linear(nb::module_& m) {
       .def("rows", &some_rows, "start"_a, "stop"_a);
   nb::class_<PackedObject>(m, "Packed")
       .def("__init__", &make_packed, "x"_a.noconvert(), "precision"_a = "auto");
+  m.def("rms_norm_packed", &rms_norm_packed, "x"_a.noconvert(), "weight"_a.noconvert(), "eps"_a,
+        "rstd"_a.noconvert(), nb::kw_only(), "precision"_a = "auto");
+  m.def("gated_forward", &gated_forward, "gate"_a.noconvert(), "up"_a.noconvert(), nb::kw_only(),
+        "activation"_a, "precision"_a = "auto");
+  m.def("gated_backward", &gated_backward, "dout"_a.noconvert(), "gate"_a.noconvert(),
+        "up"_a.noconvert(), nb::kw_only(), "activation"_a, "precision"_a = "auto");
 
   m.def("row_bytes", &row_bytes, "type"_a, "k"_a);
   m.def("dequantize", &dequantize, "w"_a, "out"_a.noconvert());
@@ -162,11 +229,11 @@ void bind_linear(nb::module_& m) {
       .def("__init__", &make_lora, "a"_a.noconvert(), "b"_a.noconvert(), "scale"_a,
            "da"_a.noconvert().none() = nb::none(), "db"_a.noconvert().none() = nb::none());
   m.def("linear_forward", &linear_forward, "x"_a, "w"_a, "y"_a.noconvert(), nb::kw_only(),
-        "pairs"_a = Pairs(), "products"_a.noconvert() = Inner(), "accumulate"_a = false,
-        "precision"_a = "auto");
+        "pairs"_a = Pairs(), "products"_a.noconvert() = Inner(),
+        "plus"_a.noconvert().none() = nb::none(), "precision"_a = "auto");
   m.def("linear_backward", &linear_backward, "dy"_a, "w"_a, "dx"_a.noconvert().none(),
         nb::kw_only(), "pairs"_a = Pairs(), "products"_a.noconvert() = Inner(),
-        "x"_a.noconvert().none() = nb::none(), "accumulate"_a = false, "precision"_a = "auto");
+        "x"_a.none() = nb::none(), "accumulate"_a = false, "precision"_a = "auto");
 }
 
 }  // namespace ondevice

@@ -20,7 +20,7 @@
 namespace ondevice::KERNEL_ISA {
 namespace {
 
-constexpr int64_t CHUNK = 2048;  // rows of the vocabulary at a time
+constexpr int64_t CHUNK = 2304;  // rows of the vocabulary at a time: whole jobs of a product
 constexpr int64_t TOKENS = 8;    // of one job
 
 // What is known of one token after some chunks.
@@ -75,7 +75,7 @@ void cross_entropy(const Packed& h, const Weight& w, const int32_t* targets, con
   for (int64_t v = 0; v < w.n; v += CHUNK) {
     const int64_t n = min(CHUNK, w.n - v);
     const Weight chunk{w.at(v, 0), w.type, n, k};
-    linear_forward(h, chunk, {}, false, logits);
+    linear_forward(h, chunk, {}, nullptr, logits);
     parallel(jobs, [&](int64_t job) {
       for (int64_t i = job * TOKENS; i < min(s, (job + 1) * TOKENS); ++i)
         visit(logits + i * n, n, targets[i] - v, running[i], dh && v ? dh + i * k : nullptr, k);
@@ -84,7 +84,7 @@ void cross_entropy(const Packed& h, const Weight& w, const int32_t* targets, con
       Packed exponentials = plan(Side::LEFT, s, n, h.bf16);
       exponentials.words = workspace(Purpose::SECOND_INPUT, words(exponentials));
       pack_rows(logits, n, exponentials);
-      linear_backward(exponentials, logits, chunk, {}, nullptr, v > 0, dh);
+      linear_backward(exponentials, chunk, {}, nullptr, v > 0, dh);
     }
   }
 

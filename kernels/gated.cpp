@@ -6,7 +6,7 @@
 namespace ondevice::KERNEL_ISA {
 namespace {
 
-constexpr int64_t VALUES = 8192;  // of one job
+constexpr int64_t TOKENS = 16;  // of one job
 
 Vec sigmoid(Vec x) { return splat(1) / (splat(1) + exp(zero() - x)); }
 
@@ -38,30 +38,40 @@ void forward(const float* gate, const float* up, int64_t n, float* out) {
 }
 
 template <class Activation>
-void backward(const float* dout, const float* gate, const float* up, int64_t n, float* dgate,
-              float* dup) {
+void gate_gradient(const float* dout, const float* gate, const float* up, int64_t n, float* dgate) {
   each_vector(n, [&](int64_t i, auto at) {
-    const Vec d = at.load(dout + i), u = at.load(up + i);
-    const ValueAndSlope a = Activation::at(at.load(gate + i));
-    at.store(dgate + i, d * u * a.slope);
-    at.store(dup + i, d * a.value);
+    at.store(dgate + i,
+             at.load(dout + i) * at.load(up + i) * Activation::at(at.load(gate + i)).slope);
   });
 }
 
 }  // namespace
 
-void gated_forward(const float* gate, const float* up, int64_t n, bool gelu, float* out) {
-  parallel(blocks(n, VALUES), [&](int64_t job) {
-    const int64_t i = job * VALUES, count = min(VALUES, n - i);
-    (gelu ? forward<Gelu> : forward<Silu>)(gate + i, up + i, count, out + i);
+void gated_forward(const float* gate, const float* up, bool gelu, const Packed& out) {
+  const auto compute = gelu ? forward<Gelu> : forward<Silu>;
+  parallel(blocks(out.vectors, TOKENS), [&](int64_t job) {
+    const int64_t begin = job * TOKENS, count = min(TOKENS, out.vectors - begin);
+    pack_made_rows(vectors(out, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
+      const int64_t at = (begin + i) * out.length + first;
+      compute(gate + at, up + at, n, to);
+    });
   });
 }
 
-void gated_backward(const float* dout, const float* gate, const float* up, int64_t n, bool gelu,
-                    float* dgate, float* dup) {
-  parallel(blocks(n, VALUES), [&](int64_t job) {
-    const int64_t i = job * VALUES, count = min(VALUES, n - i);
-    (gelu ? backward<Gelu> : backward<Silu>)(dout + i, gate + i, up + i, count, dgate + i, dup + i);
+void gated_backward(const float* dout, const float* gate, const float* up, bool gelu,
+                    const Packed& dgate, const Packed& dup) {
+  const auto of_gate = gelu ? gate_gradient<Gelu> : gate_gradient<Silu>;
+  const auto of_up = gelu ? forward<Gelu> : forward<Silu>;  // dup = activation(gate) * dout
+  parallel(blocks(dup.vectors, TOKENS), [&](int64_t job) {
+    const int64_t begin = job * TOKENS, count = min(TOKENS, dup.vectors - begin);
+    pack_made_rows(vectors(dgate, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
+      const int64_t at = (begin + i) * dgate.length + first;
+      of_gate(dout + at, gate + at, up + at, n, to);
+    });
+    pack_made_rows(vectors(dup, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
+      const int64_t at = (begin + i) * dup.length + first;
+      of_up(gate + at, dout + at, n, to);
+    });
   });
 }
 

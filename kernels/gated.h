@@ -1,16 +1,16 @@
 // Gated activations of the feed-forward layer: SwiGLU and GeGLU.
 #pragma once
 
-#include <stdint.h>
+#include "packed.h"
 
 namespace ondevice::KERNEL_ISA {
 
-// out = activation(gate) * up, over n values; gelu chooses the tanh form of
-// GELU instead of SiLU.
-void gated_forward(const float* gate, const float* up, int64_t n, bool gelu, float* out);
+// out [T, F] = activation(gate) * up, packed as a left side; gelu chooses the tanh
+// form of GELU instead of SiLU.
+void gated_forward(const float* gate, const float* up, bool gelu, const Packed& out);
 
-// dgate may be gate, and dup may be up.
-void gated_backward(const float* dout, const float* gate, const float* up, int64_t n, bool gelu,
-                    float* dgate, float* dup);
+// The gradients of gate and of up, packed as left sides.
+void gated_backward(const float* dout, const float* gate, const float* up, bool gelu,
+                    const Packed& dgate, const Packed& dup);
 
 }  // namespace ondevice::KERNEL_ISA

@@ -7,17 +7,71 @@
 namespace ondevice::KERNEL_ISA {
 namespace {
 
-// Weights unpacked at a time: 4 MB in bfloat16, well inside a third-level cache.
-constexpr int64_t SLAB = 2 << 20;
-// Rows of W summed over at a time in the backward pass.
-constexpr int64_t SLAB_ROWS = 4096;
-// Column blocks begin where blocks of every weight type do.
-constexpr int64_t COLUMNS = 256;
-
 Packed in_workspace(Purpose purpose, Packed plan) {
   plan.words = workspace(purpose, words(plan));
   return plan;
 }
+
+// ---- the frozen matrix -----------------------------------------------------
+//
+// A job takes some vectors of W, rows or columns: it dequantizes them into packed form,
+// a part of their length at a time, and multiplies all tokens with that while it is in
+// the cache. So every weight is dequantized once, by the processor that needs it.
+
+constexpr int64_t LENGTH = 1024;        // entries of the vectors at a time
+constexpr int64_t FEWEST_TOKENS = 128;  // that are worth dequantizing for
+
+// How the result is cut into jobs: `width` vectors of W, and `tokens`. One entry of the
+// sums, whatever the cut, is added up in one order.
+struct Cut {
+  int64_t width, tokens;
+};
+
+// The width, of whole blocks of W, that keeps the threads busy for the shortest time. Wide
+// jobs fetch the tokens less often.
+Cut cut(int64_t vectors, int64_t t, int64_t block) {
+  const int64_t workers = threads();
+  int64_t width = max(192, block), tokens = t;
+  const auto longest = [&](int64_t width) { return blocks(blocks(vectors, width), workers) * width; };
+  constexpr int64_t SMALLER[] = {144, 96, 48};
+  for (const int64_t smaller : SMALLER)
+    if (smaller % block == 0 && longest(smaller) < longest(width)) width = smaller;
+  while (blocks(vectors, width) * blocks(t, tokens) < workers && tokens >= 2 * FEWEST_TOKENS)
+    tokens = round_up(blocks(tokens, 2), LANES);
+  return {width, tokens};
+}
+
+// c [T, vectors] = plus + x times `n` vectors of W, each `length` long, + inner times outer.
+// pack(first, from, part) packs the vectors from `first` on, and of these the entries from
+// `from` on; outer_of(first, count) gives the right side of the low-rank product, if `inner`
+// has words.
+template <class PackWeights, class OuterOf>
+void products(const Packed& x, int64_t n, int64_t block, const Packed& inner,
+              const PackWeights& pack, const OuterOf& outer_of, const float* plus, float* c) {
+  const Cut job_size = cut(n, x.vectors, block);
+  const int64_t down = blocks(x.vectors, job_size.tokens);
+  parallel(down * blocks(n, job_size.width), [&](int64_t job) {
+    const int64_t token = job % down * job_size.tokens, first = job / down * job_size.width;
+    const int64_t count = min(job_size.width, n - first);
+    const int64_t tokens = min(job_size.tokens, x.vectors - token), at = token * n + first;
+    const Packed left = vectors(x, token, tokens);
+    const float* before = plus ? plus + at : nullptr;
+    for (int64_t from = 0; from < x.length; from += LENGTH) {
+      const int64_t length = min(LENGTH, x.length - from);
+      const Packed part = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, count, length, x.bf16));
+      pack(first, from, part);
+      multiply_here(entries(left, from, length), part, {c + at, n, 1, before});
+      before = c + at;
+    }
+    if (inner.words)
+      multiply_here(vectors(inner, token, tokens), outer_of(first, count), {c + at, n, 1, before});
+  });
+}
+
+// ---- low-rank pairs --------------------------------------------------------
+//
+// All pairs together are one of their ranks' sum R: z [T, R] times the B (or A) of
+// all, side by side.
 
 int64_t total_rank(const Loras& pairs) {
   int64_t rank = 0;
@@ -25,25 +79,27 @@ int64_t total_rank(const Loras& pairs) {
   return rank;
 }
 
-// All pairs together are one of their ranks' sum R: z [T, R] times the B (or A) of
-// all, side by side. It is multiplied into a block of the result while that is in
-// the cache, as if vectors had R entries more.
+Packed packed_inner(const float* z, int64_t t, int64_t rank, bool bf16) {
+  const Packed inner = in_workspace(Purpose::SMALL, plan(Side::LEFT, t, rank, bf16));
+  pack_rows(z, rank, inner);
+  return inner;
+}
 
 // z [T, R] = scale * x Aᵀ of every pair, packed.
 Packed inner_forward(const Packed& x, const Loras& pairs, int64_t rank) {
   const int64_t t = x.vectors;
   float* z = workspace(Purpose::INNER, t * rank);
+  int64_t offset = 0;
   for (const Lora& pair : pairs) {
     const Packed a = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, pair.r, pair.k, x.bf16));
     pack_rows(pair.a, pair.k, a);
-    multiply(x, a, 1, false, pair.xa, pair.r);
+    multiply(x, a, {pair.xa, pair.r});
     for (int64_t i = 0; i < t; ++i)
-      for (int64_t j = 0; j < pair.r; ++j) z[i * rank + j] = pair.scale * pair.xa[i * pair.r + j];
-    z += pair.r;
+      for (int64_t j = 0; j < pair.r; ++j)
+        z[i * rank + offset + j] = pair.scale * pair.xa[i * pair.r + j];
+    offset += pair.r;
   }
-  const Packed inner = in_workspace(Purpose::SMALL, plan(Side::LEFT, t, rank, x.bf16));
-  pack_rows(workspace(Purpose::INNER, t * rank), rank, inner);
-  return inner;
+  return packed_inner(z, t, rank, x.bf16);
 }
 
 // z [T, R] = scale * dy B of every pair; not packed.
@@ -53,100 +109,74 @@ float* inner_backward(const Packed& dy, const Loras& pairs, int64_t rank) {
   for (const Lora& pair : pairs) {
     const Packed b = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, pair.r, pair.n, dy.bf16));
     pack_columns(pair.b, pair.r, b);
-    multiply(dy, b, pair.scale, false, z + offset, rank);
+    multiply(dy, b, {z + offset, rank, pair.scale});
     offset += pair.r;
   }
   return z;
 }
 
-// The B [N, R] of all pairs side by side, packed by rows.
-Packed outer_forward(const Loras& pairs, int64_t n, int64_t rank, bool bf16) {
-  float* all = workspace(Purpose::OUTER, n * rank);
+// The rows first..first + count of the B [N, R] of all pairs side by side.
+Packed outer_forward(const Loras& pairs, int64_t first, int64_t count, int64_t rank, bool bf16) {
+  float* all = workspace(Purpose::OUTER, count * rank);
   int64_t offset = 0;
   for (const Lora& pair : pairs) {
-    for (int64_t i = 0; i < n; ++i)
-      memcpy(all + i * rank + offset, pair.b + i * pair.r, size_t(pair.r) * sizeof(float));
+    for (int64_t i = 0; i < count; ++i)
+      memcpy(all + i * rank + offset, pair.b + (first + i) * pair.r, size_t(pair.r) * sizeof(float));
     offset += pair.r;
   }
-  const Packed outer = in_workspace(Purpose::SECOND_INPUT, plan(Side::RIGHT, n, rank, bf16));
-  pack_rows(all, rank, outer);
+  const Packed outer = in_workspace(Purpose::JOB, plan(Side::RIGHT, count, rank, bf16));
+  pack_rows_here(all, rank, outer);
   return outer;
 }
 
-// The A [R, K] of all pairs, one below the other, packed by columns.
-Packed outer_backward(const Loras& pairs, int64_t k, int64_t rank, bool bf16) {
-  float* all = workspace(Purpose::OUTER, rank * k);
-  int64_t offset = 0;
-  for (const Lora& pair : pairs) {
-    memcpy(all + offset * k, pair.a, size_t(pair.r * k) * sizeof(float));
-    offset += pair.r;
-  }
-  const Packed outer = in_workspace(Purpose::SECOND_INPUT, plan(Side::RIGHT, k, rank, bf16));
-  pack_columns(all, k, outer);
+// The columns first..first + count of the A [R, K] of all pairs, one below the other.
+Packed outer_backward(const Loras& pairs, int64_t first, int64_t count, int64_t rank, bool bf16) {
+  float *all = workspace(Purpose::OUTER, rank * count), *to = all;
+  for (const Lora& pair : pairs)
+    for (int64_t i = 0; i < pair.r; ++i, to += count)
+      memcpy(to, pair.a + i * pair.k + first, size_t(count) * sizeof(float));
+  const Packed outer = in_workspace(Purpose::JOB, plan(Side::RIGHT, count, rank, bf16));
+  pack_columns_here(all, count, outer);
   return outer;
-}
-
-// dx, if there are pairs with the z of `inner_backward`.
-void input_gradient(const Packed& dy, const Weight& w, const Loras& pairs, const float* z,
-                    int64_t rank, bool accumulate, float* dx) {
-  Product low_rank{};
-  if (rank) {
-    low_rank.a = in_workspace(Purpose::SMALL, plan(Side::LEFT, dy.vectors, rank, dy.bf16));
-    pack_rows(z, rank, low_rank.a);
-    low_rank.b = outer_backward(pairs, w.k, rank, dy.bf16);
-  }
-  // W is dequantized a slab of columns at a time; its vectors are summed over its rows.
-  for (int64_t n = 0; n < w.n; n += SLAB_ROWS) {
-    const int64_t length = min(SLAB_ROWS, w.n - n);
-    const int64_t columns = max(COLUMNS, SLAB / length / COLUMNS * COLUMNS);
-    const bool last = n + length == w.n;
-    for (int64_t k = 0; k < w.k; k += columns) {
-      const int64_t width = min(columns, w.k - k);
-      const Packed slab =
-          in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, width, length, dy.bf16));
-      pack_columns(w.rows(n, n + length), k, slab);
-      const Product products[] = {{entries(dy, n, length), slab},
-                                  {low_rank.a, vectors(low_rank.b, k, width)}};
-      multiply(products, rank && last ? 2 : 1, 1, accumulate || n > 0, dx + k, w.k);
-    }
-  }
 }
 
 }  // namespace
 
-// W is dequantized a slab of rows at a time, once, into packed form; then
-// every token is multiplied with it.
-void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, bool accumulate,
+void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, const float* plus,
                     float* y) {
   const int64_t rank = total_rank(pairs);
-  Product low_rank{};
-  if (rank) low_rank = {inner_forward(x, pairs, rank), outer_forward(pairs, w.n, rank, x.bf16)};
-  const int64_t rows = max(64, SLAB / w.k / 64 * 64);
-  for (int64_t n = 0; n < w.n; n += rows) {
-    const int64_t count = min(rows, w.n - n);
-    const Packed slab = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, count, w.k, x.bf16));
-    pack_rows(w, n, slab);
-    const Product products[] = {{x, slab}, {low_rank.a, vectors(low_rank.b, n, count)}};
-    multiply(products, rank ? 2 : 1, 1, accumulate, y + n, w.n);
-  }
+  const Packed inner = rank ? inner_forward(x, pairs, rank) : Packed{};
+  products(
+      x, w.n, 1, inner,
+      [&](int64_t row, int64_t from, const Packed& part) { pack_rows_here(w, row, from, part); },
+      [&](int64_t row, int64_t count) { return outer_forward(pairs, row, count, rank, x.bf16); },
+      plus, y);
 }
 
-void linear_backward(const Packed& dy_packed, const float* dy, const Weight& w,
-                     const Loras& pairs, const float* x, bool accumulate, float* dx) {
-  const int64_t rank = total_rank(pairs), t = dy_packed.vectors;
+void linear_backward(const Packed& dy, const Weight& w, const Loras& pairs, const Packed* x,
+                     bool accumulate, float* dx) {
+  const int64_t rank = total_rank(pairs);
   bool wants_a = false;
   for (const Lora& pair : pairs) wants_a = wants_a || pair.da;
-  const float* z = rank && (dx || wants_a) ? inner_backward(dy_packed, pairs, rank) : nullptr;
+  const float* z = rank && (dx || wants_a) ? inner_backward(dy, pairs, rank) : nullptr;
   int64_t offset = 0;
   for (const Lora& pair : pairs) {
     // da [R, K] += (scale * dy B)ᵀ x    db [N, R] += scale * dyᵀ (x Aᵀ)
-    if (pair.da)
-      outer_products(z + offset, rank, x, t, pair.r, pair.k, 1, false, pair.da);
-    if (pair.db)
-      outer_products(pair.xa, pair.r, dy, t, pair.r, pair.n, pair.scale, true, pair.db);
+    if (pair.da) outer_products(z + offset, rank, pair.r, *x, 1, false, pair.da);
+    if (pair.db) outer_products(pair.xa, pair.r, pair.r, dy, pair.scale, true, pair.db);
     offset += pair.r;
   }
-  if (dx) input_gradient(dy_packed, w, pairs, z, rank, accumulate, dx);
+  if (!dx) return;
+  const Packed inner = rank ? packed_inner(z, dy.vectors, rank, dy.bf16) : Packed{};
+  products(
+      dy, w.k, w.block_values(), inner,
+      [&](int64_t column, int64_t from, const Packed& part) {
+        pack_columns_here(w, from, column, part);
+      },
+      [&](int64_t column, int64_t count) {
+        return outer_backward(pairs, column, count, rank, dy.bf16);
+      },
+      accumulate ? dx : nullptr, dx);
 }
 
 }  // namespace ondevice::KERNEL_ISA

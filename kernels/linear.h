@@ -5,15 +5,15 @@
 
 namespace ondevice::KERNEL_ISA {
 
-// y [T, N] = x [T, K] Wᵀ + sum of scale * (x Aᵀ) Bᵀ over the pairs, or += with
-// accumulate; x holds rows of K. Every pair's x Aᵀ is kept in its xa.
-void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, bool accumulate,
+// y [T, N] = plus + x [T, K] Wᵀ + sum of scale * (x Aᵀ) Bᵀ over the pairs; plus may be y
+// itself, or null. Every pair's x Aᵀ is kept in its xa.
+void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, const float* plus,
                     float* y);
 
 // dx [T, K] = dy [T, N] W + sum of scale * (dy B) A, or += with accumulate, if dx
-// is wanted; and every pair's da and db, if wanted. dy_packed holds the rows of dy;
-// x is the layer's input, needed where a da is wanted.
-void linear_backward(const Packed& dy_packed, const float* dy, const Weight& w,
-                     const Loras& pairs, const float* x, bool accumulate, float* dx);
+// is wanted; and every pair's da and db, if wanted. x is the layer's input, needed
+// where a da is wanted.
+void linear_backward(const Packed& dy, const Weight& w, const Loras& pairs, const Packed* x,
+                     bool accumulate, float* dx);
 
 }  // namespace ondevice::KERNEL_ISA

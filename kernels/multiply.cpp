@@ -28,27 +28,32 @@ constexpr int64_t JOB_ROWS = 128;  // vectors of A that a job takes
 constexpr int64_t JOB_STRIPS = 4;  // strips of B
 constexpr int64_t ENOUGH_JOBS = 16;
 
-struct Output {
-  float* c;
-  int64_t ld;
-  float alpha;
-};
-
-// C [rows <= ROWS, columns <= STRIP * LANES] (+)= alpha * A Bᵀ over `depth` words.
-template <bool BF16, int GROUPS>
+// C [rows <= ROWS, columns <= GROUPS * LANES] = plus + alpha * A Bᵀ over `depth` words.
+template <bool BF16, bool BY_VECTOR, int GROUPS>
 void tile(const float* a, const float* b, int64_t b_stride, int64_t depth, const Output& out,
-          int64_t rows, int64_t columns, bool accumulate) {
+          int64_t rows, int64_t columns) {
   Vec c[ROWS][GROUPS];
   UNROLL for (int i = 0; i < ROWS; ++i)
     UNROLL for (int g = 0; g < GROUPS; ++g) c[i][g] = zero();
 
-  for (int64_t p = 0; p < depth; ++p) {
-    Vec b_p[GROUPS];
-    UNROLL for (int g = 0; g < GROUPS; ++g) b_p[g] = load(b + g * b_stride + p * LANES);
-    UNROLL for (int i = 0; i < ROWS; ++i) {
-      const Vec a_ip = splat(a[p * LANES + i]);
-      UNROLL for (int g = 0; g < GROUPS; ++g)
-        c[i][g] = BF16 ? fma_bf16(a_ip, b_p[g], c[i][g]) : fma(a_ip, b_p[g], c[i][g]);
+  // The result is often far away, and comes while the sums are made.
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int g = 0; g < GROUPS; ++g) {
+      const int64_t at = i * out.ld + g * LANES;
+      prefetch_to_write(out.c + at);
+      if (out.plus) prefetch(out.plus + at);
+    }
+
+  for (int64_t square = 0; square < depth; square += LANES, a += LANES * LANES) {
+    const int64_t count = min(LANES, depth - square);
+    for (int64_t p = 0; p < count; ++p, b += LANES) {
+      Vec b_p[GROUPS];
+      UNROLL for (int g = 0; g < GROUPS; ++g) b_p[g] = load(b + g * b_stride);
+      UNROLL for (int i = 0; i < ROWS; ++i) {
+        const Vec a_ip = splat(BY_VECTOR ? a[i * LANES + p] : a[p * LANES + i]);
+        UNROLL for (int g = 0; g < GROUPS; ++g)
+          c[i][g] = BF16 ? fma_bf16(a_ip, b_p[g], c[i][g]) : fma(a_ip, b_p[g], c[i][g]);
+      }
     }
   }
 
@@ -56,45 +61,61 @@ void tile(const float* a, const float* b, int64_t b_stride, int64_t depth, const
   UNROLL for (int i = 0; i < ROWS; ++i) {
     if (i >= rows) break;
     UNROLL for (int g = 0; g < GROUPS; ++g) {
-      float* to = out.c + i * out.ld + g * LANES;
-      const int64_t width = columns - g * LANES;
+      const int64_t at = i * out.ld + g * LANES, width = columns - g * LANES;
       if (width >= LANES)
-        store(to, accumulate ? fma(alpha, c[i][g], load(to)) : alpha * c[i][g]);
+        store(out.c + at, out.plus ? fma(alpha, c[i][g], load(out.plus + at)) : alpha * c[i][g]);
       else
-        store_some(to, accumulate ? fma(alpha, c[i][g], load_some(to, width)) : alpha * c[i][g],
+        store_some(out.c + at,
+                   out.plus ? fma(alpha, c[i][g], load_some(out.plus + at, width)) : alpha * c[i][g],
                    width);
     }
   }
 }
 
+// `out`, from another place in it on.
+Output from(const Output& out, int64_t row, int64_t column) {
+  const int64_t at = row * out.ld + column;
+  return {out.c + at, out.ld, out.alpha, out.plus ? out.plus + at : nullptr};
+}
+
 // Words p..p + depth of rows begin..end of A, `begin` a multiple of ROWS, and GROUPS groups of B.
-template <bool BF16, int GROUPS>
+template <bool BF16, bool BY_VECTOR, int GROUPS>
 void strip(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group, int64_t p,
-           int64_t depth, const Output& out, bool accumulate) {
+           int64_t depth, const Output& out) {
   const float* b_words = b.words + (group * b.stride + p) * LANES;
   const int64_t columns = b.vectors - group * LANES;
   for (int64_t i = begin; i < end; i += ROWS) {
-    const float* a_words = a.words + (i / LANES * a.stride + p) * LANES + i % LANES;
-    tile<BF16, GROUPS>(a_words, b_words, b.stride * LANES, depth,
-                       {out.c + i * out.ld + group * LANES, out.ld, out.alpha}, end - i, columns,
-                       accumulate);
+    const float* a_words = a.words + (i / LANES * a.stride + p) * LANES +
+                           (BY_VECTOR ? i % LANES * LANES : i % LANES);
+    tile<BF16, BY_VECTOR, GROUPS>(a_words, b_words, b.stride * LANES, depth,
+                                  from(out, i, group * LANES), end - i, columns);
   }
 }
 
 using Strip = void (*)(const Packed&, int64_t, int64_t, const Packed&, int64_t, int64_t, int64_t,
-                       const Output&, bool);
-template <bool BF16>
-constexpr Strip STRIPS[] = {strip<BF16, 1>, strip<BF16, 2>, strip<BF16, 3>, strip<BF16, 4>};
+                       const Output&);
+template <bool BF16, bool BY_VECTOR>
+constexpr Strip STRIPS[] = {strip<BF16, BY_VECTOR, 1>, strip<BF16, BY_VECTOR, 2>,
+                            strip<BF16, BY_VECTOR, 3>, strip<BF16, BY_VECTOR, 4>};
+
+Strip strip_for(const Packed& a, int64_t groups) {
+  if (a.bf16) return (a.by_vector ? STRIPS<true, true> : STRIPS<true, false>)[groups - 1];
+  return (a.by_vector ? STRIPS<false, true> : STRIPS<false, false>)[groups - 1];
+}
+
+// How many of the groups that are left a strip takes: one alone would be slow.
+int64_t strip_width(int64_t left) { return left == STRIP + 1 ? blocks(left, 2) : min(STRIP, left); }
 
 #if defined(KERNEL_AMX)
 
-using Tiles = void (*)(const float*, int64_t, const float*, int64_t, int64_t, bool, float*, int64_t);
+using Tiles = void (*)(const float*, int64_t, const float*, int64_t, int64_t, const float*, float*,
+                       int64_t);
 constexpr Tiles TILES[2][2] = {{multiply_tiles<1, 1>, multiply_tiles<1, 2>},
                                {multiply_tiles<2, 1>, multiply_tiles<2, 2>}};
 
 // What `strip` does, with tiles of 32 x 32; `groups` is 1 or 2.
 void strip_of_tiles(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t group,
-                    int64_t groups, int64_t p, int64_t depth, const Output& out, bool accumulate) {
+                    int64_t groups, int64_t p, int64_t depth, const Output& out) {
   const TileRegisters claimed;
   alignas(64) float part[4 * SQUARE];
   const int64_t squares = blocks(depth, LANES), width = groups * LANES;
@@ -103,17 +124,18 @@ void strip_of_tiles(const Packed& a, int64_t begin, int64_t end, const Packed& b
   for (int64_t i = begin; i < end; i += 2 * LANES) {
     const int64_t rows = min(2 * LANES, end - i), row_tiles = rows > LANES ? 2 : 1;
     const float* a_words = a.words + (i / LANES * a.stride + p) * LANES;
-    float* c = out.c + i * out.ld + group * LANES;
+    const Output to = from(out, i, group * LANES);
     const bool direct = out.alpha == 1 && rows == row_tiles * LANES && columns == width;
     TILES[row_tiles - 1][groups - 1](a_words, a.stride * LANES, b_words, b.stride * LANES, squares,
-                                     direct && accumulate, direct ? c : part,
-                                     direct ? out.ld : width);
+                                     direct ? to.plus : nullptr, direct ? to.c : part,
+                                     direct ? to.ld : width);
     if (direct) continue;
     const Vec alpha = splat(out.alpha);
     for (int64_t r = 0; r < rows; ++r)
       each_vector(columns, [&](int64_t j, auto at) {
         const Vec sum = alpha * at.load(part + r * width + j);
-        at.store(c + r * out.ld + j, accumulate ? sum + at.load(c + r * out.ld + j) : sum);
+        const int64_t place = r * to.ld + j;
+        at.store(to.c + place, to.plus ? sum + at.load(to.plus + place) : sum);
       });
   }
 }
@@ -123,55 +145,45 @@ void strip_of_tiles(const Packed& a, int64_t begin, int64_t end, const Packed& b
 // Rows begin..end of A and the groups first..last of B. Of both, only some
 // words of every vector are used at a time, so that they stay in the cache.
 void block(const Packed& a, int64_t begin, int64_t end, const Packed& b, int64_t first,
-           int64_t last, const Output& out, bool accumulate) {
+           int64_t last, const Output& out) {
   // Steps end where squares do.
   const int64_t step = round_up(blocks(a.depth, blocks(a.depth, DEPTH)), LANES);
   for (int64_t p = 0; p < a.depth; p += step) {
     const int64_t depth = min(step, a.depth - p);
+    const Output sum{out.c, out.ld, out.alpha, p > 0 ? out.c : out.plus};
 #if defined(KERNEL_AMX)
     if (a.bf16) {
       for (int64_t group = first; group < last; group += 2)
-        strip_of_tiles(a, begin, end, b, group, min(2, last - group), p, depth, out,
-                       accumulate || p > 0);
+        strip_of_tiles(a, begin, end, b, group, min(2, last - group), p, depth, sum);
       continue;
     }
 #endif
-    for (int64_t group = first; group < last; group += STRIP) {
-      const int64_t groups = min(STRIP, last - group);
-      (a.bf16 ? STRIPS<true> : STRIPS<false>)[groups - 1](a, begin, end, b, group, p, depth, out,
-                                                          accumulate || p > 0);
+    for (int64_t group = first, groups; group < last; group += groups) {
+      groups = strip_width(last - group);
+      strip_for(a, groups)(a, begin, end, b, group, p, depth, sum);
     }
   }
 }
 
 }  // namespace
 
-void multiply(const Product* products, int64_t count, float alpha, bool accumulate, float* c,
-              int64_t ldc) {
+void multiply(const Packed& a, const Packed& b, const Output& out) {
   // Large blocks fetch less from memory; but there must be enough of them to share.
-  const int64_t vectors = products->a.vectors, groups = blocks(products->b.vectors, LANES);
+  const int64_t groups = blocks(b.vectors, LANES);
   int64_t rows = JOB_ROWS, width = JOB_STRIPS * STRIP;
-  const auto jobs = [&] { return blocks(vectors, rows) * blocks(groups, width); };
+  const auto jobs = [&] { return blocks(a.vectors, rows) * blocks(groups, width); };
   while (jobs() < ENOUGH_JOBS && width > STRIP) width = round_up(width / 2, STRIP);
   while (jobs() < ENOUGH_JOBS && rows > LANES) rows /= 2;
-  const int64_t down = blocks(vectors, rows);
+  const int64_t down = blocks(a.vectors, rows);
   parallel(jobs(), [&](int64_t job) {
     const int64_t begin = job % down * rows, first = job / down * width;
-    for (int64_t i = 0; i < count; ++i)
-      block(products[i].a, begin, min(vectors, begin + rows), products[i].b, first,
-            min(groups, first + width), {c, ldc, alpha}, accumulate || i > 0);
+    block(a, begin, min(a.vectors, begin + rows), b, first, min(groups, first + width), out);
   });
 }
 
-void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
-              int64_t ldc) {
-  const Product product{a, b};
-  multiply(&product, 1, alpha, accumulate, c, ldc);
-}
-
-void multiply_here(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
-                   int64_t ldc) {
-  block(a, 0, a.vectors, b, 0, blocks(b.vectors, LANES), {c, ldc, alpha}, accumulate);
+void multiply_here(const Packed& a, const Packed& b, const Output& out) {
+  for (int64_t begin = 0; begin < a.vectors; begin += JOB_ROWS)
+    block(a, begin, min(a.vectors, begin + JOB_ROWS), b, 0, blocks(b.vectors, LANES), out);
 }
 
 }  // namespace ondevice::KERNEL_ISA

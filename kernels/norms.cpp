@@ -8,19 +8,38 @@ namespace {
 
 constexpr int64_t TOKENS = 16;  // of one job
 
+float reciprocal_deviation(const float* row, int64_t k, float eps) {
+  return 1.0f / sqrtf(dot(row, row, k) / float(k) + eps);
+}
+
+void normalize(const float* row, const float* weight, float rstd, int64_t k, float* y) {
+  const Vec r = splat(rstd);
+  each_vector(k, [&](int64_t j, auto at) {
+    at.store(y + j, at.load(row + j) * r * at.load(weight + j));
+  });
+}
+
 }  // namespace
 
 void rms_norm_forward(const float* x, const float* weight, float eps, int64_t t, int64_t k,
                       float* y, float* rstd) {
   parallel(blocks(t, TOKENS), [&](int64_t job) {
     for (int64_t i = job * TOKENS; i < min(t, (job + 1) * TOKENS); ++i) {
-      const float *row = x + i * k, mean = dot(row, row, k) / float(k);
-      rstd[i] = 1.0f / sqrtf(mean + eps);
-      const Vec r = splat(rstd[i]);
-      each_vector(k, [&](int64_t j, auto at) {
-        at.store(y + i * k + j, at.load(row + j) * r * at.load(weight + j));
-      });
+      rstd[i] = reciprocal_deviation(x + i * k, k, eps);
+      normalize(x + i * k, weight, rstd[i], k, y + i * k);
     }
+  });
+}
+
+void rms_norm_packed(const float* x, const float* weight, float eps, const Packed& y, float* rstd) {
+  const int64_t k = y.length;
+  parallel(blocks(y.vectors, TOKENS), [&](int64_t job) {
+    const int64_t begin = job * TOKENS, count = min(TOKENS, y.vectors - begin);
+    for (int64_t i = begin; i < begin + count; ++i)
+      rstd[i] = reciprocal_deviation(x + i * k, k, eps);
+    pack_made_rows(vectors(y, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
+      normalize(x + (begin + i) * k + first, weight + first, rstd[begin + i], n, to);
+    });
   });
 }
 

@@ -16,7 +16,7 @@ struct Packed {
   int64_t depth;    // words of each: length, or half of it in bfloat16
   int64_t stride;   // from one group to the next, in words of one vector
   bool bf16;
-  bool by_vector;   // in every square of words a row is a vector, not an entry
+  bool by_vector;   // its words are squares in which a row is a vector, not an entry
 };
 
 // A low-rank pair, a [R, K] and b [N, R]: the layer adds scale * (x Aᵀ) Bᵀ.

@@ -1,83 +1,70 @@
-// R is small, so that laying out the operands for `multiply` would cost more than
-// the product: here both are read where they lie, once, in float32.
+// R is small, so that packing `right` by columns for `multiply` would cost more than the
+// product. But its squares hold, packed by rows, what a column tile needs of LANES tokens.
 #include "outer.h"
 
 #include "parallel.h"
-#include "rows.h"
 #include "workspace.h"
 
 namespace ondevice::KERNEL_ISA {
 namespace {
 
-// A tile of sums in registers: RANKS rows of VECTORS vectors.
-constexpr int RANKS = LANES == 16 ? 8 : 4, VECTORS = 2;
-// Columns of a job, and tokens taken at a time: their part of `right` fits the first-level cache.
-constexpr int64_t COLUMNS = 128, TOKENS = 64;
+// A square of `right` has a row of one vector for each token, in bfloat16 two.
+template <bool BF16> constexpr int VECTORS = BF16 ? 2 : 1;
+template <bool BF16> constexpr int RANKS = LANES / VECTORS<BF16>;  // of a tile of sums in registers
 
-// sums [RANKS, VECTORS * LANES] += leftᵀ right over t tokens.
-void tile(const float* left, int64_t ld, const float* right, int64_t k, int64_t t, float* sums,
-          int64_t ld_sums) {
-  Vec s[RANKS][VECTORS];
-  UNROLL for (int i = 0; i < RANKS; ++i)
-    UNROLL for (int v = 0; v < VECTORS; ++v) s[i][v] = load(sums + i * ld_sums + v * LANES);
-  for (int64_t p = 0; p < t; ++p, left += ld, right += k) {
-    Vec row[VECTORS];
-    UNROLL for (int v = 0; v < VECTORS; ++v) row[v] = load(right + v * LANES);
-    UNROLL for (int i = 0; i < RANKS; ++i) {
-      const Vec factor = splat(left[i]);
-      UNROLL for (int v = 0; v < VECTORS; ++v) s[i][v] = fma(factor, row[v], s[i][v]);
+// sums [RANKS, VECTORS * LANES] over all tokens, for the columns of one square; left has
+// the words of a group of ranks, from the first rank of the tile on.
+template <bool BF16>
+void tile(const float* left, const float* square, int64_t next_square, int64_t t, float* sums) {
+  constexpr int V = VECTORS<BF16>, R = RANKS<BF16>;
+  Vec s[R][V];
+  UNROLL for (int i = 0; i < R; ++i)
+    UNROLL for (int v = 0; v < V; ++v) s[i][v] = zero();
+  for (int64_t token = 0; token < t; token += LANES, square += next_square) {
+    const int64_t count = min(LANES, t - token);
+    for (int64_t i = 0; i < count; i += V, left += LANES) {  // a word of left has V tokens
+      Vec row[V];
+      row[0] = load(square + i * LANES);
+      if constexpr (BF16) pair_up_bf16(row[0], load(square + (i + 1) * LANES), row[0], row[1]);
+      UNROLL for (int j = 0; j < R; ++j) {
+        const Vec factor = splat(left[j]);
+        UNROLL for (int v = 0; v < V; ++v)
+          s[j][v] = BF16 ? fma_bf16(factor, row[v], s[j][v]) : fma(factor, row[v], s[j][v]);
+      }
     }
   }
-  UNROLL for (int i = 0; i < RANKS; ++i)
-    UNROLL for (int v = 0; v < VECTORS; ++v) store(sums + i * ld_sums + v * LANES, s[i][v]);
-}
-
-// The same for any number of ranks and columns.
-void edge(const float* left, int64_t ld, const float* right, int64_t k, int64_t t, int64_t ranks,
-          int64_t columns, float* sums, int64_t ld_sums) {
-  for (int64_t p = 0; p < t; ++p)
-    for (int64_t i = 0; i < ranks; ++i) {
-      const Vec factor = splat(left[p * ld + i]);
-      float* row = sums + i * ld_sums;
-      each_vector(columns, [&](int64_t j, auto at) {
-        at.store(row + j, fma(factor, at.load(right + p * k + j), at.load(row + j)));
-      });
-    }
+  UNROLL for (int i = 0; i < R; ++i)
+    UNROLL for (int v = 0; v < V; ++v) store(sums + (i * V + v) * LANES, s[i][v]);
 }
 
 }  // namespace
 
-void outer_products(const float* left, int64_t ld, const float* right, int64_t t, int64_t r,
-                    int64_t k, float scale, bool transposed, float* out) {
-  parallel(blocks(k, COLUMNS), [&](int64_t job) {
-    const int64_t first = job * COLUMNS, columns = min(COLUMNS, k - first);
-    float* sums = workspace(Purpose::JOB, r * COLUMNS);
-    memset(sums, 0, size_t(r * COLUMNS) * sizeof(float));
-    for (int64_t p = 0; p < t; p += TOKENS) {
-      const int64_t tokens = min(TOKENS, t - p);
-      for (int64_t j = 0; j < columns; j += VECTORS * LANES)
-        for (int64_t i = 0; i < r; i += RANKS) {
-          const float *l = left + p * ld + i, *x = right + p * k + first + j;
-          float* s = sums + i * COLUMNS + j;
-          if (i + RANKS <= r && j + VECTORS * LANES <= columns)
-            tile(l, ld, x, k, tokens, s, COLUMNS);
+void outer_products(const float* left, int64_t ld, int64_t r, const Packed& right, float scale,
+                    bool transposed, float* out) {
+  const int64_t t = right.vectors, k = right.length, columns = right.bf16 ? 2 * LANES : LANES;
+  const int64_t ranks = right.bf16 ? RANKS<true> : RANKS<false>;
+  const auto sum = right.bf16 ? tile<true> : tile<false>;
+  Packed factors = plan(Side::RIGHT, r, t, right.bf16);
+  factors.words = workspace(Purpose::WEIGHT, words(factors));
+  pack_columns(left, ld, factors);
+
+  constexpr int64_t SQUARES = 2;  // of a job
+  parallel(blocks(blocks(k, columns), SQUARES), [&](int64_t job) {
+    alignas(64) float sums[LANES * LANES];
+    const int64_t end = min(k, (job + 1) * SQUARES * columns);
+    for (int64_t first = job * SQUARES * columns; first < end; first += columns)
+      for (int64_t rank = 0; rank < r; rank += ranks) {
+        const float* group = factors.words + rank / LANES * factors.stride * LANES + rank % LANES;
+        sum(group, right.words + first / columns * LANES * LANES, right.stride * LANES, t, sums);
+        const int64_t width = min(columns, k - first);
+        for (int64_t i = 0; i < min(ranks, r - rank); ++i) {
+          const float* row = sums + i * columns;
+          if (transposed)
+            for (int64_t j = 0; j < width; ++j) out[(first + j) * r + rank + i] += scale * row[j];
           else
-            edge(l, ld, x, k, tokens, min(RANKS, r - i), min(VECTORS * LANES, columns - j), s,
-                 COLUMNS);
+            for (int64_t j = 0; j < width; ++j) out[(rank + i) * k + first + j] += scale * row[j];
         }
-    }
-    const Vec factor = splat(scale);
-    for (int64_t i = 0; i < r; ++i) {
-      const float* row = sums + i * COLUMNS;
-      if (transposed) {
-        for (int64_t j = 0; j < columns; ++j) out[(first + j) * r + i] += scale * row[j];
-      } else {
-        float* to = out + i * k + first;
-        each_vector(columns, [&](int64_t j, auto at) {
-          at.store(to + j, fma(factor, at.load(row + j), at.load(to + j)));
-        });
       }
-    }
   });
 }
 

@@ -19,7 +19,7 @@ Vec load_up_to(const float* p, int64_t n) {
 template <bool BF16, bool BY_VECTOR>
 void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
   constexpr int64_t ENTRIES = BF16 ? 2 * LANES : LANES;  // taken at once from each row
-  constexpr bool WHOLE_SQUARES = BF16 && HAS_TILES;
+  constexpr bool WHOLE_SQUARES = BY_VECTOR || (BF16 && HAS_TILES);
   for (int64_t p = 0; p < length; p += ENTRIES) {
     Vec square[LANES];
     UNROLL for (int i = 0; i < LANES; ++i) {
@@ -66,8 +66,8 @@ void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t lengt
 // Writes entries `entry`.. of a group of `out`; `entry` is a multiple of 32.
 void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, const Packed& out,
                    int64_t group, int64_t entry) {
-  const auto pack = !out.bf16 ? group_of_rows<false, false>
-                    : out.by_vector ? group_of_rows<true, true> : group_of_rows<true, false>;
+  const auto pack = out.by_vector ? (out.bf16 ? group_of_rows<true, true> : group_of_rows<false, true>)
+                    : out.bf16 ? group_of_rows<true, false> : group_of_rows<false, false>;
   pack(x, ld, vectors, length, word(out, group, entry));
 }
 
@@ -80,14 +80,21 @@ void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t lengt
 
 int64_t groups(const Packed& p) { return blocks(p.vectors, LANES); }
 
+Packed plan(int64_t vectors, int64_t length, bool bf16, bool by_vector) {
+  const int64_t depth = bf16 ? (length + 1) / 2 : length;
+  const int64_t stored = by_vector || (bf16 && HAS_TILES) ? round_up(depth, LANES) : depth;
+  // An odd stride, so that the groups do not all fall on the same cache sets.
+  return {nullptr, vectors, length, depth, stored | 1, bf16, by_vector};
+}
+
 }  // namespace
 
 Packed plan(Side side, int64_t vectors, int64_t length, bool bf16) {
-  const int64_t depth = bf16 ? (length + 1) / 2 : length;
-  const int64_t stored = bf16 && HAS_TILES ? round_up(depth, LANES) : depth;
-  // An odd stride, so that the groups do not all fall on the same cache sets.
-  return {nullptr, vectors, length, depth, stored | 1, bf16,
-          bf16 && HAS_TILES && side == Side::LEFT};
+  return plan(vectors, length, bf16, side == Side::LEFT);
+}
+
+Packed plan_left_for_columns(int64_t vectors, int64_t length, bool bf16) {
+  return plan(vectors, length, bf16, bf16 && HAS_TILES);
 }
 
 int64_t words(const Packed& plan) { return groups(plan) * plan.stride * LANES; }
@@ -121,33 +128,30 @@ void pack_columns(const float* x, int64_t ld, const Packed& out) {
   });
 }
 
-void pack_rows(const Weight& w, int64_t first, const Packed& out) {
+void pack_rows_here(const Weight& w, int64_t row, int64_t column, const Packed& out) {
   constexpr int64_t LENGTH = SCRATCH / LANES;
-  parallel(groups(out), [&](int64_t group) {
-    alignas(64) float scratch[SCRATCH];
-    const int64_t row = first + group * LANES, vectors = min(LANES, out.vectors - group * LANES);
-    for (int64_t k = 0; k < w.k; k += LENGTH) {
-      const int64_t length = min(LENGTH, w.k - k);
-      for (int64_t i = 0; i < vectors; ++i)
-        DEQUANTIZERS[w.type](w.at(row + i, k), length, scratch + i * LENGTH);
-      group_of_rows(scratch, LENGTH, vectors, length, out, group, k);
+  alignas(64) float scratch[SCRATCH];
+  for (int64_t i = 0; i < out.vectors; i += LANES) {
+    const int64_t vectors = min(LANES, out.vectors - i);
+    for (int64_t k = 0; k < out.length; k += LENGTH) {
+      const int64_t length = min(LENGTH, out.length - k);
+      for (int64_t j = 0; j < vectors; ++j)
+        DEQUANTIZERS[w.type](w.at(row + i + j, column + k), length, scratch + j * LENGTH);
+      group_of_rows(scratch, LENGTH, vectors, length, out, i / LANES, k);
     }
-  });
+  }
 }
 
-void pack_columns(const Weight& w, int64_t first, const Packed& out) {
-  constexpr int64_t COLUMNS = 256, ROWS = SCRATCH / COLUMNS;
-  const int64_t across = blocks(out.vectors, COLUMNS);
-  parallel(across * blocks(out.length, ROWS), [&](int64_t job) {
-    alignas(64) float scratch[SCRATCH];
-    const int64_t row = job / across * ROWS, column = job % across * COLUMNS;
-    const int64_t length = min(ROWS, out.length - row);
-    const int64_t vectors = min(COLUMNS, out.vectors - column);
+void pack_columns_here(const Weight& w, int64_t row, int64_t column, const Packed& out) {
+  alignas(64) float scratch[SCRATCH];
+  const int64_t width = round_up(out.vectors, LANES), rows = SCRATCH / width / 32 * 32;
+  for (int64_t k = 0; k < out.length; k += rows) {
+    const int64_t length = min(rows, out.length - k);
     for (int64_t i = 0; i < length; ++i)
-      DEQUANTIZERS[w.type](w.at(row + i, first + column), vectors, scratch + i * COLUMNS);
-    for (int64_t i = 0; i < vectors; i += LANES)
-      group_of_columns(scratch + i, COLUMNS, vectors - i, length, out, (column + i) / LANES, row);
-  });
+      DEQUANTIZERS[w.type](w.at(row + k + i, column), out.vectors, scratch + i * width);
+    for (int64_t i = 0; i < out.vectors; i += LANES)
+      group_of_columns(scratch + i, width, out.vectors - i, length, out, i / LANES, k);
+  }
 }
 
 }  // namespace ondevice::KERNEL_ISA

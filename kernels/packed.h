@@ -14,15 +14,20 @@
 // neighbouring entries in bfloat16, which the processor multiplies and adds in
 // one instruction. Vectors and entries beyond the end are zero.
 //
-// Intel AMX multiplies tiles of 16 x 16 words. There, in bfloat16, the words of
-// a group are whole such squares, and those of the left side are transposed:
+// Of the left side a product takes one word at a time, and copies it to all lanes.
+// So what comes as rows is not transposed there: the words of a group are whole
+// squares of LANES x LANES,
 //
 //     words[group][square][lane][p in square]
+//
+// Intel AMX multiplies such squares, in bfloat16. There the left side has always
+// this form, and the right side whole squares too.
 #pragma once
 
 #include <stdint.h>
 
 #include "operands.h"
+#include "parallel.h"
 #include "simd.h"
 
 namespace ondevice::KERNEL_ISA {
@@ -39,8 +44,11 @@ constexpr bool HAS_TILES = true;
 constexpr bool HAS_TILES = false;
 #endif
 
-// The layout of `vectors` vectors of `length` entries, without its words.
+// The layout of `vectors` vectors of `length` entries, without its words. A left
+// side is for rows.
 Packed plan(Side side, int64_t vectors, int64_t length, bool bf16);
+// The layout of a left side for columns.
+Packed plan_left_for_columns(int64_t vectors, int64_t length, bool bf16);
 // The size of its words, in floats.
 int64_t words(const Packed& plan);
 
@@ -64,26 +72,41 @@ inline Packed entries(Packed p, int64_t first, int64_t length) {
 void pack_rows(const float* x, int64_t ld, const Packed& out);
 // Packs the columns of x [length, vectors]: entry p of vector i is x[p * ld + i].
 void pack_columns(const float* x, int64_t ld, const Packed& out);
-// The same for a quantized matrix, from w.rows(first, ...) or from the columns
-// first..first + out.vectors; `first` is a multiple of 256 for columns.
-void pack_rows(const Weight& w, int64_t first, const Packed& out);
-void pack_columns(const Weight& w, int64_t first, const Packed& out);
 
-struct Product {
-  Packed a, b;
+// Where a product C [a.vectors, b.vectors] = plus + alpha * A Bᵀ goes, with ld floats
+// between rows. plus is laid out like c, may be c itself, and is nothing if null.
+struct Output {
+  float* c;
+  int64_t ld;
+  float alpha = 1;
+  const float* plus = nullptr;
 };
 
-// C [a.vectors, b.vectors] = alpha * A Bᵀ, or += with accumulate; ldc floats between rows.
-void multiply(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
-              int64_t ldc);
-// The same for the sum of `count` products, whose A and B differ in length only.
-void multiply(const Product* products, int64_t count, float alpha, bool accumulate, float* c,
-              int64_t ldc);
+void multiply(const Packed& a, const Packed& b, const Output& out);
 
 // The same, by the calling thread alone, for use inside a job.
 void pack_rows_here(const float* x, int64_t ld, const Packed& out);
 void pack_columns_here(const float* x, int64_t ld, const Packed& out);
-void multiply_here(const Packed& a, const Packed& b, float alpha, bool accumulate, float* c,
-                   int64_t ldc);
+void multiply_here(const Packed& a, const Packed& b, const Output& out);
+// The same for a part of a quantized matrix, whose first entry is at `row` and `column`,
+// a multiple of its block. Of columns, at most 256.
+void pack_rows_here(const Weight& w, int64_t row, int64_t column, const Packed& out);
+void pack_columns_here(const Weight& w, int64_t row, int64_t column, const Packed& out);
+
+// Packs rows that are made on the way: make(row, first, count, to) writes the values
+// first..first + count of a row. They pass through the first-level cache only.
+template <class F>
+void pack_made_rows(const Packed& out, const F& make) {
+  constexpr int64_t LENGTH = 4096 / LANES;
+  alignas(64) float made[LANES * LENGTH];
+  for (int64_t row = 0; row < out.vectors; row += LANES) {
+    const Packed group = vectors(out, row, min(LANES, out.vectors - row));
+    for (int64_t first = 0; first < out.length; first += LENGTH) {
+      const int64_t count = min(LENGTH, out.length - first);
+      for (int64_t i = 0; i < group.vectors; ++i) make(row + i, first, count, made + i * LENGTH);
+      pack_rows_here(made, LENGTH, entries(group, first, count));
+    }
+  }
+}
 
 }  // namespace ondevice::KERNEL_ISA

@@ -8,7 +8,6 @@ namespace ondevice {
 
 // A Python Packed: activations laid out once as the left side of several products.
 struct PackedObject {
-  In<2> source;
   const Kernels* set;
   Packed packed;
   Floats memory;
@@ -23,20 +22,20 @@ class Input {
       const auto& object = nb::cast<PackedObject&>(argument);
       check(object.set == &k, std::string(name) + " was packed for another instruction set.");
       packed = object.packed;
-      array = object.source;
     } else {
+      In<2> array;
       if (!nb::try_cast<In<2>>(argument, array, false))
         throw nb::type_error((std::string(name) +
                               " must be a C-contiguous float32 matrix or a Packed.").c_str());
       packed = k.plan(Side::LEFT, array.shape(0), array.shape(1), wants_bf16(precision, k));
+      data = array.data();
     }
-    data = array.data();
   }
 
-  // Packs an array; without the GIL.
-  const Packed& ready() {
+  // Packs an array, in the workspace for that purpose; without the GIL.
+  const Packed& ready(Purpose purpose = Purpose::INPUT) {
     if (!packed.words) {
-      packed.words = workspace(Purpose::INPUT, kernels.words(packed));
+      packed.words = workspace(purpose, kernels.words(packed));
       kernels.pack_rows(data, packed.length, packed);
     }
     return packed;
@@ -44,12 +43,12 @@ class Input {
 
   int64_t rows() const { return packed.vectors; }
   int64_t columns() const { return packed.length; }
-  const float* data;
+  bool bf16() const { return packed.bf16; }
 
  private:
   const Kernels& kernels;
   Packed packed{};
-  In<2> array;
+  const float* data = nullptr;
 };
 
 }  // namespace ondevice

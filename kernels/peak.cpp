@@ -27,7 +27,7 @@ float chains(int64_t rounds) {
 float chains_of_tiles(int64_t rounds) {
   const TileRegisters claimed;
   alignas(64) float square[SQUARE] = {};
-  multiply_tiles<2, 2>(square, 0, square, 0, 1, false, square, 0);  // defines all of them
+  multiply_tiles<2, 2>(square, 0, square, 0, 1, nullptr, square, 0);  // defines all of them
   for (int64_t r = 0; r < rounds; ++r) {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);

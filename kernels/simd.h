@@ -113,6 +113,16 @@ inline Vec interleaved_bf16(Vec low, Vec high) {
   const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high.v, low.v);
   return {_mm512_castsi512_ps(_mm512_permutexvar_epi16(shuffle, halves))};
 }
+// From the 32 entries of a and of b, pair i is (a[i], b[i]): the first 16 pairs, and the others.
+inline void pair_up_bf16(Vec a, Vec b, Vec& first, Vec& second) {
+  const __m512i low = _mm512_set_epi16(
+      47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+      39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+  const __m512i x = _mm512_castps_si512(a.v), y = _mm512_castps_si512(b.v);
+  first.v = _mm512_castsi512_ps(_mm512_permutex2var_epi16(x, low, y));
+  second.v = _mm512_castsi512_ps(_mm512_permutex2var_epi16(x, high, y));
+}
 inline Vec fma_bf16(Vec a, Vec b, Vec c) {
   return {_mm512_dpbf16_ps(c.v, (__m512bh)_mm512_castps_si512(a.v),
                            (__m512bh)_mm512_castps_si512(b.v))};
@@ -310,10 +320,19 @@ inline void transpose(Vec r[LANES]) {
 #if !defined(KERNEL_AVX512BF16)  // never called, but the templates that choose must compile
 inline Vec bf16_pairs(Vec first, Vec) { return first; }
 inline Vec interleaved_bf16(Vec low, Vec) { return low; }
+inline void pair_up_bf16(Vec, Vec, Vec&, Vec&) {}
 inline Vec fma_bf16(Vec, Vec, Vec c) { return c; }
 #endif
 
 inline Vec zero() { return splat(0); }
+
+#if defined(__GNUC__) || defined(__clang__)
+inline void prefetch(const float* p) { __builtin_prefetch(p); }
+inline void prefetch_to_write(float* p) { __builtin_prefetch(p, 1); }
+#else
+inline void prefetch(const float*) {}
+inline void prefetch_to_write(float*) {}
+#endif
 
 // e^x = 2^n e^r, with n whole and |r| <= ln(2) / 2; e^r by its Taylor polynomial.
 inline Vec exp(Vec x) {
@@ -334,15 +353,22 @@ inline Vec exp(Vec x) {
 }
 
 // each_vector(n, f) calls f(i, at) for i = 0, LANES, 2 * LANES ... below n;
-// at.load and at.store are whole, and at the end of the array partial.
+// at.load and at.store are whole, and at the end of the array partial; at.only(v) has
+// zeros in the other lanes.
 struct Whole {
   static Vec load(const float* p) { return KERNEL_ISA::load(p); }
   static void store(float* p, Vec a) { KERNEL_ISA::store(p, a); }
+  static Vec only(Vec a) { return a; }
 };
 struct Partial {
   int64_t n;
   Vec load(const float* p) const { return load_some(p, n); }
   void store(float* p, Vec a) const { store_some(p, a, n); }
+  Vec only(Vec a) const {
+    float x[LANES];
+    KERNEL_ISA::store(x, a);
+    return load_some(x, n);
+  }
 };
 template <class F>
 inline void each_vector(int64_t n, const F& f) {

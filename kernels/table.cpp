@@ -29,6 +29,7 @@ extern constexpr Kernels table = {
     .linear_forward = linear_forward,
     .linear_backward = linear_backward,
     .rms_norm_forward = rms_norm_forward,
+    .rms_norm_packed = rms_norm_packed,
     .rms_norm_backward = rms_norm_backward,
     .rope = rope,
     .gated_forward = gated_forward,

@@ -27,20 +27,22 @@ struct Kernels {
   Packed (*plan)(Side side, int64_t vectors, int64_t length, bool bf16);
   int64_t (*words)(const Packed& plan);
   void (*pack_rows)(const float* x, int64_t ld, const Packed& out);
-  void (*linear_forward)(const Packed& x, const Weight& w, const Loras& pairs, bool accumulate,
+  void (*linear_forward)(const Packed& x, const Weight& w, const Loras& pairs, const float* plus,
                          float* y);
-  void (*linear_backward)(const Packed& dy_packed, const float* dy, const Weight& w,
-                          const Loras& pairs, const float* x, bool accumulate, float* dx);
+  void (*linear_backward)(const Packed& dy, const Weight& w, const Loras& pairs, const Packed* x,
+                          bool accumulate, float* dx);
 
   void (*rms_norm_forward)(const float* x, const float* weight, float eps, int64_t t, int64_t k,
                            float* y, float* rstd);
+  void (*rms_norm_packed)(const float* x, const float* weight, float eps, const Packed& y,
+                          float* rstd);
   void (*rms_norm_backward)(const float* dy, const float* x, const float* weight,
                             const float* rstd, int64_t t, int64_t k, bool accumulate, float* dx);
   void (*rope)(float* x, const float* cos, const float* sin, int64_t t, int64_t h, int64_t d,
                int64_t p, bool interleaved, bool backward);
-  void (*gated_forward)(const float* gate, const float* up, int64_t n, bool gelu, float* out);
-  void (*gated_backward)(const float* dout, const float* gate, const float* up, int64_t n,
-                         bool gelu, float* dgate, float* dup);
+  void (*gated_forward)(const float* gate, const float* up, bool gelu, const Packed& out);
+  void (*gated_backward)(const float* dout, const float* gate, const float* up, bool gelu,
+                         const Packed& dgate, const Packed& dup);
   void (*attention_forward)(const AttentionShape& shape, const float* q, const float* k,
                             const float* v, float* o, float* lse);
   void (*attention_backward)(const AttentionShape& shape, const float* d_o, const float* q,

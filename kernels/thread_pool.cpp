@@ -132,7 +132,8 @@ Pool* pool = nullptr; // never freed at exit: threads must not be joined in a dy
 
 int thread_count() {
   if (wanted > 0) return wanted;
-  const int processors = int(std::thread::hardware_concurrency());
+  // Asked once: on Linux the answer is read from a file, and this is called for every kernel.
+  static const int processors = int(std::thread::hardware_concurrency());
   return processors > 0 ? processors : 1;
 }
 

@@ -35,21 +35,22 @@ class TileRegisters {
   } before;
 };
 
-// C [2 * 16, 2 * 16] (+)= A Bᵀ over `squares` squares; A and B are two groups
+// C [2 * 16, 2 * 16] = plus + A Bᵀ over `squares` squares; A and B are two groups
 // each, a_next and b_next words apart. With ROWS or COLUMNS 1, only the first.
 template <int ROWS, int COLUMNS>
 void multiply_tiles(const float* a, int64_t a_next, const float* b, int64_t b_next,
-                    int64_t squares, bool accumulate, float* c, int64_t ldc) {
+                    int64_t squares, const float* plus, float* c, int64_t ldc) {
   constexpr int64_t ROW = LANES * sizeof(float);
   const int64_t c_row = ldc * int64_t(sizeof(float));
   float* c_below = c + LANES * ldc;
+  const float* plus_below = plus + LANES * ldc;
   // The intrinsics do not tell the compiler that they read memory.
   __asm__ volatile("" ::: "memory");
-  if (accumulate) {
-    _tile_loadd(0, c, c_row);
-    if constexpr (COLUMNS > 1) _tile_loadd(1, c + LANES, c_row);
-    if constexpr (ROWS > 1) _tile_loadd(2, c_below, c_row);
-    if constexpr (ROWS > 1 && COLUMNS > 1) _tile_loadd(3, c_below + LANES, c_row);
+  if (plus) {
+    _tile_loadd(0, plus, c_row);
+    if constexpr (COLUMNS > 1) _tile_loadd(1, plus + LANES, c_row);
+    if constexpr (ROWS > 1) _tile_loadd(2, plus_below, c_row);
+    if constexpr (ROWS > 1 && COLUMNS > 1) _tile_loadd(3, plus_below + LANES, c_row);
   } else {
     _tile_zero(0);
     _tile_zero(1);

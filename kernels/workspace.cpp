@@ -23,7 +23,7 @@ thread_local Buffer buffers[int(Purpose::COUNT)];
 
 // Blocks that were released lately, to be handed out again. A training packs
 // arrays of few sizes over and over.
-constexpr std::size_t KEPT = 4;
+constexpr std::size_t KEPT = 8;
 std::mutex kept_entrance;
 struct Block {
   void* memory;

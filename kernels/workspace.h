@@ -8,7 +8,9 @@
 namespace ondevice {
 
 // What the memory is for; each purpose has a buffer of its own in each calling thread.
-enum class Purpose { INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, INNER, OUTER, LOGITS, JOB, COUNT };
+enum class Purpose {
+  INPUT, LAYER_INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, INNER, OUTER, LOGITS, JOB, COUNT
+};
 
 struct Release {
   void operator()(float* p) const;

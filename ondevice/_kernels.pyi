@@ -21,6 +21,7 @@ F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 U8 = NDArray[np.uint8]
 Precision = Literal["auto", "f32"]
+Activation = Literal["silu", "gelu_tanh"]
 
 # ---- processor and threads ----------------------------------------------------------------
 
@@ -80,7 +81,7 @@ def dequantize_rows(w: Weight, rows: I32, out: F32) -> None:
 # ---- linear layers ------------------------------------------------------------------------
 
 class Packed:
-    """Activations [T, K] laid out once for several products (q, k, v; gate, up).
+    """Activations [T, K], or their gradients, laid out once for several products.
 
     Valid only for the instruction set in use when it was made.
     """
@@ -101,10 +102,10 @@ def linear_forward(
     *,
     pairs: Sequence[Lora] = (),
     products: Sequence[F32] = (),
-    accumulate: bool = False,
+    plus: F32 | None = None,
     precision: Precision = "auto",
 ) -> None:
-    """Y [T, N] = X [T, K] Wᵀ + Σ scale · (X Aᵀ) Bᵀ over the pairs, or += with `accumulate`.
+    """Y [T, N] = plus + X [T, K] Wᵀ + Σ scale · (X Aᵀ) Bᵀ over the pairs; plus may be y itself.
 
     products are arrays [T, R], one for each pair, that X Aᵀ is written to for the backward
     pass. A Packed x brings its own precision.
@@ -117,7 +118,7 @@ def linear_backward(
     *,
     pairs: Sequence[Lora] = (),
     products: Sequence[F32] = (),
-    x: F32 | None = None,
+    x: F32 | Packed | None = None,
     accumulate: bool = False,
     precision: Precision = "auto",
 ) -> None:
@@ -125,14 +126,18 @@ def linear_backward(
 
     Every pair's da [R, K] += scale · (dY B)ᵀ X and db [N, R] += scale · dYᵀ (X Aᵀ), where it has
     them. products are those of linear_forward, x is its input, needed for a da. dx is None
-    below the lowest layer that is trained. A Packed dy keeps a reference to its array, which
-    must not have changed.
+    below the lowest layer that is trained.
     """
 
 # ---- norms, positions, activations --------------------------------------------------------
 
 def rms_norm_forward(x: F32, weight: F32, eps: float, y: F32, rstd: F32) -> None:
     """y [T, K] = x · rstd · weight [K]; rstd [T] = 1/√(mean(x²) + eps), kept for backward."""
+
+def rms_norm_packed(
+    x: F32, weight: F32, eps: float, rstd: F32, *, precision: Precision = "auto"
+) -> Packed:
+    """What rms_norm_forward writes to y, for products only; rstd [T] is written."""
 
 def rms_norm_backward(
     dy: F32, x: F32, weight: F32, rstd: F32, dx: F32, *, accumulate: bool = False
@@ -156,20 +161,14 @@ def rope(x: F32, cos: F32, sin: F32, *, interleaved: bool, backward: bool = Fals
     """
 
 def gated_forward(
-    gate: F32, up: F32, out: F32, *, activation: Literal["silu", "gelu_tanh"]
-) -> None:
-    """out [T, F] = activation(gate) · up (SwiGLU, GeGLU)."""
+    gate: F32, up: F32, *, activation: Activation, precision: Precision = "auto"
+) -> Packed:
+    """activation(gate) · up (SwiGLU, GeGLU), from gate and up [T, F]."""
 
 def gated_backward(
-    dout: F32,
-    gate: F32,
-    up: F32,
-    dgate: F32,
-    dup: F32,
-    *,
-    activation: Literal["silu", "gelu_tanh"],
-) -> None:
-    """Gradients of gated_forward; dgate may be gate itself, dup may be up itself."""
+    dout: F32, gate: F32, up: F32, *, activation: Activation, precision: Precision = "auto"
+) -> tuple[Packed, Packed]:
+    """The gradients of gate and up, from that of what gated_forward returns."""
 
 # ---- attention ----------------------------------------------------------------------------
 

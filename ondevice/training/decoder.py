@@ -307,7 +307,7 @@ class Decoder:
     def _attention_forward(self, block: Block, s: Saved, places: Places) -> None:
         """Compute a block's first half, from s.x to s.middle."""
         linear, precision = block.linear, self.precision
-        packed = Packed(self._normed(s.x, block.attn_norm)[0], precision)
+        packed, _ = self._normed(s.x, block.attn_norm)
         for layer, y in (("attn_q", s.q_raw), ("attn_k", s.k_raw), ("attn_v", s.v)):
             s.products[layer] = linear[layer].forward(packed, _flat(y), precision)
         for raw, turned, norm in ((s.q_raw, s.q, block.q_norm), (s.k_raw, s.k, block.k_norm)):
@@ -315,10 +315,10 @@ class Decoder:
                 self._norm(_rows(raw), norm, _rows(turned))
             self._turn(block, places, turned)
         self._attend(block, s, places)
-        s.products["attn_output"] = linear["attn_output"].forward(
-            Packed(_flat(s.o), precision), s.attn_out, precision
-        )
-        self._add_branch(s.attn_out, block.attn_post_norm, s.x, s.middle)
+        s.products["attn_output"] = self._add_branch(
+            linear["attn_output"], Packed(_flat(s.o), precision), s.attn_out,
+            block.attn_post_norm, s.x, s.middle,
+        )  # fmt: skip
 
     def _attend(self, block: Block, s: Saved, places: Places) -> None:
         """Write attention's result and the logarithms of its sums to s.o and s.lse."""
@@ -334,26 +334,26 @@ class Decoder:
         product.
         """
         a, linear, precision = self.architecture, block.linear, self.precision
-        packed = Packed(self._normed(s.middle, block.ffn_norm)[0], precision)
+        packed, _ = self._normed(s.middle, block.ffn_norm)
         s.products["ffn_gate"] = linear["ffn_gate"].forward(packed, s.gate, precision)
         s.products["ffn_up"] = linear["ffn_up"].forward(packed, s.up, precision)
         out = result if s.ffn_out is None else s.ffn_out
         if out is None:  # the product of ffn_down is still there
             return s.middle
-        inner = self.buffers.take("inner", len(s.x), a.n_ff)
-        _kernels.gated_forward(s.gate, s.up, inner, activation=a.family.activation)
-        s.products["ffn_down"] = linear["ffn_down"].forward(
-            Packed(inner, precision), out, precision
+        inner = _kernels.gated_forward(
+            s.gate, s.up, activation=a.family.activation, precision=precision
         )
-        if result is None:
-            return s.middle
-        self._add_branch(out, block.ffn_post_norm, s.middle, result)
-        return result
+        s.products["ffn_down"] = self._add_branch(
+            linear["ffn_down"], inner, out, block.ffn_post_norm, s.middle, result
+        )
+        return s.middle if result is None else result
 
-    def _normed(self, x: F32, norm: F32) -> tuple[F32, F32]:
-        """Return x normed (T, C), in memory that the next call uses again, and rstd (T,)."""
-        normed, rstd = self.buffers.take("normed", *x.shape), self.buffers.take("rstd", len(x))
-        _kernels.rms_norm_forward(x, norm, self.architecture.norm_eps, normed, rstd)
+    def _normed(self, x: F32, norm: F32) -> tuple[Packed, F32]:
+        """Return x normed (T, C), and rstd (T,) in memory that the next call uses again."""
+        rstd = self.buffers.take("rstd", len(x))
+        normed = _kernels.rms_norm_packed(
+            x, norm, self.architecture.norm_eps, rstd, precision=self.precision
+        )
         return normed, rstd
 
     def _norm(self, x: F32, norm: F32, y: F32) -> F32:
@@ -369,13 +369,25 @@ class Decoder:
             cos, sin = places.turns[block.rope]
             _kernels.rope(x, cos, sin, interleaved=interleaved, backward=backward)
 
-    def _add_branch(self, branch: F32, norm: F32 | None, x: F32, result: F32) -> None:
-        """Compute result = x + scale · norm(branch); the branch may be `result` itself."""
-        if norm is not None:
-            self._norm(branch, norm, result)
-        if self.architecture.residual_scale != 1.0:
-            result *= np.float32(self.architecture.residual_scale)
-        result += x
+    def _add_branch(
+        self, linear: AdaptedLinear, inner: Packed, branch: F32, norm: F32 | None, x: F32,
+        result: F32 | None,
+    ) -> list[F32]:  # fmt: skip
+        """Compute branch = linear(inner) and result = x + scale · norm(branch).
+
+        Without a norm the branch is `result` itself. Returns what `linear.forward` does.
+        """
+        scale = self.architecture.residual_scale
+        if norm is None and scale == 1.0 and linear.bias is None:
+            return linear.forward(inner, branch, self.precision, plus=x)
+        products = linear.forward(inner, branch, self.precision)
+        if result is not None:
+            if norm is not None:
+                self._norm(branch, norm, result)
+            if scale != 1.0:
+                result *= np.float32(scale)
+            result += x
+        return products
 
     def _branch_gradient(self, dx: F32, branch: F32 | None, norm: F32 | None) -> F32:
         """Return the gradient (T, C) of what `_add_branch` was given, from that of its result."""
@@ -406,22 +418,22 @@ class Decoder:
     def _feed_forward_backward(self, block: Block, s: Saved, dx: F32, below: bool) -> None:
         a, take, precision = self.architecture, self.buffers.take, self.precision
         n_tokens, linear = len(dx), block.linear
-        normed, rstd = self._normed(s.middle, block.ffn_norm)
-        inner, dinner = take("inner", n_tokens, a.n_ff), take("dinner", n_tokens, a.n_ff)
-        _kernels.gated_forward(s.gate, s.up, inner, activation=a.family.activation)
+        activation = a.family.activation
+        inner = _kernels.gated_forward(s.gate, s.up, activation=activation, precision=precision)
         deeper = below or block.trains("ffn_gate", "ffn_up")
-        branch = self._branch_gradient(dx, s.ffn_out, block.ffn_post_norm)
-        linear["ffn_down"].backward(
-            branch, inner, s.products["ffn_down"], dinner if deeper else None, precision
-        )
-        if not deeper:
+        dinner = take("dinner", n_tokens, a.n_ff) if deeper else None
+        branch = Packed(self._branch_gradient(dx, s.ffn_out, block.ffn_post_norm), precision)
+        linear["ffn_down"].backward(branch, inner, s.products["ffn_down"], dinner, precision)
+        if dinner is None:
             return
-        # gate and up are not needed any more: their gradients take their place.
-        _kernels.gated_backward(dinner, s.gate, s.up, s.gate, s.up, activation=a.family.activation)
+        dgate, dup = _kernels.gated_backward(
+            dinner, s.gate, s.up, activation=activation, precision=precision
+        )
+        normed, rstd = self._normed(s.middle, block.ffn_norm)
         dnormed = take("dnormed", n_tokens, a.width) if below else None
-        linear["ffn_gate"].backward(s.gate, normed, s.products["ffn_gate"], dnormed, precision)
+        linear["ffn_gate"].backward(dgate, normed, s.products["ffn_gate"], dnormed, precision)
         linear["ffn_up"].backward(
-            s.up, normed, s.products["ffn_up"], dnormed, precision, accumulate=True
+            dup, normed, s.products["ffn_up"], dnormed, precision, accumulate=True
         )
         if dnormed is not None:
             _kernels.rms_norm_backward(dnormed, s.middle, block.ffn_norm, rstd, dx, accumulate=True)
@@ -433,10 +445,11 @@ class Decoder:
         n_tokens, linear = len(dx), block.linear
         deeper = below or block.trains("attn_q", "attn_k", "attn_v")
         do = take("do", *s.o.shape)
-        branch = self._branch_gradient(dx, s.attn_out, block.attn_post_norm)
+        branch = Packed(self._branch_gradient(dx, s.attn_out, block.attn_post_norm), precision)
         linear["attn_output"].backward(
-            branch, _flat(s.o), s.products["attn_output"], _flat(do) if deeper else None, precision
-        )
+            branch, Packed(_flat(s.o), precision), s.products["attn_output"],
+            _flat(do) if deeper else None, precision,
+        )  # fmt: skip
         if not deeper:
             return
         dq, dk, dv = take("dq", *s.q.shape), take("dk", *s.k.shape), take("dv", *s.v.shape)
@@ -450,7 +463,7 @@ class Decoder:
         dnormed = take("dnormed", n_tokens, a.width) if below else None
         for layer, dy in (("attn_q", dq), ("attn_k", dk), ("attn_v", dv)):
             linear[layer].backward(
-                _flat(dy), normed, s.products[layer], dnormed, precision,
+                Packed(_flat(dy), precision), normed, s.products[layer], dnormed, precision,
                 accumulate=layer != "attn_q",
             )  # fmt: skip
         if dnormed is not None:

@@ -70,12 +70,21 @@ class AdaptedLinear:
         """Whether one of the pairs is trained."""
         return any(pair.trained for pair in self.pairs)
 
-    def forward(self, x: F32 | Packed, y: F32, precision: Precision) -> list[F32]:
-        """Compute y (T, out) from x (T, in); return A x (T, rank) of each pair for `backward`."""
+    def forward(
+        self, x: Packed, y: F32, precision: Precision, *, plus: F32 | None = None
+    ) -> list[F32]:
+        """Compute y (T, out) = plus + layer(x); return A x (T, rank) of each pair for `backward`.
+
+        Args:
+            x: the input (T, in).
+            y: the output.
+            precision: of the products.
+            plus: (T, out), like y.
+        """
         pairs = [pair.kernel for pair in self.pairs]
         products = [np.empty((y.shape[0], p.a.shape[0]), np.float32) for p in self.pairs]
         _kernels.linear_forward(
-            x, self.weight, y, pairs=pairs, products=products, precision=precision
+            x, self.weight, y, pairs=pairs, products=products, plus=plus, precision=precision
         )
         if self.bias is not None:
             y += self.bias
@@ -83,8 +92,8 @@ class AdaptedLinear:
 
     def backward(
         self,
-        dy: F32,
-        x: F32,
+        dy: Packed,
+        x: Packed,
         products: list[F32],
         dx: F32 | None,
         precision: Precision,
@@ -104,7 +113,7 @@ class AdaptedLinear:
         if dx is None and not self.trained:
             return
         _kernels.linear_backward(
-            Packed(dy, precision), self.weight, dx,
+            dy, self.weight, dx,
             pairs=[pair.kernel for pair in self.pairs], products=products, x=x,
             accumulate=accumulate, precision=precision,
         )  # fmt: skip

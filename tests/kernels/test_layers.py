@@ -79,26 +79,49 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
 
 
+def unpacked(packed: _kernels.Packed, t: int, f: int) -> np.ndarray:
+    """What was packed, multiplied with the identity."""
+    identity = _kernels.Weight(np.eye(f, dtype=np.float32).view(np.uint8).reshape(-1), "F32", f, f)
+    values = np.empty((t, f), np.float32)
+    _kernels.linear_forward(packed, identity, values)
+    return values
+
+
+PRECISIONS = {"f32": 0.0, "auto": 2**-8}  # relative error that is allowed more
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@examples
+@given(t=st.integers(1, 40), k=st.integers(1, 600))
+def test_packed_norm(isa: str, precision: str, t: int, k: int) -> None:
+    x, weight = normal(t, k), normal(k, seed=1)
+    y, rstd, wanted_rstd = np.empty_like(x), np.empty(t, np.float32), np.empty(t, np.float32)
+    packed = _kernels.rms_norm_packed(x, weight, 1e-5, rstd, precision=precision)
+    _kernels.rms_norm_forward(x, weight, 1e-5, y, wanted_rstd)
+    assert np.array_equal(rstd, wanted_rstd)
+    np.testing.assert_allclose(unpacked(packed, t, k), y, rtol=PRECISIONS[precision])
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("activation", [silu, gelu_tanh])
 @examples
 @given(t=st.integers(1, 20), f=st.integers(1, 700))
-def test_gated(isa: str, activation: object, t: int, f: int) -> None:
+def test_gated(isa: str, activation: object, precision: str, t: int, f: int) -> None:
     assert callable(activation)
-    name = activation.__name__
+    how = {"activation": activation.__name__, "precision": precision}
+    more = PRECISIONS[precision]
     gate, up, dout = 3 * normal(t, f), normal(t, f, seed=1), normal(t, f, seed=2)
-    out = np.empty_like(gate)
-    _kernels.gated_forward(gate, up, out, activation=name)
+    out = unpacked(_kernels.gated_forward(gate, up, **how), t, f)
     g, u, d = (m.astype(np.float64) for m in (gate, up, dout))
-    np.testing.assert_allclose(out, activation(g) * u, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(out, activation(g) * u, rtol=1e-5 + more, atol=1e-6)
     slope = (activation(g + 1e-5) - activation(g - 1e-5)) / 2e-5
-    _kernels.gated_backward(dout, gate, up, gate, up, activation=name)  # in place
-    np.testing.assert_allclose(gate, d * u * slope, rtol=1e-4, atol=2e-6)
-    np.testing.assert_allclose(up, d * activation(g), rtol=1e-5, atol=1e-6)
+    dgate, dup = _kernels.gated_backward(dout, gate, up, **how)
+    np.testing.assert_allclose(unpacked(dgate, t, f), d * u * slope, rtol=1e-4 + more, atol=2e-6)
+    np.testing.assert_allclose(unpacked(dup, t, f), d * activation(g), rtol=1e-5 + more, atol=1e-6)
 
 
 def test_activations_far_out(isa: str) -> None:
     gate = np.array([[-1e4, -100, -88, 88, 100, 1e4]], np.float32)
-    out = np.empty_like(gate)
     for name in ("silu", "gelu_tanh"):
-        _kernels.gated_forward(gate, np.ones_like(gate), out, activation=name)
-        np.testing.assert_allclose(out, np.maximum(gate, 0), atol=1e-30)
+        packed = _kernels.gated_forward(gate, np.ones_like(gate), activation=name, precision="f32")
+        np.testing.assert_allclose(unpacked(packed, 1, 6), np.maximum(gate, 0), atol=1e-30)

@@ -64,7 +64,7 @@ def test_linear_forward_and_backward(
     y, dx = normal(t, n, seed=1), normal(t, k, seed=1)
     wanted_y = x @ values.T + accumulate * y
     wanted_dx = dy @ values + accumulate * dx
-    _kernels.linear_forward(x, w, y, accumulate=accumulate, precision=precision)
+    _kernels.linear_forward(x, w, y, plus=y if accumulate else None, precision=precision)
     _kernels.linear_backward(dy, w, dx, accumulate=accumulate, precision=precision)
     assert_close(y, wanted_y, PRECISIONS[precision])
     assert_close(dx, wanted_dx, PRECISIONS[precision])
@@ -83,16 +83,32 @@ def test_slabs_of_a_large_weight(isa: str) -> None:
 
 def test_threads_never_change_a_bit(isa: str) -> None:
     w, _ = weight("Q4_1", 300, 576)
-    x = normal(200, 576)
+    x, dy, a, b, xa = (
+        normal(*shape) for shape in ((600, 576), (600, 300), (5, 576), (300, 5), (600, 5))
+    )
     results = []
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 8):  # many share the tokens of a matrix too
         _kernels.set_threads(threads)
-        y = np.empty((200, 300), np.float32)
-        _kernels.linear_forward(x, w, y)
-        results.append(y)
+        y, dx, da, db = (np.zeros_like(like) for like in (dy, x, a, b))
+        pairs = {"pairs": [_kernels.Lora(a, b, 0.5, da, db)], "products": [xa]}
+        _kernels.linear_forward(x, w, y, **pairs)
+        _kernels.linear_backward(dy, w, dx, x=x, **pairs)
+        results.append((y, dx, da, db))
     _kernels.set_threads(0)
-    assert np.array_equal(results[0], results[1])
-    assert np.array_equal(results[0], results[2])
+    for other in results[1:]:
+        for one, same in zip(results[0], other, strict=True):
+            assert np.array_equal(one, same)
+
+
+def test_what_is_added_may_be_another_array(isa: str) -> None:
+    w, values = weight("F32", 50, 40)
+    x, plus, y = normal(30, 40), normal(30, 50, seed=1), np.empty((30, 50), np.float32)
+    before = plus.copy()
+    _kernels.linear_forward(x, w, y, plus=plus, precision="f32")
+    assert_close(y, before + x @ values.T, 1e-5)
+    assert np.array_equal(plus, before)
+    with pytest.raises(ValueError, match="plus has shape"):
+        _kernels.linear_forward(x, w, y, plus=normal(30, 51))
 
 
 def test_packed_input_gives_the_same_bits(isa: str) -> None:
@@ -103,6 +119,14 @@ def test_packed_input_gives_the_same_bits(isa: str) -> None:
     _kernels.linear_forward(x, w, a)
     _kernels.linear_forward(packed, w, b)
     assert np.array_equal(a, b)
+    da, db = np.zeros((2, 3, 64), np.float32), np.zeros((2, 96, 3), np.float32)
+    for i, (dy, layer_input) in enumerate(((a, x), (_kernels.Packed(a), packed))):
+        pair = _kernels.Lora(normal(3, 64), normal(96, 3), 1.0, da[i], db[i])
+        _kernels.linear_backward(dy, w, None, x=layer_input, pairs=[pair], products=[normal(20, 3)])
+    assert np.array_equal(da[0], da[1])
+    assert np.array_equal(db[0], db[1])
+    with pytest.raises(ValueError, match="as many rows as dy"):
+        _kernels.linear_backward(a, w, None, x=_kernels.Packed(x[:19]))
     others = [name for name in _kernels.available_isas() if name != isa]
     for other in others:
         _kernels.use_isa(other)
@@ -144,9 +168,9 @@ def test_pairs_beside_a_matrix(
         ]
         pairs.append(_kernels.Lora(a, b, scale, da, db))
         products.append(np.empty((t, r), np.float32))
-    more = {"pairs": pairs, "products": products, "accumulate": accumulate, "precision": precision}
-    _kernels.linear_forward(x, w, y, **more)
-    _kernels.linear_backward(dy, w, dx, x=x, **more)
+    more = {"pairs": pairs, "products": products, "precision": precision}
+    _kernels.linear_forward(x, w, y, plus=y if accumulate else None, **more)
+    _kernels.linear_backward(dy, w, dx, x=x, accumulate=accumulate, **more)
     assert_close(y, wanted_y, tolerance, parts_y)
     assert_close(dx, wanted_dx, tolerance, parts_dx)
     for got, wanted, parts in gradients:
