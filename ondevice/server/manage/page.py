@@ -42,7 +42,7 @@ class Page:
             raise ProfileLockedError("There is no open profile; start ondevice serve again.")
         if self.locked:
             raise ProfileLockedError(
-                f"The profile '{self.me.profile.name}' is locked; its passphrase opens it again."
+                f"The profile '{self.me.profile.name}' is locked; open it with its passphrase."
             )
         return self.me.profile
 
