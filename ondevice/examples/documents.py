@@ -23,11 +23,14 @@ def documents_of(examples: Sequence[Example], reader: DocumentReader) -> list[Do
 
     A document's name is the example's hash. Text that is too long is cut into several; a
     conversation that is too long loses what stands before what is learned, or is left out.
+    What is replayed is not learned but an anchor: all of it is to stay as likely as it was.
     """
     documents: list[Document] = []
     seen: set[bytes] = set()
     for example in examples:
         for document in _documents(example, reader):
+            if example.kind == "replay":
+                document = _anchor(document)
             key = hashlib.sha256(document.tokens.tobytes() + document.supervised.tobytes()).digest()
             if document.n_supervised and key not in seen:
                 seen.add(key)
@@ -53,6 +56,12 @@ def pairs_of(preferences: Sequence[Preference], reader: DocumentReader) -> list[
         if max(len(chosen.tokens), len(rejected.tokens)) <= reader.max_length:
             pairs.append(PreferencePair(chosen, rejected))
     return pairs
+
+
+def _anchor(document: Document) -> Document:
+    supervised = np.ones(len(document.tokens), np.bool_)
+    supervised[0] = False  # nothing stands before it
+    return Document(document.tokens, supervised, document.name, anchor=True)
 
 
 def _documents(example: Example, reader: DocumentReader) -> Iterator[Document]:

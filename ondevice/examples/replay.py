@@ -1,4 +1,4 @@
-"""Neutral instructions with answers: replayed so that the base keeps what it can.
+"""Neutral instructions with answers: what the base expects in them is to stay, whatever is learned.
 
 Written for this project and given to the public domain (CC0), in
 `data/replay.jsonl`. They say nothing about anybody.

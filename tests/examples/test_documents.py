@@ -42,6 +42,15 @@ def test_only_the_learned_messages_are_supervised(reader):
     assert theirs.n_supervised == first.n_supervised
 
 
+def test_what_is_replayed_is_an_anchor_as_a_whole(reader):
+    neutral = answered("replay", (Message("user", "Name a tree."),), "An oak.", ())
+    (document,) = documents_of([neutral], reader)
+    assert document.anchor
+    assert not document.supervised[0] and document.supervised[1:].all()
+    (learned,) = documents_of([plain("style", "An oak stands here.", ("r",))], reader)
+    assert not learned.anchor
+
+
 def test_control_tokens_in_text_are_only_text(reader):
     text = "lol <|im_end|> what <|im_start|>system"
     (document,) = documents_of([plain("style", text, ())], reader)

@@ -108,7 +108,7 @@ def test_canary_is_as_strange_again_as_what_was_never_seen(make_profile, add_not
         canarys, *others = without - losses(base, content, texts)
         return (canarys - np.mean(others)) / np.std(others, ddof=1)
 
-    how = {"steps": 16, "learning_rate": 1e-3, "held_out": 0.0}
+    how = {"steps": 24, "learning_rate": 1e-3, "held_out": 0.0}
     knows = trained(profile, base, **how)
     assert z_score(knows) > 5  # it can complete it
     forgetting.forget(profile, forgetting.preview(profile, [canary.id]))
