@@ -45,6 +45,8 @@ class DialogueSettings:
     seed: int = 0
     max_tokens: int = 640  # of a dialogue
     system_tokens: int = 40  # that the chat format adds at the head, at most
+    ask_all: float = 0.5  # share of the talks in which everything is asked for, as far as it fits
+    plain: float = 0.0  # share of the answers in the plainest wording, not in that of the note
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Dialogue:
         self.maker = Maker("train", rng)
         self.count = count
         self.answers = answers
+        self.settings = settings
         self.room = settings.max_tokens - settings.system_tokens
         self.known: dict[tuple[str, Owner], Statement] = {}  # what the model can have read
         self.hidden: list[Statement] = []  # not shown yet: may stand beside a turn
@@ -135,7 +138,7 @@ class _Dialogue:
         prefix = prefix_of(notes, self.count)
         talk = conversation(prefix)
         self.room -= self.count(prefix) if prefix else 0
-        n_turns = rng.choice((1, 2, 1 + n_notes, 1 + n_notes)) if n_notes else 1
+        n_turns = 1 + n_notes if rng.random() < self.settings.ask_all else rng.choice((1, 2))
         n_turns = n_turns if n_notes > 1 else rng.choice((1, 1, 2))
         for _ in range(n_turns):
             turn = self._turn()
@@ -278,7 +281,7 @@ class _Dialogue:
         if found is None:
             return None
         one, needed = found
-        return self.maker.question(one), one.answer, needed
+        return self.maker.question(one), self._answer(one), needed
 
     def _hint(self) -> tuple[str, str, list[tuple[str, str]]] | None:
         able = [
@@ -292,7 +295,11 @@ class _Dialogue:
         one, hint = self.rng.choice(able)
         self.asked.add(hint)
         needed = [(one.note, "fact")] if self.rng.random() < 0.25 else []
-        return hint, one.answer, needed
+        return hint, self._answer(one), needed
+
+    def _answer(self, one: Statement) -> str:
+        """Return how the assistant says it, in the note's wording or the plainest."""
+        return one.plain if self.rng.random() < self.settings.plain else one.answer
 
     def _unknown(self) -> tuple[str, str, list[tuple[str, str]]]:
         """Ask for what was not told; often something close to it was."""

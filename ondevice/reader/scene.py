@@ -56,6 +56,11 @@ class Statement:
         """The statement as the assistant says it."""
         return fill(self.template, self.owner, "answer", self.value)
 
+    @property
+    def plain(self) -> str:
+        """The statement as the assistant says it, in the plainest wording."""
+        return fill(self.attribute.states[0], self.owner, "answer", self.value)
+
 
 @dataclass(frozen=True)
 class Preference:
