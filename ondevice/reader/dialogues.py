@@ -46,6 +46,7 @@ class DialogueSettings:
     max_tokens: int = 640  # of a dialogue
     system_tokens: int = 40  # that the chat format adds at the head, at most
     ask_all: float = 0.5  # share of the talks in which everything is asked for, as far as it fits
+    again: float = 0.25  # share of the questions beside which the note stands once more
     plain: float = 0.0  # share of the answers in the plainest wording, not in that of the note
 
 
@@ -270,7 +271,7 @@ class _Dialogue:
             return None
         one = rng.choice(fresh)
         self.asked_for.add(one.place)
-        return one, [(one.note, "fact")] if rng.random() < 0.25 else []
+        return one, [(one.note, "fact")] if rng.random() < self.settings.again else []
 
     def _told_so_far(self) -> list[Statement]:
         """Return what the model can have read, in an order that does not depend on its making."""
@@ -294,7 +295,7 @@ class _Dialogue:
             return self._direct()
         one, hint = self.rng.choice(able)
         self.asked.add(hint)
-        needed = [(one.note, "fact")] if self.rng.random() < 0.25 else []
+        needed = [(one.note, "fact")] if self.rng.random() < self.settings.again else []
         return hint, self._answer(one), needed
 
     def _answer(self, one: Statement) -> str:

@@ -59,10 +59,10 @@ class TeachSettings:
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
     n_tokens: int = 1_100_000
     # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
-    # each so often.
+    # repeated to make up this share of the dialogues' tokens.
     n_texts: int = 256
     text_tokens: int = 160
-    text_passes: int = 4
+    text_share: float = 0.15
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
     # The finished adapter is applied at this part of the strength it was trained at; below 1 it
@@ -166,8 +166,17 @@ def documents(base: BaseModel, own: OwnWords, settings: TeachSettings) -> list[D
         longest = settings.dialogues.max_tokens + _SPARE_TOKENS
         reader = DocumentReader(tokenizer, base.header, max_length=longest)
         learned = [_document(d, reader) for d in maker.dialogues(settings.n_tokens)]
-    anchors = [_anchor(text) for text in own.texts if len(text) > 1]
-    return learned + anchors * settings.text_passes
+    return learned + _anchors(own.texts, round(settings.text_share * settings.n_tokens))
+
+
+def _anchors(texts: Sequence[list[int]], n_tokens: int) -> list[Document]:
+    """Return `texts` again and again, until there are `n_tokens` tokens of them."""
+    each = [_anchor(text) for text in texts if len(text) > 1]
+    found: list[Document] = []
+    while each and n_tokens > 0:
+        found.append(each[len(found) % len(each)])
+        n_tokens -= found[-1].length
+    return found
 
 
 def _anchor(text: Sequence[int]) -> Document:

@@ -17,7 +17,7 @@ RECIPE = Recipe(
     rank=2, modules="attn_v", first_layer=26, epochs=1, tokens_per_step=256, held_out=0.0
 )
 SMALL = TeachSettings(
-    n_requests=1, n_tokens=1500, n_texts=2, text_tokens=12, text_passes=1, recipe=RECIPE
+    n_requests=1, n_tokens=1500, n_texts=2, text_tokens=12, text_share=0.02, recipe=RECIPE
 )
 
 
