@@ -5,7 +5,10 @@ Nothing of this occurs in `held_out_topics`, which it is measured on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ondevice.reader import families
+from ondevice.reader.hints import HINTS
 from ondevice.reader.statements import Attribute, attribute
 
 RELATIONS = (
@@ -79,7 +82,10 @@ _SENTENCES = (
 )  # fmt: skip
 
 
-ATTRIBUTES: tuple[Attribute, ...] = (*families.ATTRIBUTES, *_SENTENCES)
+ATTRIBUTES: tuple[Attribute, ...] = tuple(
+    replace(one, hints=(*one.hints, *HINTS.get(one.key, ())))
+    for one in (*families.ATTRIBUTES, *_SENTENCES)
+)
 
 # How a question may be wrapped; `{q}` is the question, `{Q}` with a capital letter.
 CARRIERS = (
