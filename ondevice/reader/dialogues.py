@@ -31,7 +31,7 @@ TURN_TOKENS = 12  # of the chat format, around a question and its answer
 _COUNTS = ((0, 0, 2), (1, 1, 12), (2, 5, 24), (6, 12, 28), (13, 25, 34))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 38), ("hint", 28), ("unknown", 9), ("preference", 18), ("neutral", 4), ("told", 5),
+    ("direct", 34), ("hint", 32), ("unknown", 13), ("preference", 14), ("neutral", 3), ("told", 4),
 )  # fmt: skip
 _GO_ON = 0.15  # of the talks in which all was asked: something that is not known
 _CHANGED = 0.25  # of the dialogues: something that was so is so no more
@@ -45,9 +45,9 @@ class DialogueSettings:
     seed: int = 0
     max_tokens: int = 640  # of a dialogue
     system_tokens: int = 40  # that the chat format adds at the head, at most
-    ask_all: float = 0.5  # share of the talks in which everything is asked for, as far as it fits
-    again: float = 0.25  # share of the questions beside which the note stands once more
-    plain: float = 0.0  # share of the answers in the plainest wording, not in that of the note
+    ask_all: float = 0.9  # share of the talks in which everything is asked for, as far as it fits
+    again: float = 0.1  # share of the questions beside which the note stands once more
+    plain: float = 1.0  # share of the answers in the plainest wording, not in that of the note
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from ondevice.reader.scene import (
 )
 
 # What the two answers differ in: kind, weight.
-_KINDS = (("suggestion", 60), ("value", 16), ("newer", 8), ("told", 6), ("not told", 10))
+_KINDS: tuple[tuple[str, int], ...] = (
+    ("suggestion", 60), ("value", 16), ("newer", 8), ("told", 6), ("not told", 10),
+)  # fmt: skip
 _COUNTS = (0, 1, 1, 3, 6, 10)  # how many notes of another kind a prompt has
 _ANSWER_TOKENS = 40  # what is counted for the chat format and an answer
 
