@@ -14,8 +14,7 @@ import numpy as np
 
 from ondevice import _kernels
 from ondevice._files import write_atomic
-from ondevice.adapters.concatenation import concatenate
-from ondevice.adapters.gguf_lora import LoraAdapter, content_sha256, read_adapter, write_adapter
+from ondevice.adapters.gguf_lora import content_sha256, read_adapter, write_adapter
 from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
@@ -25,13 +24,11 @@ from ondevice.errors import TrainingError
 from ondevice.home import Home
 from ondevice.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
 from ondevice.reader.own_texts import OPENINGS, own_texts
-from ondevice.reader.pairs import PairMaker
 from ondevice.reader.requests import NEUTRAL
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import ModelSettings
 from ondevice.training import checkpoint
 from ondevice.training.data import Document, DocumentReader
-from ondevice.training.preference_data import Preference, PreferencePair, read_preferences
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Callback, Trainer, TrainingResult
 from ondevice.training.weights import Weights
@@ -45,7 +42,7 @@ def _default_recipe() -> Recipe:
         rank=32,
         alpha=64.0,
         modules="attn_q,attn_v",
-        learning_rate=1.2e-3,
+        learning_rate=8e-4,
         epochs=1.0,
         tokens_per_step=512,
         max_length=768,
@@ -55,42 +52,19 @@ def _default_recipe() -> Recipe:
     )
 
 
-def _pairs_recipe() -> Recipe:
-    return Recipe(
-        method="dpo",
-        length_normalised=True,
-        beta=2.0,
-        rank=8,
-        alpha=16.0,
-        modules="attn_q,attn_v",
-        learning_rate=5e-4,
-        epochs=1.0,
-        tokens_per_step=512,
-        max_length=768,
-        held_out=0.03,
-        evaluations=2,
-        patience=0,
-    )
-
-
 @dataclass(frozen=True)
 class TeachSettings:
-    """How a reader is made: dialogues, how many tokens of them, own answers, and the recipes.
-
-    It learns from dialogues first, and then, on top of that, to tell a good answer from a bad one.
-    """
+    """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 500_000
+    n_tokens: int = 1_100_000
     # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
     # repeated to make up this share of the dialogues' tokens.
     n_texts: int = 256
     text_tokens: int = 160
-    text_share: float = 0.12
+    text_share: float = 0.15
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
-    n_pair_tokens: int = 60_000  # of pairs of answers; 0: none
-    pairs_recipe: Recipe = field(default_factory=_pairs_recipe)
     # The finished adapter is applied at this part of the strength it was trained at; below 1 it
     # reads notes a little worse and changes other text less.
     strength: float = 1.0
@@ -146,9 +120,7 @@ def teach(
     if not out.parent.is_dir():
         raise TrainingError(f"There is no folder {out.parent} to write the reader into; create it.")
     weights = Weights(base.header)
-    kept, unfinished, unfinished_pairs = (
-        out.with_name(out.name + end) for end in (".answers", ".checkpoint", ".pairs-checkpoint")
-    )
+    kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
     own = _read_own(kept, base, settings)
     if own is None:
         requests = NEUTRAL["train"][: settings.n_requests]
@@ -158,45 +130,29 @@ def teach(
         )
         write_atomic(kept, own.json(_identity(base, settings)))
     _kernels.set_threads(threads)
-    result = Trainer(
+    trainer = Trainer(
         weights,
         documents(base, own, settings),
         settings.recipe,
         base_sha256=base.sha256,
         memory_budget=memory_budget,
         checkpoint_path=unfinished,
-    ).run(callback, should_stop)
-    if result.content is None:
-        return result
-    reader = read_adapter(result.content, base.header)
-    told_apart: TrainingResult | None = None
-    if settings.n_pair_tokens:
-        told_apart = Trainer(
-            weights,
-            pairs(base, settings),
-            settings.pairs_recipe,
-            base_sha256=base.sha256,
-            below=[(reader, 1.0)],
-            memory_budget=memory_budget,
-            checkpoint_path=unfinished_pairs,
-        ).run(callback, should_stop)
-        if told_apart.content is None:
-            return told_apart
-        above = read_adapter(told_apart.content, base.header)
-        reader = concatenate([(reader, 1.0), (above, 1.0)])
-    content = at_strength(reader, settings.strength)
-    result = dataclasses.replace(result, content=content)
-    write_atomic(out, content)
-    card = card_json(base, out.name, result, settings, told_apart)
-    write_atomic(out.with_name(out.name + ".json"), card)
-    checkpoint.remove(unfinished)
-    checkpoint.remove(unfinished_pairs)
-    kept.unlink(missing_ok=True)
+    )
+    result = trainer.run(callback, should_stop)
+    if result.content is not None:
+        weakened = at_strength(result.content, base, settings.strength)
+        result = dataclasses.replace(result, content=weakened)
+        assert result.content is not None
+        write_atomic(out, result.content)
+        write_atomic(out.with_name(out.name + ".json"), card_json(base, out.name, result, settings))
+        checkpoint.remove(unfinished)
+        kept.unlink(missing_ok=True)
     return result
 
 
-def at_strength(adapter: LoraAdapter, strength: float) -> bytes:
-    """Return the file of an adapter whose products are `strength` times as large."""
+def at_strength(content: bytes, base: BaseModel, strength: float) -> bytes:
+    """Return an adapter file for `base` whose products are `strength` times as large."""
+    adapter = read_adapter(content, base.header)
     return write_adapter(dataclasses.replace(adapter, alpha=adapter.alpha * strength), "F16")
 
 
@@ -211,18 +167,6 @@ def documents(base: BaseModel, own: OwnWords, settings: TeachSettings) -> list[D
         reader = DocumentReader(tokenizer, base.header, max_length=longest)
         learned = [_document(d, reader) for d in maker.dialogues(settings.n_tokens)]
     return learned + _anchors(own.texts, round(settings.text_share * settings.n_tokens))
-
-
-def pairs(base: BaseModel, settings: TeachSettings) -> list[PreferencePair]:
-    """Return the pairs of answers that a reader for `base` learns to tell apart."""
-    with Tokenizer(base) as tokenizer:
-        longest = settings.pairs_recipe.max_length
-        reader = DocumentReader(tokenizer, base.header, max_length=longest)
-        maker = PairMaker(lambda text: len(tokenizer.encode(text)), settings.dialogues.seed)
-        made = maker.pairs(settings.n_pair_tokens)
-        return read_preferences(
-            reader, [Preference("a pair", one.prompt, one.good, one.bad) for one in made]
-        )
 
 
 def _anchors(texts: Sequence[list[int]], n_tokens: int) -> list[Document]:
@@ -258,23 +202,9 @@ def own_answers(
     return answers
 
 
-def card_json(
-    base: BaseModel,
-    name: str,
-    result: TrainingResult,
-    settings: TeachSettings,
-    told_apart: TrainingResult | None = None,
-) -> bytes:
+def card_json(base: BaseModel, name: str, result: TrainingResult, settings: TeachSettings) -> bytes:
     """Return the model card of a new reader: what it is, for which base, and how it was made."""
     assert result.content is not None
-    pairs_made: dict[str, Any] = {}
-    if told_apart is not None:
-        pairs_made = {
-            "pairs": sum(told_apart.n_documents),
-            "pair_tokens": told_apart.n_tokens,
-            "pair_steps": told_apart.steps,
-            "held_out_pair_losses": [[s, round(v, 4)] for s, v in told_apart.held_out_losses],
-        }
     card: dict[str, Any] = {
         "file": name,
         "sha256": content_sha256(result.content),
@@ -289,7 +219,6 @@ def card_json(
             "tokens": result.n_tokens,
             "steps": result.steps,
             "held_out_losses": [[step, round(loss, 4)] for step, loss in result.held_out_losses],
-            **pairs_made,
             "settings": dataclasses.asdict(settings),
         },
     }
