@@ -30,7 +30,7 @@ def documents_of(examples: Sequence[Example], reader: DocumentReader) -> list[Do
     for example in examples:
         for document in _documents(example, reader):
             if example.kind == "replay":
-                document = _anchor(document)
+                document = Document.anchored(document.tokens, document.name)
             key = hashlib.sha256(document.tokens.tobytes() + document.supervised.tobytes()).digest()
             if document.n_supervised and key not in seen:
                 seen.add(key)
@@ -56,12 +56,6 @@ def pairs_of(preferences: Sequence[Preference], reader: DocumentReader) -> list[
         if max(len(chosen.tokens), len(rejected.tokens)) <= reader.max_length:
             pairs.append(PreferencePair(chosen, rejected))
     return pairs
-
-
-def _anchor(document: Document) -> Document:
-    supervised = np.ones(len(document.tokens), np.bool_)
-    supervised[0] = False  # nothing stands before it
-    return Document(document.tokens, supervised, document.name, anchor=True)
 
 
 def _documents(example: Example, reader: DocumentReader) -> Iterator[Document]:

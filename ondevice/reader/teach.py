@@ -171,19 +171,16 @@ def documents(base: BaseModel, own: OwnWords, settings: TeachSettings) -> list[D
 
 def _anchors(texts: Sequence[list[int]], n_tokens: int) -> list[Document]:
     """Return `texts` again and again, until there are `n_tokens` tokens of them."""
-    each = [_anchor(text) for text in texts if len(text) > 1]
+    each = [
+        Document.anchored(np.array(text, np.int32), "the model's own text")
+        for text in texts
+        if len(text) > 1
+    ]
     found: list[Document] = []
     while each and n_tokens > 0:
         found.append(each[len(found) % len(each)])
         n_tokens -= found[-1].length
     return found
-
-
-def _anchor(text: Sequence[int]) -> Document:
-    """Return one of the model's own texts, whose likelihood is to stay as it is."""
-    supervised = np.ones(len(text), np.bool_)
-    supervised[0] = False
-    return Document(np.array(text, np.int32), supervised, "the model's own text", anchor=True)
 
 
 def own_answers(

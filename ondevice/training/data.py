@@ -61,6 +61,11 @@ class Document:
     name: str
     anchor: bool = False
 
+    @classmethod
+    def anchored(cls, tokens: I32, name: str) -> Document:
+        """Return an anchor at all of `tokens` (T,) but the first, before which nothing stands."""
+        return cls(tokens, np.arange(len(tokens)) > 0, name, anchor=True)
+
     @property
     def n_supervised(self) -> int:
         """How many tokens are to be predicted."""
