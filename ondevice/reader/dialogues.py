@@ -28,13 +28,14 @@ from ondevice.reader.statements import Owner
 
 TURN_TOKENS = 12  # of the chat format, around a question and its answer
 # How many notes a dialogue has: (from, to, weight).
-_COUNTS = ((0, 0, 2), (1, 1, 12), (2, 5, 24), (6, 12, 28), (13, 25, 34))
+_COUNTS = ((0, 0, 2), (1, 1, 28), (2, 5, 38), (6, 12, 34), (13, 25, 26))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 34), ("hint", 32), ("unknown", 13), ("preference", 14), ("neutral", 3), ("told", 4),
+    ("direct", 34), ("hint", 30), ("unknown", 15), ("preference", 12), ("neutral", 3), ("told", 6),
 )  # fmt: skip
-_GO_ON = 0.15  # of the talks in which all was asked: something that is not known
-_CHANGED = 0.25  # of the dialogues: something that was so is so no more
+_FEW = 2  # notes; beside so few the weight of "unknown" is halved
+_GO_ON = 0.15  # of the talks with more notes in which all was asked: something that is not known
+_CHANGED = 0.4  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 
 
@@ -115,6 +116,7 @@ class _Dialogue:
         self.answers = answers
         self.settings = settings
         self.room = settings.max_tokens - settings.system_tokens
+        self.few = False  # notes
         self.known: dict[tuple[str, Owner], Statement] = {}  # what the model can have read
         self.hidden: list[Statement] = []  # not shown yet: may stand beside a turn
         self.preferences: list[Preference] = []
@@ -129,6 +131,7 @@ class _Dialogue:
         rng = self.rng
         low, high, _ = rng.choices(_COUNTS, [weight for *_, weight in _COUNTS])[0]
         n_notes = rng.randint(low, high)
+        self.few = 0 < n_notes <= _FEW
         n_preferences = rng.choice((0, 0, 1, 1, 2, 3)) if n_notes > 3 else rng.choice((0, 0, 1))
         n_preferences = min(n_notes, n_preferences)
         world = self.maker.world(n_notes - n_preferences)
@@ -200,10 +203,12 @@ class _Dialogue:
     def _turn(self) -> tuple[str, str] | None:
         """Return what the user sends, with notes beside it, and the answer; None to end the talk.
 
-        When everything known has been asked for the talk mostly ends: going on with what is not
-        known would teach that few notes mean no answer.
+        When everything known has been asked for the talk mostly ends, beside few notes always:
+        going on with what is not known would teach that few notes mean no answer.
         """
         kinds, weights = zip(*_KINDS, strict=True)
+        if self.few:
+            weights = tuple(w / 2 if k == "unknown" else w for k, w in _KINDS)
         kind = self.rng.choices(kinds, weights)[0]
         makers: dict[str, Callable[[], tuple[str, str, list[tuple[str, str]]] | None]] = {
             "direct": self._direct,
@@ -214,7 +219,8 @@ class _Dialogue:
             "told": self._told,
         }
         made = makers[kind]() or self._hint() or self._preference()
-        if made is None and (not self.known or self.rng.random() < _GO_ON):
+        goes_on = not self.known or (not self.few and self.rng.random() < _GO_ON)
+        if made is None and goes_on:
             made = self._unknown()
         if made is None:
             return None
@@ -261,7 +267,7 @@ class _Dialogue:
             self.known[one.place] = one
             self.asked_for.add(one.place)
             needed = [self._quoted(one)]
-            if needed[0][1] == "fact" and rng.random() < 0.15:  # an older saying; the fact holds
+            if needed[0][1] == "fact" and rng.random() < 0.25:  # an older saying; the fact holds
                 old = self.maker.statement(one.attribute, one.owner, unlike=one.value)
                 needed.append((old.speech, "turn"))
                 rng.shuffle(needed)
@@ -309,9 +315,9 @@ class _Dialogue:
         chance = rng.random()
         what, who = self.maker.place(taken)
         near = self._told_so_far()
-        if near and chance < 0.35:  # the same about somebody else
+        if near and chance < 0.4:  # the same about somebody else
             what, who = self.maker.same_of_another(near, taken) or (what, who)
-        elif near and chance < 0.6:  # something else about the same person
+        elif near and chance < 0.75:  # something else about the same person
             what, who = self.maker.place(taken, rng.choice(near).owner)
         if who.is_user and what.hints and rng.random() < 0.04:
             return rng.choice(what.hints), UNKNOWN, []

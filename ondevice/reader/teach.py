@@ -57,7 +57,7 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 400_000
+    n_tokens: int = 620_000
     # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
     # repeated to make up this share of the dialogues' tokens.
     n_texts: int = 256
