@@ -5,8 +5,8 @@ rank at one amount, as `ondevice teach` does but for what is named; asks each th
 held-out questions of `reader.py`; prints a table and writes JSON. A reader that
 is in the folder already is not taught again, so an interrupted run goes on.
 
-    python benchmarks/reader_curve.py --folder DIR [--tokens 75000,150000,…] [--ranks 8,64]
-        [--at TOKENS] [--n 150] [--threads N] [--json docs/reader-curve.json]
+    python benchmarks/reader_curve.py --folder DIR [--tokens 40000,80000,…] [--ranks 8,64]
+        [--at TOKENS] [--n 100] [--threads N] [--json docs/reader-curve.json]
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--tokens", default="75000,150000,300000,600000")
+    parser.add_argument("--tokens", default="40000,80000,160000,620000")
     parser.add_argument("--ranks", default="8,64")
-    parser.add_argument("--at", type=int, default=150_000, help="tokens at which ranks are tried")
-    parser.add_argument("--n", type=int, default=150)
+    parser.add_argument("--at", type=int, default=80_000, help="tokens at which ranks are tried")
+    parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--base", default="default")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", type=Path)
