@@ -3,7 +3,8 @@
 Teaches a reader for every amount of dialogues at the default rank, and for every
 rank at one amount, as `ondevice teach` does but for what is named; asks each the
 held-out questions of `reader.py`; prints a table and writes JSON. A reader that
-is in the folder already is not taught again, so an interrupted run goes on.
+is in the folder already is not taught again, and one that stands in the JSON is not
+asked again, so an interrupted run goes on.
 
     python benchmarks/reader_curve.py --folder DIR [--tokens 40000,80000,…] [--ranks 8,64]
         [--at TOKENS] [--n 100] [--threads N] [--json docs/reader-curve.json]
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from reader import Arm, change_interval, log_likelihoods, probe_sets, reader_use
 
+from ondevice._files import write_atomic
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
@@ -61,17 +63,16 @@ def taught(base: BaseModel, folder: Path, n_tokens: int, rank: int, threads: int
     return path
 
 
-def scores(engine: LlamaEngine, base: BaseModel, path: Path | None, n: int) -> dict[str, object]:
-    """Return what a reader (None: the base alone) gets right, [right, asked] by name."""
-    uses = [] if path is None else [reader_use(path, base)]
+def scores(engine: LlamaEngine, base: BaseModel, path: Path, n: int) -> dict[str, object]:
+    """Return what a reader gets right, [right, asked] by name, and what it does to other text."""
+    uses = [reader_use(path, base)]
     arm = Arm("reader", engine, uses)
     for kind, make in probe_sets(ProbeMaker(engine.count_tokens), n).items():
         if kind.startswith(KINDS):
             arm.run(kind, make())
     found: dict[str, object] = {name: [s.count, s.of] for name, s in arm.results.items()}
-    if path is not None:
-        change = change_interval(log_likelihoods(engine, []), log_likelihoods(engine, uses))
-        found["neutral text, worse by %"] = [round(value, 2) for value in change]
+    change = change_interval(log_likelihoods(engine, []), log_likelihoods(engine, uses))
+    found["neutral text, worse by %"] = [round(value, 2) for value in change]
     return found
 
 
@@ -84,8 +85,8 @@ def table(rows: list[dict[str, object]]) -> str:
         assert isinstance(found, dict)
         cells = [str(row["tokens"]), str(row["rank"])]
         for name in names:
-            value = found.get(name, [])
-            cells.append(f"{100 * value[0] / value[1]:.0f}" if len(value) == 2 else "–")
+            value = found[name]
+            cells.append(f"{100 * value[0] / value[1]:.0f}" if len(value) == 2 else f"{value[0]}")
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
 
@@ -109,17 +110,18 @@ def main() -> None:
     wanted = [(int(n), usual) for n in arguments.tokens.split(",")]
     wanted += [(arguments.at, int(rank)) for rank in arguments.ranks.split(",")]
     rows: list[dict[str, object]] = []
-    for n_tokens, rank in [(0, 0), *wanted]:
-        path = None
-        if n_tokens:
-            path = taught(base, arguments.folder, n_tokens, rank, arguments.threads)
+    if arguments.json and arguments.json.exists():
+        rows = json.loads(arguments.json.read_text(encoding="utf-8"))
+    measured = {(row["tokens"], row["rank"]) for row in rows}
+    for n_tokens, rank in [pair for pair in wanted if pair not in measured]:
+        path = taught(base, arguments.folder, n_tokens, rank, arguments.threads)
         model = ModelSettings(n_ctx=2048, n_threads=arguments.threads)
         with LlamaEngine(base, model, home) as engine:
             found = scores(engine, base, path, arguments.n)
         rows.append({"tokens": n_tokens, "rank": rank, "scores": found})
         print(json.dumps(rows[-1]), flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            write_atomic(arguments.json, (json.dumps(rows, indent=1) + "\n").encode())
     print(table(rows))
 
 
