@@ -3,9 +3,11 @@
 Questions of the held-out half of `ondevice.reader`, answered greedily by
 llama.cpp; an answer is right when it contains the value that was asked for.
 Intervals are 95 %, by Wilson for shares and by bootstrap over texts for
-likelihoods. Neutral text is Python's own documentation.
+likelihoods. Neutral text is Python's own documentation. `--half train` asks about
+the facts and wordings that a reader learns with: the difference is what does not carry over.
 
-    python benchmarks/reader.py [--n 300] [--reader FILE] [--only KIND,…] [--json PATH]
+    python benchmarks/reader.py [--n 300] [--reader FILE] [--half train] [--only KIND,…]
+        [--json PATH]
 """
 
 from __future__ import annotations
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--reader", type=Path, help="an adapter file instead of the shipped one")
     parser.add_argument("--n", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--half", choices=("test", "train"), default="test")
     parser.add_argument("--only", help="kinds to measure, separated by commas")
     parser.add_argument("--arm", choices=("both", "base", "reader"), default="both")
     parser.add_argument("--threads", type=int, default=0)
@@ -203,7 +206,9 @@ def main() -> None:
         arms = [Arm("base", engine, [])] if arguments.arm != "reader" else []
         if arguments.arm != "base":
             arms.append(Arm("reader", engine, [reader_use(arguments.reader, base)]))
-        sets = probe_sets(ProbeMaker(engine.count_tokens, arguments.seed), arguments.n)
+        sets = probe_sets(
+            ProbeMaker(engine.count_tokens, arguments.seed, arguments.half), arguments.n
+        )
         wanted = arguments.only.split(",") if arguments.only else [*sets, "neutral"]
         for kind, make in sets.items():
             if not any(kind.startswith(word) for word in wanted):

@@ -23,6 +23,7 @@ from ondevice.reader.scene import (
     prefix_of,
     turn_of,
 )
+from ondevice.reader.words import Split
 
 UNKNOWN_SIGNS = (
     "not told", "haven't told", "don't know", "do not know", "not mentioned", "haven't mentioned",
@@ -73,10 +74,17 @@ def is_right(probe: Probe, answer: str) -> bool:
 class ProbeMaker:
     """Makes probes; the seed decides everything."""
 
-    def __init__(self, count_tokens: CountTokens, seed: int = 0) -> None:
-        """Make probes for the model whose tokens `count_tokens` counts."""
+    def __init__(self, count_tokens: CountTokens, seed: int = 0, split: Split = "test") -> None:
+        """Make probes for the model whose tokens `count_tokens` counts.
+
+        Args:
+            count_tokens: of a text.
+            seed: other probes for another one.
+            split: the half; "train" shows what was learned but does not carry over.
+        """
         self._count = count_tokens
         self._seed = seed
+        self._split: Split = split
 
     def direct(self, n_facts: int, n: int, *, per_prompt: int = 5) -> list[Probe]:
         """Return `n` questions asked directly with `n_facts` notes; several share the notes."""
@@ -193,14 +201,14 @@ class ProbeMaker:
     def preferences(self, n: int) -> list[Probe]:
         """Return `n` requests with four suggestions, the first of which fits what is known."""
         probes = []
-        matters: list[Taste | Limit] = [*TASTES["test"], *LIMITS["test"]]
+        matters: list[Taste | Limit] = [*TASTES[self._split], *LIMITS[self._split]]
         for number in range(n):
             maker = self._maker("preference", 0, number)
             rng = maker.rng
             matter = matters[number % len(matters)]
             liking = maker.taste(matter) if isinstance(matter, Taste) else maker.limit(matter)
             others = maker.world(rng.choice((0, 2, 4)))
-            template = rng.choice(SUGGESTIONS["test"])
+            template = rng.choice(SUGGESTIONS[self._split])
             good = rng.choice(liking.good)
             bad = rng.sample(liking.bad, N_OPTIONS - 1)
             texts = (template.replace("{e}", text) for text in (good, *bad))
@@ -234,7 +242,7 @@ class ProbeMaker:
                     self._probe("order", maker.question(one), prefix, memories, one, (word,))
                 )
             else:
-                request = rng.choice(NEUTRAL["test"])
+                request = rng.choice(NEUTRAL[self._split])
                 probes.append(self._probe("order", request, prefix, memories, None, (word,)))
         return probes
 
@@ -245,13 +253,13 @@ class ProbeMaker:
             maker = self._maker("leak", 0, number)
             world = maker.world(maker.rng.choice((1, 5, 10)))
             prefix = prefix_of([s.note for s in world], self._count)
-            request = NEUTRAL["test"][number % len(NEUTRAL["test"])]
+            request = NEUTRAL[self._split][number % len(NEUTRAL[self._split])]
             values = tuple(s.value for s in world)
             probes.append(self._probe("leak", request, prefix, Memories(), None, values))
         return probes
 
     def _maker(self, kind: str, n_facts: int, number: int) -> Maker:
-        return Maker("test", random.Random(f"{self._seed} {kind} {n_facts} {number}"))
+        return Maker(self._split, random.Random(f"{self._seed} {kind} {n_facts} {number}"))
 
     def _laid_out(self, maker: Maker, world: list[Statement]) -> tuple[str | None, Memories]:
         """Put most notes in the prefix and some beside the turn, now and then as a quotation."""
