@@ -183,7 +183,7 @@ class Learner:
         )
         evaluation = self._evaluate(row, in_use)
         # Side effects matter of an adapter that would be activated.
-        wanted = evaluation.decision.activate and not self._options.quick
+        wanted = evaluation.decision.activate and self._options.audits and not self._options.quick
         audits = self._audit(row) if wanted else []
         self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
