@@ -27,7 +27,7 @@ class LearnOptions:
         from_scratch: do not go on from the active adapter.
         quick: no paraphrases, fewer items to judge by, and no audits.
         audits: look for side effects of an adapter that would be activated.
-        threads: 0 for one per processor.
+        threads: of the training; 0 for those of the model's settings.
     """
 
     method: Method = "both"

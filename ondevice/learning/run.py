@@ -246,7 +246,7 @@ class Learner:
             self._registry,
             self._reader,
             self._reader_scale,
-            threads=self._options.threads,
+            threads=self._options.threads or self._settings.model.n_threads,
         )
 
     def _train(
