@@ -6,9 +6,12 @@ an encrypted profile in a temporary folder, learns from it as `ondevice learn`
 does, and measures the four arms on what was held out by time. The adapter of each
 speaker is then measured on the held-out text of the others, as a control: it must
 help its own speaker more than anybody else's does. Prints tables with 95 % intervals and
-writes `results/personalization.json` and `.svg`.
+writes `results/personalization.json` and `.svg`, anew after each person.
 
-    python benchmarks/personalization.py --speeches DIR --chats FILE [--fast --epochs 1]
+    python benchmarks/personalization.py --speeches DIR --chats FILE [--threads 1]
+
+Each training sees `--tokens` at the most, so that four speakers and four users take about
+three quarters of an hour on one core; `--thorough` learns and judges all that `learn` does.
 """
 
 from __future__ import annotations
@@ -20,27 +23,30 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import AdapterUse
 from ondevice.evaluation.arms import plain_messages
 from ondevice.evaluation.bootstrap import Bootstrap, Estimate
 from ondevice.evaluation.evaluate import Evaluation, EvaluationSettings
 from ondevice.evaluation.evaluate import records_in_scope as records_of
 from ondevice.evaluation.items import build_items
+from ondevice.evaluation.likelihood import scorer_for, set_adapters
 from ondevice.evaluation.measure import nats_of
 from ondevice.evaluation.report import headline, rows
 from ondevice.evaluation.split import split
 from ondevice.home import Home
-from ondevice.learning.options import LearnOptions
+from ondevice.learning.options import LearnEvent, LearnOptions
 from ondevice.learning.run import learn
 from ondevice.picture import Dot, Label, Line, Part, Picture
 from ondevice.profile.records import NewPassage
@@ -53,6 +59,9 @@ from ondevice.settings import LearningSettings, ModelSettings, Settings
 WORDS_A_PASSAGE = 110
 SHORTEST = 20  # words of a passage
 SPECIFIC = "own - others"  # the row of the controls that is about the person
+SAY_EVERY = 20.0  # seconds, while something takes long
+
+Control = tuple[str, str, Estimate]  # adapter of, text of, gain in nats a token
 
 
 @dataclass(frozen=True)
@@ -64,33 +73,52 @@ class Person:
     adapter: AdapterUse | None
     evaluation: Evaluation | None
     outcome: str
-    seconds: float
+    steps: int
+    seconds: dict[str, float]  # of each stage
+
+
+@dataclass
+class Results:
+    """What was found so far; written again whenever something is added."""
+
+    options: argparse.Namespace
+    base: BaseModel
+    persons: list[Person] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
+
+    def add(self, *, person: Person | None = None, controls: Iterable[Control] = ()) -> None:
+        """Add and write."""
+        if person is not None:
+            self.persons.append(person)
+        self.controls += controls
+        _write(self)
 
 
 def main() -> None:
     """Learn, measure, print and write."""
     options = _options()
-    persons: list[Person] = []
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))
         passphrase = Path(folder) / "passphrase"
         passphrase.write_text("a benchmark's own")
         os.environ["ONDEVICE_PASSPHRASE_FILE"] = str(passphrase)
-        base, embedder = resolve(options.model, home), Embedder()
+        base, embedder = resolve(options.model, home), Embedder(threads=options.threads)
+        results = Results(options, base)
         with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:
-            speakers = []
             for name in options.speakers.split(",") if options.speeches else []:
                 profile = speaker_profile(home, name, options, embedder)
-                speakers.append(_learned(name, profile, engine, base, embedder, options))
-            persons += speakers
+                results.add(person=_learned(name, profile, engine, base, embedder, options))
+            for found in _controls(list(results.persons), engine, options):
+                results.add(controls=found)
+            _print_controls(results.controls)
             for name, days in _chats(options):
                 profile = user_profile(home, name, days, embedder)
-                persons.append(_learned(name, profile, engine, base, embedder, options))
-            controls = list(_controls(speakers, engine, options))
-        for person in persons:
+                results.add(person=_learned(name, profile, engine, base, embedder, options))
+        for person in results.persons:
             person.profile.close()
-    _print_controls(controls)
-    _write(options, base, persons, controls)
+    path = _written_to(options)
+    print(f"\n{time.monotonic() - started:.0f} s\n{path}\n{path.with_suffix('.svg')}")
 
 
 def _options() -> argparse.Namespace:
@@ -103,8 +131,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default="default")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--epochs", type=float, default=LearningSettings.epochs)
-    parser.add_argument("--fast", action="store_true", help="fewer items, no paraphrases or audits")
-    parser.add_argument("--quick", action="store_true", help="fast, two of each, one short pass")
+    parser.add_argument("--tokens", type=int, default=40_000,
+                        help="that a training sees at the most; 0: all of its epochs")  # fmt: skip
+    parser.add_argument("--fast", action="store_true", help="fewer and shorter items")
+    parser.add_argument("--thorough", action="store_true",
+                        help="all epochs, paraphrases and audits")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="fast, two of each, a short training")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     if options.speeches is None and options.chats is None:
@@ -112,7 +144,9 @@ def _options() -> argparse.Namespace:
     if options.quick:
         options.speakers = ",".join(options.speakers.split(",")[:2])
         options.users, options.passages = min(options.users, 2), min(options.passages, 80)
-        options.fast, options.epochs = True, 1.0
+        options.fast, options.tokens = True, min(options.tokens or 8000, 8000)
+    if options.thorough:
+        options.tokens = 0
     return options
 
 
@@ -184,21 +218,56 @@ def _learned(
     options: argparse.Namespace,
 ) -> Person:
     """Learn from the profile, and print what came of it."""
-    started = time.monotonic()
     recall = Recall(profile, embedder)
-    learning = LearningSettings(epochs=options.epochs, paraphrases=not options.fast)
-    settings = Settings(learning=learning)
-    how = LearnOptions(quick=options.fast, threads=options.threads)
-    report = learn(profile, engine, recall, settings, options=how)
-    seconds = time.monotonic() - started
+    learning = LearningSettings(epochs=options.epochs, paraphrases=options.thorough)
+    how = LearnOptions(
+        token_budget=options.tokens or None,
+        quick=options.fast,
+        audits=options.thorough,
+        threads=options.threads,
+    )
+    said = Said(name)
+    print(f"\n{name}", flush=True)
+    report = learn(profile, engine, recall, Settings(learning=learning), options=how, tell=said)
     adapter = _use(profile, report.adapter, base) if report.adapter else None
-    print(f"\n{name}: {report.outcome} ({report.reason}), {report.tokens} tokens, {seconds:.0f} s")
+    times = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in said.seconds.items())
+    print(f"{name}: {report.outcome} ({report.reason}); {report.steps} steps; {times}")
     if report.evaluation is not None:
         for metric, arm, value, interval, n in rows(report.evaluation.table):
             print(f"  {metric:<28}{arm:<9}{value:>9}  {interval:<20} n={n}")
         print(f"  {headline(report.evaluation.table)}")
         print(f"  decision: {report.evaluation.decision.summary}", flush=True)
-    return Person(name, profile, adapter, report.evaluation, report.outcome, seconds)
+    return Person(
+        name, profile, adapter, report.evaluation, report.outcome, report.steps, said.seconds
+    )
+
+
+class Said:
+    """Says from time to time how far a run is, and takes the time of its stages."""
+
+    def __init__(self, name: str) -> None:
+        """Say it of the person `name`."""
+        self.seconds: dict[str, float] = {}
+        self._name = name
+        self._stage = ""
+        self._last = self._said = time.monotonic()
+
+    def __call__(self, event: LearnEvent) -> None:
+        """Hear of an event."""
+        now = time.monotonic()
+        if self._stage:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._last
+        self._last = now
+        if event.stage == self._stage and now - self._said < SAY_EVERY:
+            return
+        self._stage, self._said = event.stage, now
+        parts = [f"  {self._name}: {event.stage}"]
+        if event.total:
+            parts.append(f"{event.done:.0f} of {event.total:.0f}")
+        if event.training is not None and event.training.loss is not None:
+            speed = event.training.tokens_per_second or 0.0
+            parts.append(f"loss {event.training.loss:.3f}, {speed:.0f} tokens/s")
+        print(" ".join(parts), flush=True)
 
 
 def _use(profile: Profile, name: str, base: BaseModel) -> AdapterUse:
@@ -211,37 +280,41 @@ def _use(profile: Profile, name: str, base: BaseModel) -> AdapterUse:
 
 def _controls(
     speakers: list[Person], engine: LlamaEngine, options: argparse.Namespace
-) -> Iterator[tuple[str, str, Estimate]]:
-    """Yield (adapter of, text of, gain in nats a token) without memory in the prompt.
+) -> Iterator[list[Control]]:
+    """Yield for the text of each speaker what every adapter gains, without memory in the prompt.
 
     The gain is that over the base; for `SPECIFIC`, what the own adapter gains over the
     mean of the others'. All adapters learn to go on with a speech instead of answering
     like an assistant; only the latter figure is about the person.
     """
+    if not speakers:
+        return
     settings = EvaluationSettings.fast() if options.fast else EvaluationSettings()
     below = _reader(engine.model)
+    scorer = scorer_for(engine)
     for reader in speakers:
+        print(f"  controls on the text of {reader.name}", flush=True)
         records = records_of(reader.profile, None)
         held_out = split(records).held_out
         texts = build_items(records, held_out, settings=settings.items).texts
         prompts = [engine.encode_prompt(plain_messages(item.request)) for item in texts]
         tokens = [engine.tokenize(item.text) for item in texts]
-        lengths = [len(text) for text in tokens]
-
-        def nats(uses: list[AdapterUse], scored: Any = (tokens, prompts)) -> Any:
-            engine.set_adapters(uses)
-            return np.array([nats_of(engine, *pair) for pair in zip(*scored, strict=True)])
-
-        base = nats(below)
-        adapted = {w.name: nats([*below, w.adapter]) for w in speakers if w.adapter is not None}
+        nats: dict[str, npt.NDArray[np.float64]] = {}
+        for writer, uses in [("", []), *((w.name, [w.adapter]) for w in speakers if w.adapter)]:
+            set_adapters(engine, scorer, [*below, *uses])
+            shared = shared_prefix(prompts)
+            pairs = zip(tokens, prompts, strict=True)
+            nats[writer] = np.array([nats_of(scorer, *pair, shared) for pair in pairs])
         engine.set_adapters([])
+        lengths = [len(text) for text in tokens]
         sample = Bootstrap([item.cluster for item in texts], settings.bootstrap)
-        for writer, values in adapted.items():
-            yield writer, reader.name, sample.ratio(base - values, lengths)
-        others = [values for writer, values in adapted.items() if writer != reader.name]
-        if reader.name in adapted and others:
-            specific = np.mean(others, axis=0) - adapted[reader.name]
-            yield SPECIFIC, reader.name, sample.ratio(specific, lengths)
+        base = nats.pop("")
+        found = [(w, reader.name, sample.ratio(base - own, lengths)) for w, own in nats.items()]
+        others = [values for writer, values in nats.items() if writer != reader.name]
+        if reader.name in nats and others:
+            specific = np.mean(others, axis=0) - nats[reader.name]
+            found.append((SPECIFIC, reader.name, sample.ratio(specific, lengths)))
+        yield found
 
 
 def _reader(base: BaseModel) -> list[AdapterUse]:
@@ -257,7 +330,7 @@ def _reader(base: BaseModel) -> list[AdapterUse]:
 # --- results ------------------------------------------------------------------------------
 
 
-def _print_controls(controls: list[tuple[str, str, Estimate]]) -> None:
+def _print_controls(controls: list[Control]) -> None:
     if not controls:
         return
     names = list(dict.fromkeys(text for _, text, _ in controls))
@@ -272,51 +345,53 @@ def _print_controls(controls: list[tuple[str, str, Estimate]]) -> None:
         print(f"{writer:<12}" + "".join(f"{cell:>24}" for cell in cells))
 
 
-def _write(
-    options: argparse.Namespace,
-    base: BaseModel,
-    persons: list[Person],
-    controls: list[tuple[str, str, Estimate]],
-) -> None:
+def _write(found: Results) -> None:
+    options = found.options
     options.out.mkdir(parents=True, exist_ok=True)
     results = {
-        "base": base.sha256,
+        "base": found.base.sha256,
         "fast": options.fast,
         "epochs": options.epochs,
+        "tokens": options.tokens or None,
         "persons": [
             {
                 "name": person.name,
                 "outcome": person.outcome,
-                "seconds": round(person.seconds, 1),
+                "steps": person.steps,
+                "seconds": {stage: round(took, 1) for stage, took in person.seconds.items()},
                 "figures": _listed(person.evaluation.table.figures) if person.evaluation else [],
                 "gains": _listed(person.evaluation.table.gains) if person.evaluation else [],
                 "decision": person.evaluation.decision.summary if person.evaluation else None,
             }
-            for person in persons
+            for person in found.persons
         ],
         "controls": [
             {"adapter": adapter, "text": text, **dataclasses.asdict(gain)}
-            for adapter, text, gain in controls
+            for adapter, text, gain in found.controls
         ],
     }
-    path = options.out / "personalization.json"
+    path = _written_to(options)
     path.write_text(json.dumps(results, indent=1) + "\n")
-    picture = path.with_suffix(".svg")
-    picture.write_text(forest(persons, controls).svg())
-    print(f"\n{path}\n{picture}")
+    path.with_suffix(".svg").write_text(forest(found.persons, found.controls).svg())
+
+
+def _written_to(options: argparse.Namespace) -> Path:
+    path: Path = options.out / "personalization.json"
+    return path
 
 
 def _listed(estimates: Any) -> list[dict[str, Any]]:
     return [{"of": list(key), **dataclasses.asdict(e)} for key, e in estimates.items()]
 
 
-def forest(persons: list[Person], controls: list[tuple[str, str, Estimate]]) -> Picture:
+def forest(persons: list[Person], controls: list[Control]) -> Picture:
     """Return a picture of what each adapter gains on its own person's text and on others'."""
     lines: list[tuple[str, Estimate, str]] = []
     for person in persons:
         if person.evaluation is not None:
             gain = person.evaluation.table.gain("hybrid", "prompt", "text")
-            lines.append((f"{person.name}, beside memory", gain, "#2b8a57"))
+            if gain.n:
+                lines.append((f"{person.name}, beside memory", gain, "#2b8a57"))
     for adapter, text, gain in controls:
         if adapter == SPECIFIC:
             lines.append((f"{text}: own adapter over others'", gain, "#c0832b"))

@@ -142,6 +142,8 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
         if options[name] is not None
     }
     model = {"n_gpu_layers": options["gpu_layers"]} if options.get("gpu_layers") is not None else {}
+    if options.get("threads"):  # 0: what the settings say
+        model["n_threads"] = options["threads"]
     settings = dataclasses.replace(
         settings,
         generation=dataclasses.replace(settings.generation, **generation),

@@ -128,7 +128,7 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
 def _session(options: dict[str, Any]) -> dict[str, Any]:
     """Return what `open_assistant` asks for; nothing is generated here."""
     unused = dict.fromkeys(("temperature", "seed", "max_tokens", "system"))
-    chosen = {name: options[name] for name in ("profile", "model", "scope")}
+    chosen = {name: options[name] for name in ("profile", "model", "scope", "threads")}
     return {
         **unused,
         **chosen,

@@ -26,7 +26,8 @@ class LearnOptions:
             time budget becomes one by a measurement.
         from_scratch: do not go on from the active adapter.
         quick: no paraphrases, fewer items to judge by, and no audits.
-        threads: 0 for one per processor.
+        audits: look for side effects of an adapter that would be activated.
+        threads: of the training; 0 for those of the model's settings.
     """
 
     method: Method = "both"
@@ -34,6 +35,7 @@ class LearnOptions:
     token_budget: int | None = None
     from_scratch: bool = False
     quick: bool = False
+    audits: bool = True
     threads: int = 0
 
 

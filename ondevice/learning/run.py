@@ -21,13 +21,14 @@ from ondevice.evaluation.evaluate import (
     evaluate,
     records_in_scope,
 )
+from ondevice.examples.build import Paraphrase
 from ondevice.examples.paraphrase import Paraphraser
 from ondevice.learning.options import LearnEvent, LearnOptions, Stage, Tell
 from ondevice.learning.plan import Plan, active_learned, learned_rows, make_plan
 from ondevice.learning.report import LearnReport, metrics_of
 from ondevice.learning.train import PlanTrainer, Trained
 from ondevice.learning.workplace import Workplace
-from ondevice.profile.records import AdapterRow, AnyRecord
+from ondevice.profile.records import AdapterRow, AnyRecord, Fact
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.training.data import DocumentReader
 
@@ -95,6 +96,7 @@ class Learner:
         self._tell: Tell = tell or (lambda event: None)
         self._base = engine.model
         self._place = Workplace(profile)
+        self._paraphrased: dict[str, str | None] = {}
         self._registry = AdapterRegistry(profile)
         # As in chats: the base model's reader lies below, unless it is turned off.
         self._reader_scale = profile.reader_scale()
@@ -183,7 +185,7 @@ class Learner:
         )
         evaluation = self._evaluate(row, in_use)
         # Side effects matter of an adapter that would be activated.
-        wanted = evaluation.decision.activate and not self._options.quick
+        wanted = evaluation.decision.activate and self._options.audits and not self._options.quick
         audits = self._audit(row) if wanted else []
         self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
@@ -220,7 +222,7 @@ class Learner:
         paraphrase = None
         if self._paraphrases:
             self._engine.set_adapters([])
-            paraphrase = Paraphraser(self._engine)
+            paraphrase = self._asked_once(Paraphraser(self._engine), records)
         with Tokenizer(self._base) as tokenizer:
             return make_plan(
                 records,
@@ -234,6 +236,19 @@ class Learner:
                 paraphrase=paraphrase,
             )
 
+    def _asked_once(self, paraphrase: Paraphrase, records: Sequence[AnyRecord]) -> Paraphrase:
+        """Return `paraphrase` telling how far it is, and asking nothing twice in a run."""
+        facts = sum(isinstance(record, Fact) and record.state == "active" for record in records)
+
+        def asked(question: str) -> str | None:
+            if question not in self._paraphrased:
+                self._paraphrased[question] = paraphrase(question)
+                done = len(self._paraphrased)
+                self._tell(LearnEvent("examples", done, max(done, facts), "other words for facts"))
+            return self._paraphrased[question]
+
+        return asked
+
     @property
     def _paraphrases(self) -> bool:
         """Whether the base model asks questions in other words; it takes time for each fact."""
@@ -246,7 +261,7 @@ class Learner:
             self._registry,
             self._reader,
             self._reader_scale,
-            threads=self._options.threads,
+            threads=self._options.threads or self._settings.model.n_threads,
         )
 
     def _train(

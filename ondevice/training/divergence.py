@@ -20,7 +20,7 @@ from ondevice._kernels import Packed, Weight
 if TYPE_CHECKING:
     from ondevice._kernels import F32, Precision
 
-_CHUNK_FLOATS = 2 << 20  # of one [tokens, vocabulary] array: 8 MB
+CHUNK_FLOATS = 2 << 20  # of one [tokens, vocabulary] array: 8 MB
 
 
 def divergences(
@@ -43,7 +43,7 @@ def divergences(
         precision: of the products.
     """
     found = np.empty(len(h), np.float32)
-    n_rows = max(1, min(len(h), _CHUNK_FLOATS // head.n))
+    n_rows = max(1, min(len(h), CHUNK_FLOATS // head.n))
     model, wanted = (np.empty((n_rows, head.n), np.float32) for _ in range(2))
     for start in range(0, len(h), n_rows):
         rows = slice(start, min(start + n_rows, len(h)))

@@ -14,9 +14,11 @@ from ondevice.errors import TrainingError
 from ondevice.system_memory import available_memory
 from ondevice.training.architecture import Architecture
 from ondevice.training.data import PACK_TOKENS
+from ondevice.training.divergence import CHUNK_FLOATS
 from ondevice.training.recipe import Recipe
 
 _RANKS, _STEPS = (8, 4), (256, 128)  # that are tried where the usual ones need too much
+DIVERGENCE_BYTES = 4 * 4 * CHUNK_FLOATS  # [tokens, vocabulary]: three arrays, and one packed
 FIXED_BYTES = 160 << 20  # interpreter, libraries, vocabulary, the kernels' panels
 
 
@@ -41,6 +43,7 @@ def settle(
     longest: int,
     weight_bytes: int,
     budget: int | None,
+    anchors: int = 0,
 ) -> tuple[Recipe, MemoryPlan]:
     """Return the recipe with everything settled that it leaves open, and the plan for it.
 
@@ -51,6 +54,7 @@ def settle(
         longest: of the documents, in tokens.
         weight_bytes: see `plan_memory`.
         budget: see `plan_memory`.
+        anchors: tokens of all anchors.
 
     Raises:
         TrainingError: the smallest possible training needs more memory.
@@ -70,6 +74,8 @@ def settle(
                     n_parameters=n_parameters(architecture, one),
                     rank=rank,
                     pack_tokens=max(longest, min(PACK_TOKENS, per_step)),
+                    # Held-out anchors are measured in whole packs, whatever a step is.
+                    anchor_tokens=min(anchors, max(longest, PACK_TOKENS)),
                     lowest=one.first_layer,
                     budget=budget,
                 )
@@ -86,6 +92,15 @@ def n_parameters(architecture: Architecture, recipe: Recipe) -> int:
     return blocks * recipe.rank * sum(n_in + n_out for n_in, n_out in shapes)
 
 
+def _block_bytes(a: Architecture) -> int:
+    """Return how many bytes a block's activations take for each token."""
+    heads = (a.n_heads + a.n_kv_heads) * a.head_dim
+    numbers = 2 * heads + 2 * a.width + 2 * a.n_ff + a.n_heads
+    numbers += heads if a.family.qk_norm else 0
+    numbers += 2 * a.width if a.family.post_norm else 0
+    return 4 * numbers
+
+
 def plan_memory(
     architecture: Architecture,
     *,
@@ -95,6 +110,7 @@ def plan_memory(
     pack_tokens: int,
     lowest: int,
     budget: int | None,
+    anchor_tokens: int = 0,
 ) -> MemoryPlan:
     """Return the plan that computes as few blocks twice as the budget allows.
 
@@ -106,6 +122,7 @@ def plan_memory(
         pack_tokens: most tokens computed at once.
         lowest: index of the lowest trained block.
         budget: bytes; None for what this machine has available.
+        anchor_tokens: most tokens of anchors computed at once, 0 where there are none.
 
     Raises:
         TrainingError: even computing every block twice needs more.
@@ -113,15 +130,15 @@ def plan_memory(
     available = budget if budget is not None else available_memory()
     a = architecture
     stream = 4 * a.width
-    kept = (
-        4 * (2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 2 * a.width + 2 * a.n_ff + a.n_heads)
-        + 4 * rank * 7
-    )
-    kept += 4 * (a.n_heads + a.n_kv_heads) * a.head_dim if a.family.qk_norm else 0
-    kept += 4 * 2 * a.width if a.family.post_norm else 0
+    passing = _block_bytes(a)
+    kept = passing + 4 * rank * 7
     shared = 4 * (6 * a.width + 2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
     # Parameters, gradients and two moments in float32, and the best adapter as F16.
     fixed = FIXED_BYTES + weight_bytes + 18 * n_parameters
+    if anchor_tokens:
+        # What the reference computes in beside the trained model (a block, the stream and its
+        # norm), and the probabilities that are compared.
+        fixed += anchor_tokens * (passing + 6 * stream) + DIVERGENCE_BYTES
     plan = MemoryPlan(0, 0)
     for recompute in (0, *range(lowest + 1, a.n_layers + 1)):
         twice = max(0, recompute - lowest)

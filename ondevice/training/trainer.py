@@ -173,6 +173,7 @@ class Trainer:
             longest=max(item.length for item in items),
             weight_bytes=weights.resident_bytes,
             budget=memory_budget,
+            anchors=sum(item.length for item in items if getattr(item, "anchor", False)),
         )
         recipe = self.recipe
         self.weights = weights

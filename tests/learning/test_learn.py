@@ -139,6 +139,17 @@ def test_one_worse_than_the_active_adapter_stays_a_candidate(
     assert seen[-1][0] is None
 
 
+def test_each_fact_is_put_in_other_words_once_and_the_progress_told(make_profile, engine):
+    profile = make_profile()
+    settings = Settings(learning=LearningSettings(fewest_examples=8))
+    events = []
+    one = learner(profile, engine, LearnOptions(), settings, tell=events.append)
+    for _ in range(2):
+        one._plan(records_in_scope(profile, None))
+    told = [(event.done, event.total) for event in events if event.total]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_a_budget_is_shared_by_texts_and_verdicts(make_profile, engine):
     profile = make_profile()
     for number in range(12):

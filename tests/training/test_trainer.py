@@ -25,7 +25,8 @@ from ondevice.training.cost import estimate_cost
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, frozen_pairs
-from ondevice.training.losses import packs_of, step_gradient
+from ondevice.training.losses import LikelihoodObjective, packs_of, step_gradient
+from ondevice.training.memory import DIVERGENCE_BYTES
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights
@@ -311,6 +312,28 @@ def test_what_the_recipe_leaves_open_shrinks_with_the_memory(header: GgufHeader)
         trainer(header, Recipe(rank=8), memory_budget=least - (1 << 16))
     with pytest.raises(TrainingError, match=r"a --max-length of \d+, which fits at rank 4"):
         trainer(header, Recipe(rank=4), documents=patterns(1, 2000), memory_budget=least)
+
+
+def test_what_anchors_need_is_planned(header: GgufHeader) -> None:
+    """The reference computes them beside the trained model, in memory of its own."""
+    anchors = [Document.anchored(one.tokens[::-1].copy(), one.name) for one in patterns(40)]
+    without = trainer(header, documents=patterns())
+    beside = trainer(header, documents=[*patterns(), *anchors])
+    beside.run()
+    assert isinstance(beside.objective, LikelihoodObjective)
+    reference = beside.objective._reference
+    assert reference is not None
+    reference.hidden(packs_of(anchors)[0])  # as many as are ever computed at once
+    used = sum(array.nbytes for array in reference.buffers._taken.values())
+    planned = beside.memory.bytes - without.memory.bytes - DIVERGENCE_BYTES
+    assert used <= planned < 2 * used
+    with pytest.raises(TrainingError, match="MB are allowed"):
+        trainer(
+            header,
+            dataclasses.replace(RECIPE, tokens_per_step=64),
+            documents=[*patterns(), *anchors],
+            memory_budget=plan_of(header, RECIPE),
+        )
 
 
 def plan_of(header: GgufHeader, recipe: Recipe) -> int:

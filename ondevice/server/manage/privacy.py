@@ -26,6 +26,11 @@ MOST_EVENTS = 500  # of the log
 
 def privacy_routes(page: Page) -> list[BaseRoute]:
     """Return the routes about encryption, the log, copies, locking and wiping."""
+    return [*_looking(page), *_copying(page), *_locking(page)]
+
+
+def _looking(page: Page) -> list[BaseRoute]:
+    """Return the routes that say how the profile is protected, and what happened to it."""
 
     def state(values: Values) -> dict[str, Any]:
         profile = page.profile
@@ -53,6 +58,15 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             ]
         }
 
+    return [
+        route(page, "GET", "/privacy", state),
+        route(page, "GET", "/privacy/log", log),
+    ]
+
+
+def _copying(page: Page) -> list[BaseRoute]:
+    """Return the routes that download encrypted copies."""
+
     def export(values: Values) -> FileResponse:
         passphrase = values.take("passphrase", str)
         if not passphrase:
@@ -73,6 +87,15 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
             "backup",
             lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
         )
+
+    return [
+        route(page, "POST", "/privacy/export", export),
+        route(page, "POST", "/privacy/backup", backup),
+    ]
+
+
+def _locking(page: Page) -> list[BaseRoute]:
+    """Return the routes that close the profile, open it again, and destroy it."""
 
     def lock(values: Values) -> dict[str, Any]:
         page.refuse_while_busy()
@@ -110,10 +133,6 @@ def privacy_routes(page: Page) -> list[BaseRoute]:
         return {"wiped": profile.name}
 
     return [
-        route(page, "GET", "/privacy", state),
-        route(page, "GET", "/privacy/log", log),
-        route(page, "POST", "/privacy/export", export),
-        route(page, "POST", "/privacy/backup", backup),
         route(page, "POST", "/privacy/lock", lock),
         route(page, "POST", "/privacy/unlock", unlock),
         route(page, "POST", "/privacy/wipe", wipe),
