@@ -95,7 +95,7 @@ def command(
         ) from error
     from ondevice.home import Home
 
-    path = token_file or Home.default().config / "server-token"
+    path = (token_file or Home.default().config / "server-token").expanduser()
     token = None if no_token else load_token(path)
     hosts = [*(LOOPBACK if loopback else (_bracketed(host),)), *names]
     limits = Limits()
@@ -135,11 +135,17 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
     """
 
     def open_profile(name: str, served: Assistant) -> Assistant:
+        from ondevice.adapters import forgetting
         from ondevice.assistant import Assistant
         from ondevice.home import Home
         from ondevice.profile.store import Profile
 
         profile = Profile.open(Home.default(), name, create=False, warn=talk)
+        try:
+            forgetting.expire(profile, served.settings.retention)
+        except BaseException:
+            profile.close()
+            raise
         return Assistant(
             served.engine,
             profile,

@@ -3,13 +3,16 @@
 import json
 
 import pytest
+from starlette.testclient import TestClient
 
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
+from ondevice.server.app import create_app
 from ondevice.settings import Settings
 
+TOKEN, PORT = "a-token-of-the-tests-0123456789", 8080
 WHATSAPP = "".join(
     f"{1 + n:02d}.03.24, 10:{n:02d} - {['Anna', 'Ben', 'Carla'][n % 3]}: note {n} on the boat\n"
     for n in range(28)
@@ -88,6 +91,35 @@ def test_a_temporary_chat_ends_when_another_takes_its_place(client, me):
     response = client.post("/api/chat", json={"text": "More.", "conversation": started})
     assert told(response)[-1]["message"] == "This temporary chat is over; start a new one."
     assert client.get("/api/chat", params={"conversation": started}).json()["exchanges"] == []
+
+
+def test_clients_are_remembered_while_the_page_has_a_temporary_chat(client, me):
+    started = client.post("/api/chat/new", json={"temporary": True}).json()["conversation"]
+    say(client, "A secret.", conversation=started)
+    body = {"messages": [{"role": "user", "content": "I live in Ulm."}]}
+    answer = client.post("/v1/chat/completions", json=body).json()
+    assert [fact["text"] for fact in answer["ondevice"]["saved"]] == ["The user lives in Ulm."]
+    assert [turn.text for turn in me.profile.turns() if turn.role == "user"] == ["I live in Ulm."]
+    _, more = say(client, "Another secret.", conversation=started)
+    assert more["temporary"]
+    assert [exchange.user for exchange in me.conversation.exchanges] == [
+        "A secret.",
+        "Another secret.",
+    ]
+
+
+def test_a_server_that_reads_and_writes_no_memory_does_so_on_the_page_too(home, embedder, engine):
+    profile = Profile.open(home, None, create=True, warn=lambda _: None)
+    with Assistant(engine, profile, embedder, Settings(), temporary=True) as me:
+        app = create_app(me, token=TOKEN, port=PORT)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", headers=headers) as client:
+            assert client.get("/api/chat").json()["temporary"]
+            _, done = say(client, "I live in Ulm.", conversation=None)
+            client.post("/api/chat/new", json={"temporary": False})
+            say(client, "I live in Bonn.", conversation=None)
+        assert done["temporary"]
+        assert me.profile.count_records() == 0
 
 
 def test_a_retry_replaces_and_an_edit_does_too(client, me):
