@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ondevice.adapters import forgetting
 from ondevice.assistant.learning import LearnsFromProfile
@@ -70,6 +70,22 @@ class Remembers(LearnsFromProfile):
                 self._rebuild()
         replaced = before - {known.id for known in profile.facts(state="active")}
         self._can_take_back("remembering a fact", fact.id, sorted(replaced))
+        return fact
+
+    def edit(self, fact_id: str, **changes: Any) -> Fact:
+        """Correct a fact; adapters that were trained on it are not used any more.
+
+        Args:
+            fact_id: its id, or the start of it.
+            changes: a new `text`, `category`, `scope` or `learn`, or when it `expires`.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        _, recaller = self._needs_profile()
+        with self._turn_lock:  # an answer under way ends first
+            fact = recaller.edit_fact(fact_id, **changes)
+            self._rebuild()
         return fact
 
     def propose(self, text: str) -> list[Fact]:

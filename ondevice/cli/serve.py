@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import talk
+from ondevice.cli._paths import UserPath
 from ondevice.cli._session import model_options, open_assistant
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ DEFAULT_PORT = 8484
 )
 @click.option(
     "--token-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     help="Where the token is that clients must send; made if missing. [default: server-token in "
     "the config folder]",
 )
@@ -95,7 +96,7 @@ def command(
         ) from error
     from ondevice.home import Home
 
-    path = (token_file or Home.default().config / "server-token").expanduser()
+    path = token_file or Home.default().config / "server-token"
     token = None if no_token else load_token(path)
     hosts = [*(LOOPBACK if loopback else (_bracketed(host),)), *names]
     limits = Limits()

@@ -188,13 +188,14 @@ def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
     assert "Think of a colour." in _shown(me)
 
 
-@pytest.mark.parametrize("change", ["approve", "undo", "new_conversation", "use_adapters"])
+@pytest.mark.parametrize("change", ["approve", "edit", "undo", "new_conversation", "use_adapters"])
 def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
     me = open_assistant(["one two three"])
     fact = me.recaller.add_text("My dog is called Biscuit.", state="pending")
     me.remember("My cat is called Mia.")
     changes = {
         "approve": lambda: me.approve(fact.id),
+        "edit": lambda: me.edit(fact.id, text="My dog is called Toffee."),
         "undo": me.undo,
         "new_conversation": me.new_conversation,
         "use_adapters": lambda: me.use_adapters([]),
