@@ -73,7 +73,7 @@ def command(
     from ondevice.profile.importers import ImportOptions, preview, read
     from ondevice.recall.embedder import Embedder
     from ondevice.recall.passages import ingest
-    from ondevice.settings import RecallSettings
+    from ondevice.settings import Settings
 
     progress = _Progress(shows_progress())
     options = ImportOptions(
@@ -96,7 +96,7 @@ def command(
                     read(paths, options),
                     progress=progress.update,
                     scope=scope,
-                    settings=RecallSettings(),
+                    settings=Settings.load(store.home.config / "config.toml").recall,
                 )
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")
