@@ -1,5 +1,7 @@
 """The management API behind the page: chats, imports, evaluations, settings, protection."""
 
+import asyncio
+import errno
 import json
 
 import pytest
@@ -10,6 +12,8 @@ from ondevice.engine.fake import FakeEngine
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
 from ondevice.server.app import create_app
+from ondevice.server.manage.http import Values
+from ondevice.server.manage.privacy import Privacy
 from ondevice.settings import Settings
 
 TOKEN, PORT = "a-token-of-the-tests-0123456789", 8080
@@ -300,3 +304,37 @@ def test_downloaded_copies_are_listed_by_their_names(client, me):
     client.post("/api/privacy/backup", json={})
     shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
     assert [one["kind"] for one in shown["copies"]] == ["backup"]
+
+
+def test_a_download_leaves_nothing_when_the_browser_breaks_off(client, me, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert client.post("/api/privacy/backup", json={}).content.startswith(b"ODPROFL1")
+    assert list(tmp_path.iterdir()) == []
+    made = Privacy(client.app.state.page).backup(Values())
+
+    async def gone(_):
+        raise OSError("nobody is there")
+
+    async def request():
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(OSError):
+        asyncio.run(made(scope, request, gone))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_disk_refuses_is_said(client, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ondevice.server.manage.privacy.tempfile.mkdtemp", full)
+    refused = client.post("/api/privacy/backup", json={})
+    assert refused.status_code == 500
+    assert "the disk is full" in refused.json()["error"]["message"]
+    monkeypatch.setattr(Assistant, "import_paths", full)
+    send(client, "a.md", "First.")
+    client.post("/api/imports", json={})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["stage"] == "failed" and "the disk is full" in done["message"]
