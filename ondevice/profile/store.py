@@ -221,16 +221,6 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             )
         self._keys_seen = stamp
 
-    def add_passphrase(self, passphrase: str) -> None:
-        """Let a passphrase open the profile too, replacing an earlier one.
-
-        Raises:
-            ProfileLockedError: the profile was locked, or the passphrase is empty.
-        """
-        from ondevice.profile import key_changes
-
-        key_changes.set_passphrase(self, passphrase)
-
     def check(self) -> None:
         """Check every page's authentication, the tables, the references and the index.
 
