@@ -33,9 +33,9 @@ def test_input_in_another_encoding_is_answered_with_a_warning(home):
 
 
 def test_output_in_another_encoding(home):
-    done = in_shell(home, "model", "list", "--json", env={"PYTHONIOENCODING": "ascii"})
+    done = in_shell(home, "model", "list", "--json", env={"PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0, done.stderr
-    done = in_shell(home, "model", "list", env={"PYTHONIOENCODING": "ascii"})
+    done = in_shell(home, "model", "list", env={"PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0 and b"? 2" in done.stdout, done.stderr
 
 
