@@ -16,6 +16,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def expanded(path: Path) -> Path:
+    """Return `path` with the home folder in place of `~`; that of a user who is none stays."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def private_folder(path: Path) -> Path:
     """Create `path` and its missing parents with mode 0700 and return it."""
     missing = []

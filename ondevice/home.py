@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ondevice._files import expanded
+
 
 @dataclass(frozen=True)
 class Home:
@@ -24,7 +26,7 @@ class Home:
         """Return the platform's user folders, or those below `ONDEVICE_HOME` if that is set."""
         root = os.environ.get("ONDEVICE_HOME")
         if root:
-            return cls.below(Path(root).expanduser().absolute())
+            return cls.below(expanded(Path(root)).absolute())
         import platformdirs  # here, so that ONDEVICE_HOME needs no look-up
 
         dirs = platformdirs.PlatformDirs("ondevice", appauthor=False)

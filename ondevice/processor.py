@@ -1,4 +1,4 @@
-"""What this machine's processor can do, and which compiled kernels run on it.
+"""What this machine's processor can do, how many cores it has, which compiled kernels run on it.
 
 `ONDEVICE_ISA` (portable, avx2, avx512bf16, amx or neon) forces an instruction set;
 one that the machine lacks is refused, never tried.
@@ -6,7 +6,12 @@ one that the machine lacks is refused, never tried.
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from ondevice.errors import SettingsError
@@ -40,6 +45,31 @@ def isa() -> str:
     from ondevice import _kernels
 
     return _checked(_kernels.isa)
+
+
+def physical_cores() -> int:
+    """Return how many physical cores this process may use; more threads only slow decoding."""
+    if hasattr(os, "sched_getaffinity"):
+        return len({_siblings(cpu) for cpu in os.sched_getaffinity(0)})
+    if sys.platform == "darwin":
+        answer = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "hw.physicalcpu"], capture_output=True, check=False
+        ).stdout.strip()
+        if answer.isdigit():
+            return max(1, int(answer))
+    count = os.cpu_count() or 1
+    # ARM has one thread a core; elsewhere assume two.
+    one_each = platform.machine().lower() in ("arm64", "aarch64")
+    return count if one_each else max(1, count // 2)
+
+
+def _siblings(cpu: int) -> str:
+    """Return the list of logical processors that share a core with `cpu`."""
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:  # no such file in some containers: count it as a core
+        return str(cpu)
 
 
 def _checked(call: Callable[[], T]) -> T:

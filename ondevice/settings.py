@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ondevice.errors import SettingsError, did_you_mean
+from ondevice.errors import SettingsError, did_you_mean, explain
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,10 @@ class Settings:
             return cls.from_toml(path.read_text(encoding="utf-8"), path)
         except FileNotFoundError:
             return cls()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} cannot be read: {error}; correct or delete it.") from error
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be read: {explain(error)}.") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{path} is not UTF-8 text; correct or delete it.") from error
 
     @classmethod
     def from_toml(cls, text: str, path: Path) -> Settings:

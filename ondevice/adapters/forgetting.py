@@ -9,6 +9,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.profile.certificate import Certificate, certify, public_key_of
 from ondevice.profile.records import AdapterRow, AnyRecord, ForgetPreview, ForgetReport, Source
 from ondevice.profile.store import Profile
+from ondevice.profile.workplace import clear_workplaces
 from ondevice.settings import RetentionSettings
 
 
@@ -54,6 +55,7 @@ def forget(profile: Profile, shown: ForgetPreview, *, keep_stale: bool = False) 
     ids = [record.id for record in shown.records]
     report = profile.forget(ids)
     affected = [row for row in registry.list() if row.name in report.adapters_stale]
+    clear_workplaces(profile.folder)
     registry.clear_checkpoints()
     shredded = () if keep_stale else registry.shred_stale()
     certificate = certify(
@@ -78,6 +80,7 @@ def expire(
     report = profile.expire(retention, now)
     if report.records:
         registry = AdapterRegistry(profile)
+        clear_workplaces(profile.folder)
         registry.clear_checkpoints()
         registry.shred_stale()
     return report

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ondevice.adapters.reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.protocol import AdapterUse, Engine
-from ondevice.errors import AdapterStaleError, OndeviceError
+from ondevice.errors import OndeviceError
 
 if TYPE_CHECKING:
     from ondevice.profile.store import Profile
@@ -22,6 +23,7 @@ class UsesAdapters:
     profile: Profile | None
     recaller: Recall | None
     scope: str | None
+    _turn_lock: threading.RLock
     _reader_wanted: bool
     _adapters_wanted: list[tuple[str, float | None]] | None  # None: as activated
 
@@ -34,8 +36,9 @@ class UsesAdapters:
         Raises:
             AdapterError: not found, stale, damaged or made for another base.
         """
-        self._adapters_wanted = None if adapters is None else list(adapters)
-        self._apply_adapters()
+        with self._turn_lock:
+            self._adapters_wanted = None if adapters is None else list(adapters)
+            self._apply_adapters()
 
     def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
         """Return how the adapter `name` of the profile is applied; None is its own scale.
@@ -81,11 +84,6 @@ class UsesAdapters:
     @staticmethod
     def _adapter_use(registry: AdapterRegistry, name: str, scale: float) -> AdapterUse:
         row = registry.get(name)
-        if row.state == "stale":
-            raise AdapterStaleError(
-                f"The adapter '{name}' was trained on something that was forgotten or "
-                "changed, so it is not used; run `ondevice learn` for a new one."
-            )
         return AdapterUse(
             name=name,
             sha256=row.file_sha256,

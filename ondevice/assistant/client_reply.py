@@ -112,8 +112,10 @@ class ClientReply(Reply):
     def _visit(self) -> Iterator[None]:
         """Put the client's conversation in place of the assistant's own."""
         me = self._assistant
-        if not (me.temporary or self._memory == "off"):
-            me._drop_what_others_forgot()
+        # Of the assistant's own conversation alone may it be said that it is temporary.
+        temporary = me.without_memory or self._memory == "off"
+        if not temporary:
+            me._drop_what_was_forgotten()
         own = (
             me.conversation,
             me._conversation_id,
@@ -131,7 +133,7 @@ class ClientReply(Reply):
             me.conversation = Conversation(self._system, known.prefix, list(known.exchanges))
             me._conversation_id = known.conversation_id
             me._prefix_ready, me._prefix_facts = known.prefix_ready, known.prefix_facts
-            me.temporary = me.temporary or self._memory == "off"
+            me.temporary = temporary
             me._read_only = self._memory == "read-only"
             if self._adapters is not None:
                 me._adapters_wanted = list(self._adapters)

@@ -6,18 +6,18 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ondevice.assistant.learning import LearnsFromProfile
+from ondevice.assistant.memory import Remembers
 from ondevice.conversation import Conversation, Exchange
 from ondevice.errors import OndeviceError, RecordNotFoundError
 from ondevice.recall.facts import facts_in
 
 if TYPE_CHECKING:
     from ondevice.assistant.receipt import Receipt
-    from ondevice.profile.records import Fact, ForgetReport, Turn
+    from ondevice.profile.records import Fact, Turn
     from ondevice.profile.store import Profile
 
 
-class KeepsConversations(LearnsFromProfile):
+class KeepsConversations(Remembers):
     """Going on with conversations and replacing their last exchange; `Assistant` has the rest."""
 
     conversation: Conversation
@@ -35,16 +35,18 @@ class KeepsConversations(LearnsFromProfile):
 
     def new_conversation(self) -> None:
         """Forget the transcript (not the profile): the next turn starts a conversation."""
-        self.conversation = Conversation(system=self.conversation.system)
-        self._conversation_id = None
-        self._prefix_ready = False
+        with self._turn_lock:
+            self.conversation = Conversation(system=self.conversation.system)
+            self._conversation_id = None
+            self._prefix_ready = False
 
     def continue_last(self) -> int:
         """Take up the newest conversation of the profile and return its number of turns."""
         if self.profile is None:
             return 0
-        self._conversation_id = self.profile.last_conversation()
-        self._rebuild()
+        with self._turn_lock:
+            self._conversation_id = self.profile.last_conversation()
+            self._rebuild()
         return 2 * len(self.conversation.exchanges)
 
     def continue_conversation(self, conversation_id: str) -> int:
@@ -85,10 +87,6 @@ class KeepsConversations(LearnsFromProfile):
                 self.profile.restore(replaced)
             self._rebuild()
         return True
-
-    def forget(self, *ids: str, keep_turns: bool = False, keep_stale: bool = False) -> ForgetReport:
-        """Delete records for good; see `Assistant`."""
-        raise NotImplementedError
 
     # --- for replies ------------------------------------------------------------------
 

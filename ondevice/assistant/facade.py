@@ -12,10 +12,9 @@ one forgets the other drops before its next token.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
+import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -28,24 +27,23 @@ from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.conversation import Conversation, Exchange, exchanges_of
 from ondevice.engine.protocol import ChatOptions, ChatStream, Engine
+from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
 from ondevice.profile.store import Profile
-from ondevice.recall import facts as fact_rules
 from ondevice.recall.embedder import Embedder
-from ondevice.recall.passages import IngestReport, ingest
+from ondevice.recall.facts import facts_in
 from ondevice.recall.persona import build_prefix, build_turn
 from ondevice.recall.search import Memory, Recall
 from ondevice.recall.selection import is_evidence, prefix_facts
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
-    from ondevice.profile.importers import ImportFile, ImportOptions
-    from ondevice.profile.records import Fact, ForgetReport
-
-PROPOSAL_TOKENS = 256  # five short notes as JSON
+    from ondevice.profile.records import Fact
 
 # A memory that stands beside one of so many last turns is not sent again.
 NEAR = 2
+
+EXPIRY_SECONDS = 3600.0  # between two looks at what is due: a server runs for months
 
 
 class Assistant(KeepsConversations):
@@ -78,7 +76,8 @@ class Assistant(KeepsConversations):
         self.engine = engine
         self.profile = profile
         self.settings = settings
-        self.temporary = temporary or profile is None
+        self.without_memory = temporary or profile is None  # whatever a conversation says
+        self.temporary = self.without_memory
         self.scope = scope
         self.embedder = embedder
         self.recaller = self._recaller()
@@ -94,6 +93,7 @@ class Assistant(KeepsConversations):
         self._data_version = profile.data_version() if profile is not None else 0
         self._read_only = False
         self._n_rebuilt = 0
+        self._next_expiry = time.monotonic() + EXPIRY_SECONDS
         self.clients = ClientConversations()
 
     @classmethod
@@ -239,123 +239,8 @@ class Assistant(KeepsConversations):
 
     @system.setter
     def system(self, text: str | None) -> None:
-        self.conversation.system = text
-
-    # --- memory -------------------------------------------------------------
-
-    def remember(
-        self,
-        text: str,
-        *,
-        category: str | None = None,
-        pinned: bool = False,
-        learn: bool = True,
-        scope: str | None = None,
-        source_id: str | None = None,
-    ) -> Fact:
-        """Store a fact about the person at once; a newer fact on the same subject wins.
-
-        Args:
-            text: a statement, in the first or third person.
-            category: one of `profile.records.CATEGORIES`; found by rules if None.
-            pinned: always stands in the prompt.
-            learn: False keeps it out of training.
-            scope: the context that it belongs to; the assistant's own if None.
-            source_id: the conversation or import that it came from.
-        """
-        profile, recaller = self._needs_profile()
-        candidate = fact_rules.candidate_for(text)
-        before = {known.id for known in profile.facts(state="active")}
-        fact = recaller.add_fact(
-            dataclasses.replace(candidate, category=category or candidate.category),
-            pinned=pinned,
-            learn=learn,
-            scope=scope or self.scope,
-            source_id=source_id,
-        )
-        if profile.generation() != self._generation:
-            with self._turn_lock:  # an answer under way ends first
-                self._rebuild()
-        replaced = before - {known.id for known in profile.facts(state="active")}
-        self._can_take_back("remembering a fact", fact.id, sorted(replaced))
-        return fact
-
-    def propose(self, text: str) -> list[Fact]:
-        """Let the model propose facts about the person from their own words, as pending ones.
-
-        They are not used before they are approved; what is known already is not proposed.
-        """
-        profile, recaller = self._needs_profile()
-
-        def complete(prompt: str, grammar: str) -> str:
-            options = ChatOptions(temperature=0.0, max_tokens=PROPOSAL_TOKENS, grammar=grammar)
-            return self.engine.chat([Message("user", prompt)], options).read()
-
         with self._turn_lock:
-            self.engine.set_adapters([])  # they teach to answer, and not to take notes
-            try:
-                proposals = fact_rules.propose(complete, text)
-            finally:
-                self._apply_adapters()
-            known = {fact.text for fact in profile.facts(scope=self.scope)}
-            return [
-                recaller.add_fact(proposal, scope=self.scope, state="pending")
-                for proposal in proposals
-                if proposal.text not in known
-            ]
-
-    def recall(self, query: str, k: int = 10) -> list[Memory]:
-        """Return the `k` memories that fit `query` best, best first."""
-        _, recaller = self._needs_profile()
-        return recaller.search(query, k=k, scope=self.scope)
-
-    def forget(self, *ids: str, keep_turns: bool = False, keep_stale: bool = False) -> ForgetReport:
-        """Delete records for good, with index entries and vectors.
-
-        Adapters that were trained on them go stale and, unless `keep_stale`, their files are
-        shredded. The turn that a fact was taken from and the answers that repeat it go too, unless
-        `keep_turns`. The transcript and the KV cache are rebuilt without them.
-
-        Raises:
-            RecordNotFoundError: there is no record with one of the ids; nothing was deleted.
-        """
-        profile, _ = self._needs_profile()
-        with self._turn_lock:
-            shown = forgetting.preview(profile, ids, keep_turns=keep_turns)
-            report = forgetting.forget(profile, shown, keep_stale=keep_stale).report
-            self._rebuild()
-        return report
-
-    def import_paths(
-        self,
-        paths: Sequence[Path | ImportFile],
-        progress: Callable[[int, int | None], None] | None = None,
-        options: ImportOptions | None = None,
-    ) -> IngestReport:
-        """Import notes, chats, mail and exports of other assistants so that they can be recalled.
-
-        Args:
-            paths: files, zip archives and folders; an `ImportFile` need not be on disk.
-            progress: called with (passages stored, total or None) after each batch.
-            options: who the person is in them.
-
-        Raises:
-            ImportSourceError: a file cannot be read; what was imported before it stays.
-        """
-        from ondevice.profile.importers import read
-
-        profile, recaller = self._needs_profile()
-        assert self.embedder is not None
-        report = ingest(
-            profile,
-            self.embedder,
-            read(paths, options),
-            progress=progress,
-            scope=self.scope,
-            settings=self.settings.recall,
-        )
-        recaller.invalidate()
-        return report
+            self.conversation.system = text
 
     # --- one turn -----------------------------------------------------------
 
@@ -364,7 +249,7 @@ class Assistant(KeepsConversations):
         content = text
         if not self.temporary:
             profile, _ = self._needs_profile()
-            self._drop_what_others_forgot()
+            self._drop_what_was_forgotten()
             if self._conversation_id is None and not self._read_only:
                 self._conversation_id = profile.new_conversation()
             self._make_prefix()
@@ -390,7 +275,7 @@ class Assistant(KeepsConversations):
             scope=self.scope,
         )
         receipt.user_turn_id = turn.id
-        for candidate in fact_rules.facts_in(text):
+        for candidate in facts_in(text):
             receipt.saved.append(
                 self.remember(candidate.text, category=candidate.category, source_id=turn.source_id)
             )
@@ -437,13 +322,18 @@ class Assistant(KeepsConversations):
         if self.temporary or self._read_only or self._conversation_id is None:
             return
         profile, _ = self._needs_profile()
-        turn = profile.add_turn(
-            self._conversation_id,
-            "assistant",
-            answer,
-            memories_used=tuple(m.id for m in receipt.used),
-            scope=self.scope,
-        )
+        try:
+            turn = profile.add_turn(
+                self._conversation_id,
+                "assistant",
+                answer,
+                memories_used=tuple(m.id for m in receipt.used),
+                scope=self.scope,
+            )
+        except RecordNotFoundError:  # the whole conversation was forgotten meanwhile
+            receipt.forgotten_meanwhile = True
+            self._rebuild()
+            return
         receipt.assistant_turn_id = turn.id
         self._drop_replaced(receipt)
         if receipt.forgotten_meanwhile:
@@ -474,8 +364,12 @@ class Assistant(KeepsConversations):
         self._data_version = version
         return self.profile.generation() != self._generation
 
-    def _drop_what_others_forgot(self) -> None:
+    def _drop_what_was_forgotten(self) -> None:
+        """Forget what is due, and follow what was forgotten elsewhere."""
         assert self.profile is not None
+        if time.monotonic() >= self._next_expiry:
+            self._next_expiry = time.monotonic() + EXPIRY_SECONDS
+            forgetting.expire(self.profile, self.settings.retention)
         if self.profile.generation() != self._generation:
             self._rebuild()
 
@@ -488,14 +382,18 @@ class Assistant(KeepsConversations):
         recaller.invalidate()
         self.engine.reset_cache()
         self._apply_adapters()
-        self.conversation = Conversation(system=self.conversation.system)
+        former, self.conversation = self.conversation, Conversation(self.conversation.system)
         self._prefix_ready = False
+        if self._conversation_id is not None and not profile.has(self._conversation_id):
+            self._conversation_id = None  # forgotten as a whole: the next turn begins another one
         kept = self.clients.forget()
         if kept is not None:  # a client's conversation is its own; only the notes in it go
             self.conversation.exchanges = list(kept)
         elif self._conversation_id is not None:
             turns = profile.turns(self._conversation_id)
             self.conversation.exchanges = list(exchanges_of(turns))
+        elif self.temporary:  # nothing of the profile stands in it
+            self.conversation.exchanges = former.exchanges
 
     def _recaller(self) -> Recall | None:
         if self.profile is None or self.embedder is None:

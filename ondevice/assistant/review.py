@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ondevice.assistant.adapters import UsesAdapters
 from ondevice.errors import RecordNotFoundError
 from ondevice.profile.records import Fact
 from ondevice.recall.facts import FactCandidate
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,10 @@ class Reviews(UsesAdapters):
         Raises:
             RecordNotFoundError: one of the ids is no fact's; nothing was changed.
         """
+        with self._turn_lock:  # an answer under way ends first
+            return self._approve(ids)
+
+    def _approve(self, ids: Sequence[str]) -> list[Fact]:
         profile, recaller = self._needs_profile()
         facts = self._facts(ids)
         before = {fact.id for fact in profile.facts(state="active")}
@@ -66,6 +66,10 @@ class Reviews(UsesAdapters):
         Raises:
             RecordNotFoundError: one of the ids is not a pending fact's; nothing was changed.
         """
+        with self._turn_lock:
+            return self._reject(ids)
+
+    def _reject(self, ids: Sequence[str]) -> list[Fact]:
         profile, recaller = self._needs_profile()
         facts = self._facts(ids)
         if any(fact.state != "pending" for fact in facts):
@@ -92,11 +96,12 @@ class Reviews(UsesAdapters):
             What it was, or None if there is nothing to undo.
         """
         self._needs_profile()
-        if not self._steps:
-            return None
-        step = self._steps.pop()
-        step.take_back()
-        self._rebuild()
+        with self._turn_lock:
+            if not self._steps:
+                return None
+            step = self._steps.pop()
+            step.take_back()
+            self._rebuild()
         return step.what
 
     def _facts(self, ids: Sequence[str]) -> list[Fact]:

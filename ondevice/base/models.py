@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice._files import sha256_of, write_atomic
+from ondevice._files import expanded, sha256_of, write_atomic
 from ondevice.base.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.base.origin import read_origin
@@ -234,7 +234,7 @@ def _required_path(entry: CatalogueEntry, home: Home) -> Path:
 
 def _other_path(name_or_path: str, home: Home) -> Path:
     """Return the path of a model that is not in the catalogue: a pulled one by name, or a file."""
-    path = Path(name_or_path).expanduser()
+    path = expanded(Path(name_or_path))
     if path.name == name_or_path and not path.exists():
         pulled = home.models / (name_or_path.removesuffix(".gguf") + ".gguf")
         if pulled.is_file():

@@ -7,6 +7,7 @@ so that `ondevice --help` starts at once.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -126,6 +127,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it failed, 2 wrong use, 130 interrupted."""
+    for stream in (sys.stdin, sys.stdout):  # what is no character must not end a chat
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -135,6 +139,8 @@ def run(arguments: list[str]) -> int:
         importlib.import_module("ondevice.cli._powershell")
     color = False if os.environ.get("NO_COLOR") else None  # None: if it is a terminal
     try:
+        for argument in arguments:
+            _check_text(argument)
         code = cli.main(arguments, prog_name="ondevice", standalone_mode=False, color=color)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
@@ -159,6 +165,18 @@ def run(arguments: list[str]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _internal_error(error)
+
+
+def _check_text(argument: str) -> None:
+    """Refuse an argument that the terminal sent in another encoding, unless it is a file's name.
+
+    Raises:
+        click.UsageError: it holds bytes that are no characters.
+    """
+    broken = any("\ud800" <= character <= "\udfff" for character in argument)
+    if broken and not os.path.lexists(argument):
+        shown = argument.encode("utf-8", "replace").decode()
+        raise click.UsageError(f"'{shown}' is not UTF-8 text; check the terminal's encoding.")
 
 
 def _internal_error(error: Exception) -> int:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import confirm, json_option, print_json, talk
+from ondevice.cli._paths import UserPath
 from ondevice.cli._session import open_profile, profile_option
+from ondevice.errors import ProfileError, explain
 
 if TYPE_CHECKING:
     from ondevice.adapters.forgetting import Forgotten
@@ -53,10 +55,10 @@ def parse_since(text: str) -> float:
 @click.option(
     "--certificate",
     "certificate_path",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Where to write the certificate. [default: in the profile's folder]",
 )
-@click.option("--openings", type=click.Path(path_type=Path),
+@click.option("--openings", type=UserPath(),
               help="Write what opens the certificate's hashes; keep it secret.")  # fmt: skip
 @profile_option
 @json_option
@@ -72,7 +74,7 @@ def forget_command(**options: Any) -> int:
     from ondevice.adapters import forgetting
 
     for name in ("certificate_path", "openings"):
-        if options[name] is not None and options[name].expanduser().exists():
+        if options[name] is not None and options[name].exists():
             raise click.UsageError(f"{options[name]} exists already; choose another name.")
     with open_profile(options["profile"]) as store:
         ids = _chosen(store, options)
@@ -84,7 +86,13 @@ def forget_command(**options: Any) -> int:
             _talk_of(shown)
         confirm("Forget this for good?", yes=options["yes"])
         done = forgetting.forget(store, shown, keep_stale=options["keep_stale"])
-        path = _write(store, done, options)
+        try:
+            path = _write(store, done, options)
+        except OSError as error:
+            raise ProfileError(
+                f"{len(done.report.records)} records were forgotten, but the certificate cannot be "
+                f"written: {error.filename or 'the file'}: {explain(error)}."
+            ) from error
         if options["as_json"]:
             values = {"records": done.report.records, "purged": done.report.purged,
                       "adapters_stale": done.report.adapters_stale, "shredded": done.shredded,
@@ -134,10 +142,9 @@ def _write(store: Profile, done: Forgotten, options: dict[str, Any]) -> Path:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(done.certificate.content["time"]))
         mark = done.certificate.content["signature"][:6].translate({43: "_", 47: "-"})
         path = store.folder / "certificates" / f"forgotten-{stamp}-{mark}.json"
-    path = path.expanduser()
     write_atomic(path, done.certificate.json().encode())
     if options["openings"] is not None:
-        write_atomic(options["openings"].expanduser(), done.certificate.openings_json().encode())
+        write_atomic(options["openings"], done.certificate.openings_json().encode())
     return path
 
 
@@ -161,8 +168,8 @@ def _retrain(options: dict[str, Any]) -> int:
 
 
 @click.command("certificate")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--openings", type=click.Path(path_type=Path), help="The secret file of openings.")
+@click.argument("file", type=UserPath())
+@click.option("--openings", type=UserPath(), help="The secret file of openings.")
 @click.option("--text", help="Was this text among what was removed? Needs --openings.")
 @profile_option
 @json_option
@@ -176,13 +183,20 @@ def certificate_command(
     if (text is None) != (openings is None):
         raise click.UsageError("--text and --openings go together.")
     content = _json_of(file)
+    if not isinstance(content, dict):
+        raise ProfileError(f"{file} is no certificate of forgetting; give one.")
     with open_profile(profile) as store:
         certificate.verify(content, forgetting.public_key(store))
         present = {row.file_sha256: row for row in store.adapters() if row.state != "stale"}
     back = [one["sha256"] for one in content["adapters"] if one["sha256"] in present]
     held = None
     if text is not None and openings is not None:
-        held = certificate.holds(content, _json_of(openings), text)
+        try:
+            held = certificate.holds(content, _json_of(openings), text)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProfileError(
+                f"{openings} holds no openings of a certificate; give the file of --openings."
+            ) from error
     if as_json:
         print_json({"valid": True, "removed": len(content["removed"]),
                     "usable_adapters": back, "holds_text": held})  # fmt: skip
@@ -198,11 +212,9 @@ def certificate_command(
 
 
 def _json_of(path: Path) -> Any:
-    from ondevice.errors import ProfileError
-
     try:
-        return json.loads(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ProfileError(
             f"{path} cannot be read as JSON; give the file that was written then."
         ) from error

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._output import talk
+from ondevice.cli._output import warn
+from ondevice.errors import explain
 
 if TYPE_CHECKING:
     from ondevice.picture import Picture
@@ -41,4 +42,4 @@ def write_plot(path: Path, picture: Picture) -> None:
     try:
         write_atomic(path, content)
     except OSError as error:
-        talk(f"The picture {path} cannot be written ({error.strerror}); everything else is done.")
+        warn(f"The picture {path} cannot be written: {explain(error)}. Everything else is done.")

@@ -17,13 +17,15 @@ from ondevice.cli._output import (
     print_table,
     size,
     talk,
+    warn,
 )
+from ondevice.cli._paths import UserPath
 from ondevice.cli._session import open_profile, passphrase_asker, profile_option
 
 if TYPE_CHECKING:
     from ondevice.profile.transfer import Transfer
 
-_file = click.argument("file", type=click.Path(path_type=Path))
+_file = click.argument("file", type=UserPath())
 
 
 def new_passphrase(prompt: str) -> str:
@@ -45,8 +47,8 @@ def new_passphrase(prompt: str) -> str:
 
 
 @click.command("export")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--readable", metavar="FOLDER", type=click.Path(path_type=Path),
+@click.argument("file", required=False, type=UserPath())
+@click.option("--readable", metavar="FOLDER", type=UserPath(),
               help="Write everything as JSON and Markdown instead, not encrypted.")  # fmt: skip
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @profile_option
@@ -117,7 +119,7 @@ def backup_command(file: Path, profile: str | None, as_json: bool) -> None:
         ways = key_changes.ways_in(store.home, store.name)
     _say(done, as_json, "Backed up and verified")
     if not as_json and not {"passphrase", "recovery"} & set(ways):
-        talk("Only this machine can open it: make a recovery code "
+        warn("Only this machine can open it: make a recovery code "
              "(ondevice profile passphrase --recovery-code) and back up again.")  # fmt: skip
 
 
@@ -139,7 +141,7 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
     if replace:
         confirm("Replace the present profile by this backup, for good?", yes=yes)
     done = transfer.restore_backup(
-        Home.default(), file, replace=replace, ask_passphrase=passphrase_asker(), warn=talk
+        Home.default(), file, replace=replace, ask_passphrase=passphrase_asker(), warn=warn
     )
     if done.forgotten_again:
         with open_profile(done.name) as store:
@@ -150,7 +152,7 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
 
 
 @click.command("backups")
-@click.option("--drop", metavar="FILE", type=click.Path(path_type=Path),
+@click.option("--drop", metavar="FILE", type=UserPath(),
               help="Do not list this one any more; the file stays.")  # fmt: skip
 @profile_option
 @json_option
@@ -158,7 +160,7 @@ def backups_command(drop: Path | None, profile: str | None, as_json: bool) -> No
     """List the backups and exports that were made of the profile."""
     with open_profile(profile) as store:
         if drop is not None:
-            known = store.drop_copy(str(drop.expanduser().absolute()))
+            known = store.drop_copy(str(drop.absolute()))
             talk(f"{drop} is no longer listed." if known else f"{drop} was not listed.")
             return
         copies = [(copy, Path(copy.path).exists()) for copy in store.copies()]

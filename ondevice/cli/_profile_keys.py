@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ondevice.cli._output import json_option, print_json, talk
+from ondevice.cli._output import json_option, print_json, talk, warn
+from ondevice.cli._paths import UserPath
 from ondevice.cli._profile_copies import new_passphrase
 from ondevice.cli._session import open_profile, passphrase_asker, profile_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WAYS = {
     "passphrase": "a passphrase",
@@ -17,7 +23,7 @@ WAYS = {
 
 
 @click.command("passphrase")
-@click.option("--new-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+@click.option("--new-file", metavar="FILE", type=UserPath(dir_okay=False),
               help="Take the new passphrase from this file, in scripts.")  # fmt: skip
 @click.option("--remove", is_flag=True, help="Open without a passphrase.")
 @click.option("--keyring/--no-keyring", default=None, help="Let the keyring open it, or no more.")
@@ -27,7 +33,7 @@ WAYS = {
 @profile_option
 @json_option
 def passphrase_command(
-    new_file: str | None,
+    new_file: Path | None,
     remove: bool,
     keyring: bool | None,
     recovery_code: bool,
@@ -41,18 +47,17 @@ def passphrase_command(
     A recovery code is typed wherever the passphrase is asked for. Backups that
     were made before still open with what opened the profile then.
     """
-    from pathlib import Path
-
     from ondevice.profile import key_changes
+    from ondevice.profile.passphrase import read
 
     if [remove, recovery_code, no_recovery_code, keyring is not None, show].count(True) > 1:
         raise click.UsageError("One change at a time, please.")
     code = None
     with open_profile(profile) as store:
         if remove:
-            key_changes.remove_passphrase(store, warn=talk)
+            key_changes.remove_passphrase(store, warn=warn)
         elif keyring is not None:
-            key_changes.add_keyring(store, warn=talk) if keyring else key_changes.remove_keyring(
+            key_changes.add_keyring(store, warn=warn) if keyring else key_changes.remove_keyring(
                 store
             )
         elif recovery_code:
@@ -60,11 +65,7 @@ def passphrase_command(
         elif no_recovery_code:
             key_changes.remove_recovery_code(store)
         elif not show:
-            secret = (
-                Path(new_file).read_text(encoding="utf-8").rstrip("\r\n")
-                if new_file
-                else new_passphrase("New passphrase")
-            )
+            secret = read(new_file, str(new_file)) if new_file else new_passphrase("New passphrase")
             key_changes.set_passphrase(store, secret)
         ways = key_changes.ways_in(store.home, store.name)
         name = store.name

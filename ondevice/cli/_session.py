@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -131,6 +130,8 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
     """Open an assistant from the values of `model_options`."""
     import dataclasses
 
+    if options["temporary"] and options.get("continue_last"):
+        raise click.UsageError("--temporary reads no earlier chat; leave out --continue.")
     from ondevice.assistant import Assistant
     from ondevice.home import Home
 
@@ -194,8 +195,3 @@ def passphrase_asker() -> Callable[[], str] | None:
         return None
     labels = itertools.chain(["Passphrase"], itertools.repeat("Passphrase, again"))
     return lambda: str(click.prompt(next(labels), hide_input=True, err=True))
-
-
-def existing_paths(paths: tuple[str, ...]) -> list[Path]:
-    """Expand `~` in paths given as arguments."""
-    return [Path(path).expanduser() for path in paths]

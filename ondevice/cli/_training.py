@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice._files import expanded
 from ondevice.cli._output import shows_progress, size, talk
 from ondevice.training.recipe import Recipe
 
@@ -69,8 +70,8 @@ def adapter_file(text: str) -> tuple[Path, float]:
             except ValueError:
                 value = float("nan")
             if abs(value) < float("inf"):
-                return Path(path).expanduser(), value
-    return Path(text).expanduser(), 1.0
+                return expanded(Path(path)), value
+    return expanded(Path(text)), 1.0
 
 
 @contextlib.contextmanager

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice._files import expanded
 from ondevice.cli._complete import complete_adapters, complete_adapters_or_files, complete_models
 from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk, warn
+from ondevice.cli._paths import UserPath
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def _reader_row(store: Profile) -> list[AdapterRow]:
 
 
 @command.command("add")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+@click.argument("file", type=UserPath(), metavar="FILE|FOLDER")
 @click.option("--trust", is_flag=True, help="Do not ask about an adapter made elsewhere.")
 @click.option("--name", help="[default: the file's name]")
 @click.option("--use", "use_it", is_flag=True, help="Use it from now on.")
@@ -134,7 +136,6 @@ def add(
     from ondevice.home import Home
 
     base = resolve(model or "default", Home.default())
-    file = file.expanduser()
     source = _from_peft(file, base) if file.is_dir() else file
     _check_origin(source, base, trust)
     with open_profile(profile) as store:
@@ -177,11 +178,11 @@ def _check_origin(source: Path | bytes, base: BaseModel, trust: bool) -> None:
 
 @command.command("export")
 @click.argument("adapter", metavar="NAME|FILE", shell_complete=complete_adapters_or_files)
-@click.option("--peft", type=click.Path(path_type=Path), metavar="FOLDER",
+@click.option("--peft", type=UserPath(), metavar="FOLDER",
               help="Write a folder for PEFT, transformers and vLLM.")  # fmt: skip
-@click.option("--gguf", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--gguf", type=UserPath(), metavar="FILE",
               help="Write a file for llama.cpp.")  # fmt: skip
-@click.option("--modelfile", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--modelfile", type=UserPath(), metavar="FILE",
               help="Write an Ollama Modelfile beside --gguf.")  # fmt: skip
 @click.option("--base-name", metavar="NAME", help="The base's Hugging Face name, for --peft.")
 @profile_option
@@ -211,10 +212,10 @@ def export(
     if modelfile is not None and gguf is None:
         raise click.UsageError("A Modelfile names the adapter's file: add --gguf FILE.")
     for target in (gguf, modelfile):
-        if target is not None and target.expanduser().exists():
+        if target is not None and target.exists():
             raise click.UsageError(f"{target} is there already; give a new name.")
     base = resolve(model or "default", Home.default())
-    file = Path(adapter).expanduser()
+    file = expanded(Path(adapter))
     needs_reader = False
     if file.suffix.lower() == ".gguf":
         read_adapter(file, base.header)
@@ -227,15 +228,15 @@ def export(
             needs_reader = "reader_sha256" in registry.get(adapter).provenance
     if peft is not None:
         parsed = read_adapter(content, base.header)
-        write_peft(parsed, base.header, peft.expanduser(), base_name=base_name)
+        write_peft(parsed, base.header, peft, base_name=base_name)
         talk(f"Wrote {peft}; load it with PEFT beside the model that {base.name} was made from.")
     if gguf is not None:
-        write_atomic(gguf.expanduser(), content)
+        write_atomic(gguf, content)
         talk(f"Wrote {gguf}. Run it with:")
-        click.echo(_llama_server(base, gguf.expanduser().resolve(), needs_reader))
+        click.echo(_llama_server(base, gguf.resolve(), needs_reader))
     if modelfile is not None and gguf is not None:
-        lines = [f"FROM {base.path}", f"ADAPTER {gguf.expanduser().resolve()}", ""]
-        write_atomic(modelfile.expanduser(), "\n".join(lines).encode())
+        lines = [f"FROM {base.path}", f"ADAPTER {gguf.resolve()}", ""]
+        write_atomic(modelfile, "\n".join(lines).encode())
         talk(f"Wrote {modelfile}; `ollama create NAME -f {modelfile}` makes a model of it.")
         if needs_reader:
             warn("It was trained on top of the reader, which the Modelfile leaves out.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ondevice.cli._output import json_option, print_json, stream, talk
+from ondevice.cli._output import json_option, print_json, stream, talk, warn
 from ondevice.cli._session import model_options, open_assistant
 
 
@@ -42,7 +42,10 @@ def _question(words: tuple[str, ...]) -> str:
     from_input = len(parts) < len(words) or (not words and not sys.stdin.isatty())
     text = " ".join(parts).strip()
     if from_input:
-        text = f"{text}\n\n{sys.stdin.read().strip()}".strip()
+        given = sys.stdin.read().strip()
+        if "\ufffd" in given:
+            warn("The input is not all UTF-8: � stands for what is no character; convert it first.")
+        text = f"{text}\n\n{given}".strip()
     if not text:
         raise click.UsageError('Ask something: ondevice ask "What should I cook tonight?"')
     return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice._files import expanded, write_atomic
 from ondevice.cli._edit import edited
 from ondevice.cli._output import stream, talk, warn
 from ondevice.cli._session import model_options, open_assistant, parse_adapter
@@ -191,7 +192,7 @@ class ChatLoop:
         if not words:
             talk("Say what: /forget ID, a number of /memories, or words to look for.")
             return
-        if words.isdigit() and 0 < int(words) <= len(self.listed):
+        if words.isdecimal() and 0 < int(words) <= len(self.listed):
             ids = [self.listed[int(words) - 1]]
         elif " " not in words and self.me.profile is not None and self.me.profile.has(words):
             ids = [words]
@@ -233,7 +234,7 @@ class ChatLoop:
         pending = [fact.id for fact in self.me.pending()]
         if words.strip() == "all":
             return pending
-        numbers = [int(word) for word in words.split() if word.isdigit()]
+        numbers = [int(word) for word in words.split() if word.isdecimal()]
         chosen = [self.listed[n - 1] for n in numbers if 0 < n <= len(self.listed)]
         whole = bool(chosen) and len(chosen) == len(words.split()) and set(chosen) <= set(pending)
         if not whole:
@@ -311,12 +312,10 @@ class ChatLoop:
         if not name:
             talk("Say where: /save FILE")
             return
-        path = Path(name).expanduser()
+        path = expanded(Path(name))
         if path.exists():
             talk(f"{path} exists already; choose another name.")
             return
-        from ondevice._files import write_atomic
-
         text = "".join(f"**{who}**: {said}\n\n" for who, said in self.log)
         write_atomic(path, text.encode())
         talk(f"Saved to {path}. That file is not encrypted.")

@@ -54,6 +54,8 @@ def _run(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, False, f"{where}{explain(error)}.")
     except (OndeviceError, ImportError) as error:
         return Finding(name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - the other checks are worth knowing all the same
+        return Finding(name, False, f"An unforeseen {type(error).__name__}; reinstall ondevice.")
 
 
 def _versions() -> str:

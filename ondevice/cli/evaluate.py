@@ -11,6 +11,7 @@ import click
 
 from ondevice.cli._complete import complete_models
 from ondevice.cli._output import json_option, print_json, print_table, shows_progress, talk, warn
+from ondevice.cli._paths import UserPath
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._session import (
     parse_adapter,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--fast", is_flag=True, help="A third of the items: quicker, and less certain.")
 @click.option("--audits", "with_audits", is_flag=True,
               help="Also measure agreement, variety, bias and memorization.")  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--plot", type=UserPath(dir_okay=False), metavar="FILE",
               help="Write the table as a picture, .svg or .png.")  # fmt: skip
 @json_option
 def command(
@@ -61,7 +62,7 @@ def command(
     from ondevice.assistant import Assistant
 
     if plot is not None:
-        check_plot(plot.expanduser())
+        check_plot(plot)
     name, scale = parse_adapter(adapter) if adapter is not None else (None, None)
     with Assistant.open(
         profile=profile,
@@ -79,7 +80,7 @@ def command(
             if with_audits:
                 talk("The audits compare answers with and without an adapter; there is none.")
         if plot is not None:
-            _plot(assistant, measured, plot.expanduser())
+            _plot(assistant, measured, plot)
         if as_json:
             print_json(_as_json(assistant, measured, fast=fast, with_audits=with_audits))
         else:

@@ -18,9 +18,12 @@ from ondevice.cli._output import (
     shows_progress,
     talk,
 )
-from ondevice.cli._session import existing_paths, open_profile, profile_option, scope_option
+from ondevice.cli._paths import UserPath
+from ondevice.cli._session import open_profile, profile_option, scope_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import TaskID
 
     from ondevice.profile.importers import Preview
@@ -30,7 +33,7 @@ MOST_PEOPLE = 12  # named in a preview
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=UserPath(), metavar="PATH...")
 @profile_option
 @scope_option
 @click.option(
@@ -49,7 +52,7 @@ MOST_PEOPLE = 12  # named in a preview
 @click.option("--preview", "only_preview", is_flag=True, help="Show what would be taken, and stop.")
 @json_option
 def command(
-    paths: tuple[str, ...],
+    paths: tuple[Path, ...],
     profile: str | None,
     scope: str | None,
     me: tuple[str, ...],
@@ -70,7 +73,7 @@ def command(
     from ondevice.profile.importers import ImportOptions, preview, read
     from ondevice.recall.embedder import Embedder
     from ondevice.recall.passages import ingest
-    from ondevice.settings import RecallSettings
+    from ondevice.settings import Settings
 
     progress = _Progress(shows_progress())
     options = ImportOptions(
@@ -78,7 +81,7 @@ def command(
     )
     if only_preview:
         with progress:
-            shown = list(preview(existing_paths(paths), options))
+            shown = list(preview(paths, options))
         if as_json:
             print_json(shown)
         else:
@@ -90,10 +93,10 @@ def command(
                 report = ingest(
                     store,
                     Embedder(),
-                    read(existing_paths(paths), options),
+                    read(paths, options),
                     progress=progress.update,
                     scope=scope,
-                    settings=RecallSettings(),
+                    settings=Settings.load(store.home.config / "config.toml").recall,
                 )
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")

@@ -18,6 +18,8 @@ from ondevice.cli._learning import (
     talk_of_report,
 )
 from ondevice.cli._output import print_json, talk
+from ondevice.cli._paths import UserPath
+from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._session import (
     open_assistant,
     open_profile,
@@ -61,7 +63,8 @@ def parse_duration(text: str) -> float:
 @click.option(
     "--dry-run", is_flag=True, help="Only say what would be trained, how long, how much memory."
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the losses as an SVG file.")
+@click.option("--plot", type=UserPath(), metavar="FILE",
+              help="Write the losses as a picture, .svg or .png.")  # fmt: skip
 @click.option("--schedule", type=click.Choice(["nightly", "off"]),
               help="Learn at night, on mains power and when idle; off ends that.")  # fmt: skip
 @click.option("--scheduled", is_flag=True, hidden=True,
@@ -77,8 +80,8 @@ def command(**options: Any) -> int:
     if options["schedule"] is not None:
         return _schedule(options)
     plot: Path | None = options["plot"]
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise click.UsageError("--plot writes SVG; give a name that ends in .svg.")
+    if plot is not None:
+        check_plot(plot)
     if options["scheduled"]:
         from ondevice.learning.conditions import why_not_now
 
@@ -117,7 +120,7 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
                 confirm=_confirm(options),
             )
     if plot is not None:
-        _plot(report, plot.expanduser())
+        _plot(report, plot)
     if options["as_json"]:
         click.echo(json.dumps({"stage": "report", **report_json(report)}, ensure_ascii=False))
     else:
@@ -159,14 +162,14 @@ def _unless_on_battery(should_stop: Any, scheduled: bool) -> Any:
 
 
 def _plot(report: LearnReport, path: Path) -> None:
-    from ondevice.training.plot import loss_svg
+    from ondevice.training.plot import loss_picture
 
     texts = report.training.get("texts") or report.training.get("preferences")
     if texts is None:
         talk("Nothing was trained, so there is no plot.")
         return
     held_out = [(step, loss) for step, loss in texts["held_out_losses"]]
-    path.write_text(loss_svg(texts["losses"], held_out), encoding="utf-8")
+    write_plot(path, loss_picture(texts["losses"], held_out))
 
 
 def _schedule(options: dict[str, Any]) -> int:

@@ -286,6 +286,8 @@ def propose(turns: int, as_json: bool, **options: Any) -> None:
 
     They wait as pending until you approve them: ondevice memory approve ID
     """
+    if options["temporary"]:
+        raise click.UsageError("Your turns are read and notes are kept; leave out --temporary.")
     with open_assistant(options) as me:
         assert me.profile is not None
         read = [turn.text for turn in me.profile.recent_turns(role="user", limit=turns)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from ondevice.cli._output import confirm, json_option, print_json, print_table, talk, warn
@@ -12,6 +10,7 @@ from ondevice.cli._profile_copies import (
     backups_command,
     export_command,
     import_command,
+    new_passphrase,
     restore_command,
 )
 from ondevice.cli._profile_keys import lock_command, passphrase_command, unlock_command
@@ -48,13 +47,7 @@ def create(name: str, passphrase: bool, use_it: bool) -> None:
     from ondevice.profile.store import Profile, use_profile
 
     home = Home.default()
-    secret = None
-    if passphrase:
-        if not sys.stdin.isatty():
-            raise click.UsageError(
-                "Nobody is there to type a passphrase; set ONDEVICE_PASSPHRASE_FILE instead."
-            )
-        secret = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    secret = new_passphrase("New passphrase") if passphrase else None
     Profile.create(home, name, passphrase=secret, warn=warn).close()
     if use_it:
         use_profile(home, name)
@@ -115,10 +108,12 @@ def use(name: str) -> None:
 def path(name: str | None) -> None:
     """Print the folder of a profile."""
     from ondevice.home import Home
-    from ondevice.profile.store import profile_in_use
+    from ondevice.profile.store import check_name, exists, not_found, profile_in_use
 
     home = Home.default()
-    click.echo(home.profile(name or profile_in_use(home)))
+    if name is not None and not exists(home, check_name(name)):
+        raise not_found(home, name)
+    click.echo(home.profile(name or profile_in_use(home)))  # made at its first use
 
 
 @command.command("wipe")

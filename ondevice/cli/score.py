@@ -10,6 +10,7 @@ import click
 
 from ondevice.cli._complete import complete_files, complete_models
 from ondevice.cli._output import json_option, print_json, print_table
+from ondevice.cli._paths import UserPath
 from ondevice.cli._training import adapter_file
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 @click.option("--adapter", "adapters", multiple=True, metavar="FILE[:SCALE]",
               shell_complete=complete_files, help="An adapter file; repeatable.")  # fmt: skip
 @click.option("--reader/--no-reader", help="With the base model's reader, as in chats.")
-@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
+@click.option("--data", multiple=True, required=True, type=UserPath(),
               help="Text, Markdown or JSONL chats; repeatable.")  # fmt: skip
-@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.argument("more", nargs=-1, type=UserPath(), metavar="[FILE]...")
 @click.option("--engine", type=click.Choice(["llama", "trainer"]), default="llama",
               show_default=True, help="llama answers chats, trainer trains.")  # fmt: skip
 @click.option(
@@ -58,7 +59,7 @@ def command(
     model = resolve(base, home)
     documents = read_documents(
         model,
-        [path.expanduser() for path in (*data, *more)],
+        [*data, *more],
         max_length=max_length,
         completion_only=completion_only,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._output import talk
+from ondevice.cli._paths import UserPath
 from ondevice.cli._session import model_options, open_assistant
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ DEFAULT_PORT = 8484
 )
 @click.option(
     "--token-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     help="Where the token is that clients must send; made if missing. [default: server-token in "
     "the config folder]",
 )
@@ -135,11 +136,17 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
     """
 
     def open_profile(name: str, served: Assistant) -> Assistant:
+        from ondevice.adapters import forgetting
         from ondevice.assistant import Assistant
         from ondevice.home import Home
         from ondevice.profile.store import Profile
 
         profile = Profile.open(Home.default(), name, create=False, warn=talk)
+        try:
+            forgetting.expire(profile, served.settings.retention)
+        except BaseException:
+            profile.close()
+            raise
         return Assistant(
             served.engine,
             profile,

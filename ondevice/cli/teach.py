@@ -9,13 +9,14 @@ import click
 
 from ondevice.cli._complete import complete_models
 from ondevice.cli._output import size, talk
+from ondevice.cli._paths import UserPath
 from ondevice.cli._training import display, parse_size
 
 
 @click.command("teach")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
               shell_complete=complete_models, help="The base model.")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path),
+@click.option("--out", required=True, type=UserPath(),
               help="The adapter file to write; its card goes beside it.")  # fmt: skip
 @click.option("--tokens", type=click.IntRange(min=1000), default=None,
               help="Tokens of dialogues to learn from. [default: as shipped]")  # fmt: skip
@@ -67,7 +68,7 @@ def command(
     with display(as_json) as callback, stop_on_interrupt() as should_stop:
         result = teach(
             model,
-            out.expanduser(),
+            out,
             settings=settings,
             home=home,
             callback=callback,

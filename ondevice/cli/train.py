@@ -15,6 +15,7 @@ import click
 
 from ondevice.cli._complete import complete_files, complete_models
 from ondevice.cli._output import clock, shows_progress, size, talk
+from ondevice.cli._paths import UserPath
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._training import adapter_file, display, parse_size, recipe_from, recipe_options
 
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.option("--base", default="default", metavar="NAME|FILE", show_default=True,
               shell_complete=complete_models, help="The base model.")  # fmt: skip
-@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path),
+@click.option("--data", multiple=True, required=True, type=UserPath(),
               help="Text, Markdown, JSONL chats or preferences; repeatable.")  # fmt: skip
-@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
-@click.option("--out", type=click.Path(path_type=Path),
+@click.argument("more", nargs=-1, type=UserPath(), metavar="[FILE]...")
+@click.option("--out", type=UserPath(),
               help="The adapter file to write.")  # fmt: skip
 @click.option("--dry-run", is_flag=True,
               help="Only measure a few steps: how long it will take, how much memory.")  # fmt: skip
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
               help="Threads; 0: one per processor.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["auto", "f32"]), default="auto", show_default=True,
               help="auto multiplies in bfloat16 where the processor can.")  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--plot", type=UserPath(), metavar="FILE",
               help="Write the losses as a picture, .svg or .png.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each event.")
 @recipe_options
@@ -76,14 +77,14 @@ def command(
     if out is None and not dry_run:
         raise click.UsageError("Say where the adapter goes with --out FILE, or ask for --dry-run.")
     if plot is not None:
-        check_plot(plot.expanduser())
+        check_plot(plot)
     recipe = recipe_from(options)
     home = Home.default()
     model = resolve(base, home)
     below: list[tuple[Path | bytes, float]] = [*map(adapter_file, on)]
     if reader:
         below.insert(0, (needed_reader(model).read(), 1.0))
-    sources = [path.expanduser() for path in (*data, *more)]
+    sources = [*data, *more]
     how: dict[str, Any] = {
         "recipe": recipe,
         "on": below,
@@ -97,16 +98,14 @@ def command(
         return 0
     assert out is not None
     with display(as_json) as callback, stop_on_interrupt() as should_stop:
-        result = train(
-            model, sources, out.expanduser(), callback=callback, should_stop=should_stop, **how
-        )
+        result = train(model, sources, out, callback=callback, should_stop=should_stop, **how)
     if result.content is None:
         talk(f"Stopped after step {result.steps}; the same command goes on from there.")
         return 130
     if plot is not None:
         from ondevice.training.plot import loss_picture
 
-        write_plot(plot.expanduser(), loss_picture(result.losses, result.held_out_losses))
+        write_plot(plot, loss_picture(result.losses, result.held_out_losses))
     if not as_json:
         _report(result, out)
     return 0

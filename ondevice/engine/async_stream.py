@@ -1,14 +1,17 @@
-"""A chat stream for asyncio: a worker thread reads the stream, the event loop gets the pieces."""
+"""A chat stream for asyncio: the engine's thread reads it, the event loop gets the pieces."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Self
 
+from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.protocol import ChatStream
+from ondevice.errors import EngineError
 
 
 class AsyncChatStream:
@@ -18,8 +21,9 @@ class AsyncChatStream:
     within one token.
     """
 
-    def __init__(self, start: Callable[[], ChatStream]) -> None:
-        """Read the stream that `start` returns; it is called in a worker thread."""
+    def __init__(self, thread: GenerationThread, start: Callable[[], ChatStream]) -> None:
+        """Read the stream that `start`, called in `thread`, returns."""
+        self._thread = thread
         self._start = start
         self.stream: ChatStream | None = None
         self._stop = threading.Event()
@@ -33,12 +37,11 @@ class AsyncChatStream:
         """Return the next piece of text."""
         if self._pieces is None:
             self._pieces = asyncio.Queue()
-            worker = threading.Thread(
-                target=_read,
-                args=(self, asyncio.get_running_loop(), self._pieces, self._start, self._stop),
-                daemon=True,
-            )
-            worker.start()
+            loop, me = asyncio.get_running_loop(), weakref.ref(self)
+            try:
+                self._thread.submit(_read, me, loop, self._pieces, self._start, self._stop)
+            except RuntimeError as error:  # the thread has ended with its engine
+                raise EngineError("The engine is closed; open a new one.") from error
         try:
             piece = await self._pieces.get()
         except BaseException:
@@ -67,7 +70,7 @@ class AsyncChatStream:
 
 
 def _read(
-    owner: AsyncChatStream,
+    owner: weakref.ref[AsyncChatStream],  # weak, so that a reader who goes away is noticed
     loop: asyncio.AbstractEventLoop,
     pieces: asyncio.Queue[str | BaseException | None],
     start: Callable[[], ChatStream],
@@ -75,16 +78,24 @@ def _read(
 ) -> None:
     end: BaseException | None = None
     try:
-        stream = start()
-        owner.stream = stream
-        del owner  # so that a reader who goes away is noticed
-        if stop.is_set():
-            stream.cancel()
-        for piece in stream:
-            if stop.is_set():
-                stream.cancel()
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        if not stop.is_set():  # it may have waited for another answer
+            for piece in _started(owner, start, stop):
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
     except BaseException as error:  # noqa: BLE001 - it is raised in the reader's task
         end = error
     with contextlib.suppress(RuntimeError):  # the loop may be closed by now
         loop.call_soon_threadsafe(pieces.put_nowait, end)
+
+
+def _started(
+    owner: weakref.ref[AsyncChatStream], start: Callable[[], ChatStream], stop: threading.Event
+) -> Iterator[str]:
+    """Start the stream, show it to its owner, and yield its pieces until nobody wants them."""
+    stream = start()
+    if (reader := owner()) is not None:
+        reader.stream = stream
+    del reader
+    for piece in stream:
+        if stop.is_set():
+            stream.cancel()
+        yield piece

@@ -9,9 +9,7 @@ any moment leaves nothing stale.
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from ondevice.base import native
 from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
+from ondevice.processor import physical_cores as physical_cores  # others take it from here
 
 PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
 MAX_BRANCHES = 7  # that go on from the cached tokens at the same time
@@ -191,23 +190,3 @@ class InferenceContext:
                 f"llama.cpp could not evaluate the text ({reason}); try a shorter text or a "
                 "smaller n_ctx."
             )
-
-
-def physical_cores() -> int:
-    """Return how many physical cores this process may use; more threads only slow decoding."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    siblings = set()
-    for cpu in usable:
-        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            siblings.add(topology.read_text())
-        except OSError:
-            return len(usable)
-    if siblings:
-        return len(siblings)
-    count = os.cpu_count() or 1
-    machine = (
-        os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
-    )
-    # ARM has one thread a core; elsewhere assume two.
-    return count if machine.lower() in ("arm64", "aarch64") else max(1, count // 2)

@@ -12,6 +12,7 @@ from ondevice.base.gguf_header import GgufHeader
 from ondevice.base.messages import Message
 from ondevice.base.models import BaseModel
 from ondevice.engine.async_stream import AsyncChatStream
+from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.prompt import split_turns
 from ondevice.engine.protocol import (
     AdapterUse,
@@ -93,6 +94,7 @@ class FakeEngine:
         self._n_ctx = n_ctx
         self._uses: list[AdapterUse] = []
         self._closed = False
+        self._thread = GenerationThread()
         self.calls = FakeCalls()
 
     @property
@@ -148,7 +150,7 @@ class FakeEngine:
 
     def achat(self, messages: Sequence[Message], options: ChatOptions) -> AsyncChatStream:
         """Answer asynchronously with the script's next text."""
-        return AsyncChatStream(lambda: self.chat(messages, options))
+        return AsyncChatStream(self._thread, lambda: self.chat(messages, options))
 
     def score(self, text: str | list[int], *, context: str | list[int] = "") -> TokenScores:
         """Give every token the log-likelihood -1."""
@@ -212,6 +214,7 @@ class FakeEngine:
     def close(self) -> None:
         """Refuse chats from now on."""
         self._closed = True
+        self._thread.shutdown(wait=False)
 
     def __enter__(self) -> Self:
         """Return the engine itself."""

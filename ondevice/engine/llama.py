@@ -18,6 +18,7 @@ from ondevice.base.openmp import release_team
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.branches import answer_branches
 from ondevice.engine.context import MAX_BRANCHES, InferenceContext
+from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.lora import LoraAdapters
 from ondevice.engine.prompt import PromptBuilder, shared_prefix
@@ -76,6 +77,7 @@ class LlamaEngine:
         self._closed = False
         self._last_used = time.monotonic()
         self._timer: threading.Timer | None = None
+        self._thread = GenerationThread()  # of `achat`
 
     @property
     def model(self) -> BaseModel:
@@ -142,7 +144,7 @@ class LlamaEngine:
 
     def achat(self, messages: Sequence[Message], options: ChatOptions) -> AsyncChatStream:
         """Answer the last message asynchronously; see `Engine.achat`."""
-        return AsyncChatStream(lambda: self.chat(messages, options))
+        return AsyncChatStream(self._thread, lambda: self.chat(messages, options))
 
     def score(self, text: str | list[int], *, context: str | list[int] = "") -> TokenScores:
         """Return the log-likelihood of each token of `text`; see `Engine.score`.
@@ -282,6 +284,7 @@ class LlamaEngine:
             self._prompts = None
         finally:
             self._busy.release()
+        self._thread.shutdown(wait=False)
         timer = self._timer
         if timer is not None:
             timer.cancel()

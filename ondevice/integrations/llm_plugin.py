@@ -11,6 +11,7 @@ from pydantic import Field
 
 if TYPE_CHECKING:
     from ondevice.assistant import Assistant
+    from ondevice.base.messages import Message
 
 
 @llm.hookimpl
@@ -54,19 +55,13 @@ class OnDevice(llm.Model):
         Raises:
             llm.ModelError: what ondevice says in one sentence.
         """
-        from ondevice.conversation import Exchange
         from ondevice.errors import OndeviceError
 
         try:
             with self._lock:
                 me = self._assistant(prompt.options)
-                me.new_conversation()
-                me.system = prompt.system or None
-                for earlier in conversation.responses if conversation is not None else ():
-                    assert isinstance(earlier, llm.Response)
-                    exchange = Exchange(earlier.prompt.prompt or "", earlier.text())
-                    me.conversation.exchanges.append(exchange)
-                reply = me.chat(prompt.prompt or "", _options(me, prompt.options))
+                messages = _messages(prompt, conversation)
+                reply = me.respond(messages, _options(me, prompt.options))
                 if stream:
                     yield from reply
                 else:
@@ -90,6 +85,18 @@ class OnDevice(llm.Model):
             )
             self._opened = wanted, me
         return self._opened[1]
+
+
+def _messages(prompt: llm.Prompt, conversation: llm.Conversation | None) -> list[Message]:
+    """Return the conversation, which `llm` keeps, with the new prompt at its end."""
+    from ondevice.base.messages import Message
+
+    said = [Message("system", prompt.system)] if prompt.system else []
+    for earlier in conversation.responses if conversation is not None else ():
+        assert isinstance(earlier, llm.Response)
+        said.append(Message("user", earlier.prompt.prompt or ""))
+        said.append(Message("assistant", earlier.text()))
+    return [*said, Message("user", prompt.prompt or "")]
 
 
 def _options(me: Assistant, options: Any) -> Any:

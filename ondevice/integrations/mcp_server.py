@@ -72,7 +72,6 @@ class _Memory:
         self._profile = profile
         self._scope = scope
         self._recall = Recall(profile, embedder, RecallSettings())
-        self._generation = profile.generation()
 
     def search_memory(self, query: str, limit: int = 5) -> list[dict[str, Any]]:
         """Find what the user said, wrote or imported that fits a question, best first.
@@ -81,10 +80,6 @@ class _Memory:
             query: the question or some words.
             limit: how many memories at most, up to 50.
         """
-        generation = self._profile.generation()
-        if generation != self._generation:  # something was forgotten or changed elsewhere
-            self._recall.invalidate()
-            self._generation = generation
         found = self._recall.search(query, k=max(1, min(limit, MOST)), scope=self._scope)
         return [
             {
@@ -146,7 +141,6 @@ class _Memory:
             raise RecordNotFoundError("There is no memory with that id; search for it first.")
         shown = forgetting.preview(self._profile, (id,))
         report = forgetting.forget(self._profile, shown).report
-        self._recall.invalidate()
         return {
             "forgotten": list(report.records),
             "adapters_stale": list(report.adapters_stale),

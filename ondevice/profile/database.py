@@ -113,24 +113,26 @@ class Database:
         """
         with self._lock, self._translated():
             connection = self._open()
-            if self._depth == 0:
-                connection.execute("BEGIN IMMEDIATE")
-            self._depth += 1
+            if self._depth:
+                self._depth += 1
+                try:
+                    yield self.rows
+                finally:
+                    self._depth -= 1
+                return
             try:
+                # Inside the block: an interrupt may come as soon as the transaction has begun.
+                connection.execute("BEGIN IMMEDIATE")
+                self._depth = 1
                 yield self.rows
+                connection.execute("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0 and connection.in_transaction:
+                # Closed meanwhile, because the profile was locked: that has rolled it back.
+                if self._connection is not None and connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                try:
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
+            finally:
+                self._depth = 0
 
     @property
     def is_writing(self) -> bool:

@@ -101,15 +101,6 @@ class Facts(Vectors, Journal):
         )
         return cast("list[Fact]", found)
 
-    def facts_about(self, subject: str, scope: str | None = ANY_SCOPE) -> list[Fact]:
-        """Return the active facts on exactly this subject, oldest first."""
-        condition, values = in_scope("r.scope", scope)
-        found = self._records(
-            f"WHERE f.subject = ?1 AND r.state = 'active' AND {_numbered(condition)} ORDER BY r.id",
-            (subject, *values),
-        )
-        return cast("list[Fact]", found)
-
     def edit_fact(
         self,
         fact_id: str,

@@ -135,10 +135,6 @@ class Forgetting(Sources):
             self._note(run, "forgotten", ids=targets.all, adapters=len(stale))
         return ForgetReport(tuple(targets.all), stale, self.finish_purge())
 
-    def forget_source(self, source_id: str) -> ForgetReport:
-        """Delete a source and everything that came from it."""
-        return self.forget([source_id])
-
     def replace_source(self, old_id: str, new_id: str) -> ForgetReport:
         """Forget the source `old_id`, whose newer version is stored as `new_id`.
 

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from ondevice.profile.store import Profile
 
 
-def _silent(_: str) -> None:
-    """Drop a warning that nobody wants."""
-
-
 def ways_in(home: Home, name: str) -> list[str]:
     """Return what opens a profile: "passphrase", "recovery", "keyring", "file"."""
     return keys.Wraps.read(keys.keys_path(home, name)).kinds()
@@ -65,11 +61,11 @@ def remove_passphrase(profile: Profile, *, warn: Callable[[str], None] | None = 
             stored = SystemKeyring.find()
             new: dict[str, Any] | None = None
             if stored is not None:
-                new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or _silent)
+                new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or keys.silent)
             left.append(
                 new
                 or keys.file_wrap(
-                    data_key, wraps.profile_id, profile.home, profile.name, warn or _silent
+                    data_key, wraps.profile_id, profile.home, profile.name, warn or keys.silent
                 )
             )
         wraps.wraps = left
@@ -89,7 +85,7 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
         )
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
-        new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or _silent)
+        new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or keys.silent)
         if new is None:
             raise ProfileError(
                 "The system keyring refused the key, so nothing was changed; unlock the "

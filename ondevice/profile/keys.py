@@ -31,6 +31,10 @@ Ask = Callable[[], str]
 Warn = Callable[[str], None]
 
 
+def silent(_: str) -> None:
+    """Drop a warning that nobody wants."""
+
+
 def create(
     home: Home,
     name: str,

@@ -94,9 +94,6 @@ class Part:
         )
         return [(table, full) for table, full in self._db.rows(f"{sql} LIMIT 20", (start,))]
 
-    def _whole_id(self, record_id: str) -> str:
-        return record_id if len(record_id) == LENGTH else self.get(record_id).id
-
     def _records(self, where: str, values: Sequence[object] = ()) -> list[Record]:
         return [_record(row) for row in self._db.rows(_SELECT + where, values)]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ondevice._files import expanded
 from ondevice.errors import ProfileDamagedError, ProfileLockedError
 
 PASSPHRASE_FILE = "ONDEVICE_PASSPHRASE_FILE"
@@ -53,18 +54,21 @@ def from_file() -> str | None:
         ProfileLockedError: the file cannot be read or is empty.
     """
     name = os.environ.get(PASSPHRASE_FILE)
-    if not name:
-        return None
+    return read(expanded(Path(name)), f"{PASSPHRASE_FILE} names {name}, which") if name else None
+
+
+def read(path: Path, what: str) -> str:
+    """Return the passphrase in the file at `path`, which errors call `what`.
+
+    Raises:
+        ProfileLockedError: the file cannot be read or is empty.
+    """
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ProfileLockedError(
-            f"{PASSPHRASE_FILE} names {name}, which cannot be read as text; check the path."
-        ) from error
+        raise ProfileLockedError(f"{what} cannot be read as text; check the path.") from error
     if not text:
-        raise ProfileLockedError(
-            f"{PASSPHRASE_FILE} names {name}, which is empty; write the passphrase into it."
-        )
+        raise ProfileLockedError(f"{what} is empty; write the passphrase into it.")
     return text
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondevice._files import atomic_writer, private_folder
+from ondevice._files import atomic_writer, expanded, private_folder
 from ondevice.errors import ProfileExistsError
 from ondevice.profile.records import Fact, Passage, Source, Turn
 
@@ -40,11 +40,12 @@ def export_readable(profile: Profile, folder: Path) -> list[Path]:
         ProfileExistsError: `folder` exists and is not empty.
         OSError: it cannot be written; nothing is left there.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProfileExistsError(f"{folder} exists already; choose a new folder.")
     private_folder(folder.parent)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    # Not hidden: if the process dies, the person sees what it left there, in clear.
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-unfinished-", dir=folder.parent))
     try:
         names = [_write(draft / name, content) for name, content in _contents(profile)]
         if folder.exists():

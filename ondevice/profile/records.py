@@ -8,7 +8,7 @@ belongs to, such as "work"; None belongs to every context.  A record with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
 CATEGORIES: Final = ("demographic", "preference", "context", "task", "relationship", "other")
@@ -137,20 +137,6 @@ class AdapterRow:
     scope: str | None
     provenance: dict[str, str] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)  # method, recipe, metrics, decision
-
-
-class IndexRow(NamedTuple):
-    """What a search index needs to know of a fact, passage or turn."""
-
-    number: int  # grows with every record that is added
-    id: str
-    kind: str  # "fact", "passage" or "turn"
-    time: float
-    state: str
-    scope: str | None
-    source_id: str | None
-    speaker: str | None
-    pinned: bool
 
 
 Record = Fact | Passage | Turn

@@ -71,11 +71,6 @@ class Sources(Facts):
         """Return all sources, or those of one kind, oldest first."""
         return self._sources("WHERE ?1 IS NULL OR kind = ?1 ORDER BY id", (kind,))
 
-    def find_source(self, sha256: str) -> Source | None:
-        """Return the source with this SHA-256, if it was imported before."""
-        found = self._sources("WHERE sha256 = ? ORDER BY id LIMIT 1", (sha256,))
-        return found[0] if found else None
-
     def sources_by_key(self, key: str) -> list[Source]:
         """Return the sources with this key, oldest first; one without SHA-256 was cut off."""
         return self._sources("WHERE key = ? ORDER BY id", (key,))

@@ -35,16 +35,13 @@ from ondevice.profile.forget import Forgetting
 from ondevice.profile.migrations import migrate
 from ondevice.profile.outline import Outlines
 from ondevice.profile.text_search import TextSearch
+from ondevice.profile.workplace import clear_workplaces, former_place, put_back
 
 DEFAULT_NAME = "default"
 DATABASE_NAME = "profile.db"
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
-
-
-def _silent(_: str) -> None:
-    """Drop a warning that nobody wants."""
 
 
 class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
@@ -127,6 +124,9 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             ProfileDamagedError: its files are damaged.
         """
         name = profile_in_use(home) if name is None else check_name(name)
+        if not exists(home, name) and former_place(home, name).exists():
+            with exclusive(home, name):
+                put_back(home, name)  # a restore was interrupted
         if not exists(home, name):
             if not create:
                 raise not_found(home, name)
@@ -156,7 +156,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
                 name,
                 passphrase=passphrase,
                 ask_passphrase=ask_passphrase,
-                warn=warn or _silent,
+                warn=warn or keys.silent,
             )
             return cls(home, name, data_key)
         except BaseException:
@@ -220,16 +220,6 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
                 f"The profile '{self.name}' was replaced by a backup; open it again."
             )
         self._keys_seen = stamp
-
-    def add_passphrase(self, passphrase: str) -> None:
-        """Let a passphrase open the profile too, replacing an earlier one.
-
-        Raises:
-            ProfileLockedError: the profile was locked, or the passphrase is empty.
-        """
-        from ondevice.profile import key_changes
-
-        key_changes.set_passphrase(self, passphrase)
 
     def check(self) -> None:
         """Check every page's authentication, the tables, the references and the index.
@@ -310,8 +300,11 @@ def profile_in_use(home: Home) -> str:
         return check_name(_pointer(home).read_text(encoding="utf-8").strip())
     except FileNotFoundError:
         return DEFAULT_NAME
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{_pointer(home)} cannot be read; delete it.") from error
+    except (OSError, UnicodeDecodeError, ProfileError) as error:
+        raise ProfileError(
+            f"{_pointer(home)} does not name a profile; delete it, or choose one with `ondevice "
+            "profile use NAME`."
+        ) from error
 
 
 def use_profile(home: Home, name: str) -> None:
@@ -336,6 +329,7 @@ def wipe_profile(home: Home, name: str) -> None:
         raise not_found(home, name)
     keys.shred(home, name)
     shutil.rmtree(folder)
+    clear_workplaces(home.profiles)
     sync_folder(home.profiles)
     if _pointer(home).exists() and profile_in_use(home) == name:
         _pointer(home).unlink()

@@ -15,13 +15,12 @@ import re
 import secrets
 import shutil
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice._files import atomic_writer, private_folder, sync_folder
+from ondevice._files import atomic_writer, expanded, private_folder, sync_folder
 from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
@@ -34,6 +33,7 @@ from ondevice.profile import keys, recovery
 from ondevice.profile import passphrase as phrases
 from ondevice.profile.archive import ArchiveReader, ArchiveWriter
 from ondevice.profile.store import DATABASE_NAME, Profile, check_name, exclusive, exists
+from ondevice.profile.workplace import put_back, replace_profile, workplace
 
 Ask = Callable[[], str]
 
@@ -187,6 +187,7 @@ def restore_backup(
     """
     with _opened(home, path, None, ask_passphrase) as (folder, about, data_key):  # noqa: SIM117
         with exclusive(home, about.name):
+            put_back(home, about.name)
             there, again = exists(home, about.name), 0
             if there and not replace:
                 raise ProfileExistsError(
@@ -196,15 +197,7 @@ def restore_backup(
                 )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
-            old = home.profiles / f".replaced-{secrets.token_hex(4)}"
-            place = home.profile(about.name)
-            if place.exists():
-                place.rename(old)
-            folder.rename(place)
-            sync_folder(home.profiles)
-            if old.exists():
-                keys.shred_file(old / "keys.json")
-                shutil.rmtree(old)
+            replace_profile(home, about.name, folder)
     return Transfer(**{**about.__dict__, "forgotten_again": again})
 
 
@@ -214,10 +207,10 @@ def restore_backup(
 def _write(
     profile: Profile, path: Path, wraps: keys.Wraps, kind: str, listed_as: str | None
 ) -> Transfer:
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     if path.exists():
         raise ProfileExistsError(f"{path} exists already; choose another name.")
-    with _workplace(profile.folder) as folder:
+    with workplace(profile.folder) as folder:
         database = folder / DATABASE_NAME
         profile.copy_database(database)
         rows = [row for row in profile.adapters() if row.state != "stale"]
@@ -235,7 +228,7 @@ def _write(
                     _add_file(tar, f"certificates/{certificate.name}", certificate)
             writer.finish()
     try:
-        with path.open("rb") as file, _workplace(profile.folder) as folder:
+        with path.open("rb") as file, workplace(profile.folder) as folder:
             reader = ArchiveReader(file, path)
             reader.unlock(profile.data_key)
             written = _unpack(reader, path, folder, profile.data_key)
@@ -270,7 +263,7 @@ def _opened(
 
     Yields the folder, what it holds under the name that it is to have, and its data key.
     """
-    path = path.expanduser()
+    path = expanded(path)
     try:
         file = path.open("rb")
     except OSError as error:
@@ -279,7 +272,7 @@ def _opened(
         reader = ArchiveReader(file, path)
         data_key = _key(reader, home, name or _guessed_name(home, reader), path, ask_passphrase)
         reader.unlock(data_key)
-        with _workplace(private_folder(home.profiles)) as folder:
+        with workplace(private_folder(home.profiles)) as folder:
             about = _unpack(reader, path, folder, data_key)
             about = Transfer(**{**about.__dict__, "name": check_name(name or about.name)})
             keys.Wraps(reader.wraps.profile_id, reader.wraps.wraps).write(folder / "keys.json")
@@ -358,13 +351,3 @@ def _forget_again(
         gone = {record_id for event in events for record_id in event.about.get("ids", ())}
         left = [record_id for record_id in sorted(gone) if restored.has(record_id)]
         return len(restored.forget(left).records) if left else 0
-
-
-@contextlib.contextmanager
-def _workplace(parent: Path) -> Iterator[Path]:
-    """Yield a new owner-only folder, deleted at the end unless it was moved away."""
-    folder = Path(tempfile.mkdtemp(prefix=".transfer-", dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

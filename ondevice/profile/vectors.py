@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.profile.database import Run
 from ondevice.profile.part import Part
-from ondevice.profile.records import IndexRow, Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,30 +39,6 @@ class Vectors(Part):
         matrix = np.frombuffer(b"".join([row[1] for row in rows]), dtype="<f2")
         return ids, matrix.reshape(len(ids), width)
 
-    def index_rows(self, after: int = 0) -> tuple[list[IndexRow], np.ndarray]:
-        """Return what a search index holds, for the records with a greater `number`.
-
-        Returns:
-            The rows by number, and their vectors, float16 of shape (records, dimensions), with
-            zeros for a record that has none.
-        """
-        import numpy as np
-
-        with self._db.write() as run:  # one view of three tables; it writes nothing
-            outline = run(
-                "SELECT number, id, kind, time, state, scope, source_id, speaker"
-                " FROM record INDEXED BY record_outline WHERE number > ? ORDER BY number",
-                (after,),
-            )
-            found = run("SELECT number, value FROM vector WHERE number > ?", (after,))
-            pinned = {row[0] for row in run("SELECT number FROM fact WHERE pinned")}
-        values = dict(found)
-        none = bytes(len(found[0][1]) if found else 0)
-        content = b"".join([values.get(row[0], none) for row in outline])
-        matrix = np.frombuffer(content, dtype="<f2").reshape(len(outline), len(none) // 2)
-        rows = [IndexRow._make((*row, row[0] in pinned)) for row in outline]
-        return rows, matrix
-
     def set_vector(self, record_id: str, vector: np.ndarray) -> None:
         """Store the vector, of shape (dimensions,), of the record with this whole id.
 
@@ -83,10 +58,6 @@ class Vectors(Part):
         with self._db.write() as run:
             self._put_vectors(ids, vectors)
             self._bump(run)  # an index that has these records has them without a vector
-
-    def missing_vectors(self) -> list[Record]:
-        """Return the facts, passages and turns without a vector, oldest first."""
-        return self._records("WHERE r.number NOT IN (SELECT number FROM vector) ORDER BY r.number")
 
     def _put_vectors(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         if len(ids) != len(vectors):

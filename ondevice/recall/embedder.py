@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ondevice._files import sha256_of
 from ondevice.errors import RecallError
+from ondevice.processor import physical_cores
 from ondevice.system_memory import return_freed_memory
 
 if TYPE_CHECKING:
@@ -194,27 +193,3 @@ def _open_tokenizer() -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
     return tokenizer
-
-
-def physical_cores() -> int:
-    """Return how many physical cores this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = os.sched_getaffinity(0)
-        siblings = {_siblings(cpu) for cpu in allowed}
-        return max(1, len(siblings))
-    if sys.platform == "darwin":
-        answer = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "hw.physicalcpu"], capture_output=True, check=False
-        ).stdout.strip()
-        if answer.isdigit():
-            return max(1, int(answer))
-    return max(1, (os.cpu_count() or 2) // 2)
-
-
-def _siblings(cpu: int) -> str:
-    """Return the list of logical processors that share a core with `cpu`."""
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:  # no such file in some containers: count it as a core
-        return str(cpu)

@@ -19,6 +19,7 @@ from ondevice.errors import (
     ProfileNotFoundError,
     RecordNotFoundError,
     SettingsError,
+    explain,
 )
 
 # The first class that fits wins: (class, HTTP status, code).
@@ -72,6 +73,8 @@ def as_api_error(error: Exception) -> ApiError:
             return ApiError(status, str(error), code=code)
     if isinstance(error, OndeviceError):
         return ApiError(500, str(error), code="failed")
+    if isinstance(error, OSError):
+        return ApiError(500, f"A file cannot be used: {explain(error)}.", code="file_error")
     return ApiError(
         500,
         f"An unforeseen {type(error).__name__}; nothing acknowledged was lost.",

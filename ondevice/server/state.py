@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from ondevice.assistant import Assistant
+from ondevice.engine.generation_thread import GenerationThread
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError
-from ondevice.server.generation import GenerationThread
 from ondevice.server.limits import Limits
 from ondevice.server.queue import GenerationQueue
 

@@ -4,12 +4,14 @@ The scripted engine stands in where the model is not what is tested.
 """
 
 import threading
+import time
 
 import pytest
 
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.errors import AdapterStaleError, RecordNotFoundError
+from ondevice.profile import ids
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.settings import Settings
@@ -137,6 +139,78 @@ def test_what_another_process_forgets_stops_the_answer_and_is_dropped(open_assis
     assert reply.receipt.forgotten_meanwhile
     me.ask("What is my dog called?")
     assert "Biscuit" not in _shown(me)
+
+
+def test_a_conversation_that_is_forgotten_elsewhere_is_followed_by_a_new_one(open_assistant, home):
+    me = open_assistant()
+    me.ask("The first message.")
+    first = me.conversation_id
+    with Profile.open(home) as other:
+        other.forget([first])
+    me.ask("The second message.")
+    assert me.conversation_id not in (None, first)
+    assert [turn.text for turn in me.profile.turns()] == ["The second message.", "All right."]
+    assert "first" not in _shown(me)
+
+
+def test_an_answer_to_a_conversation_that_is_forgotten_meanwhile_is_not_kept(open_assistant, home):
+    me = open_assistant(["one two three"])
+    reply = me.chat("The first message.")
+    pieces = iter(reply)
+    assert next(pieces)
+    with Profile.open(home) as other:
+        other.forget([me.conversation_id])
+    assert list(pieces) == []
+    assert reply.receipt.forgotten_meanwhile
+    assert me.profile.turns() == [] and me.conversation_id is None
+
+
+def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant, monkeypatch):
+    monkeypatch.setattr("ondevice.assistant.facade.EXPIRY_SECONDS", 0.0)
+    monkeypatch.setattr(ids, "_last", ids._last)  # other tests go on in the present
+    me = open_assistant()
+    me.profile.set_retention(fact_days=1, turn_days=1)
+    me.ask("I live in Ulm.")
+    in_two_days = time.time() + 2 * 86_400
+    monkeypatch.setattr(time, "time", lambda: in_two_days)
+    me.ask("Where do I live?")
+    assert me.profile.facts() == []
+    assert [turn.text for turn in me.profile.turns()] == ["Where do I live?", "All right."]
+    assert "Ulm" not in _shown(me)
+
+
+def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
+    me = open_assistant(temporary=True)
+    fact = me.remember("My dog is called Biscuit.")
+    me.ask("Think of a colour.")
+    me.forget(fact.id)
+    me.ask("Which colour was it?")
+    assert "Think of a colour." in _shown(me)
+
+
+@pytest.mark.parametrize("change", ["approve", "edit", "undo", "new_conversation", "use_adapters"])
+def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
+    me = open_assistant(["one two three"])
+    fact = me.recaller.add_text("My dog is called Biscuit.", state="pending")
+    me.remember("My cat is called Mia.")
+    changes = {
+        "approve": lambda: me.approve(fact.id),
+        "edit": lambda: me.edit(fact.id, text="My dog is called Toffee."),
+        "undo": me.undo,
+        "new_conversation": me.new_conversation,
+        "use_adapters": lambda: me.use_adapters([]),
+    }
+    pieces = iter(me.chat("Count."))
+    assert next(pieces)
+    other = threading.Thread(target=changes[change])
+    other.start()
+    other.join(0.2)
+    assert other.is_alive()
+    assert "".join(pieces) == " two three"
+    other.join(10)
+    assert [turn.text for turn in me.profile.turns()] == ["Count.", "one two three"]
+    exchanges = [] if change == "new_conversation" else ["Count."]
+    assert [exchange.user for exchange in me.conversation.exchanges] == exchanges
 
 
 def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home):

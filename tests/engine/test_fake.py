@@ -1,11 +1,13 @@
 import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from ondevice.base.messages import Message
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
-from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError
+from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError, EngineError
 
 ASK = [Message("user", "What?")]
 
@@ -43,3 +45,28 @@ def test_it_behaves_like_an_engine() -> None:
         return [piece async for piece in fake.achat(ASK, ChatOptions())]
 
     assert asyncio.run(pieces()) == ["a", " b", " c", " d"]
+
+
+def test_one_thread_makes_all_asynchronous_answers() -> None:
+    threads: list[int] = []
+
+    def script(messages: Sequence[Message]) -> str:
+        threads.append(threading.get_ident())
+        return messages[-1].content
+
+    async def scenario() -> None:
+        fake = FakeEngine(script)
+        both = [fake.achat([Message("user", name)], ChatOptions()) for name in ("one", "two")]
+        assert await asyncio.gather(*map(read, both)) == ["one", "two"]
+        cancelled = fake.achat(ASK, ChatOptions())
+        cancelled.cancel()  # before its turn came
+        assert await read(cancelled) == "" and len(threads) == 2
+        fake.close()
+        with pytest.raises(EngineError, match="closed"):
+            await read(fake.achat(ASK, ChatOptions()))
+
+    async def read(stream: AsyncIterator[str]) -> str:
+        return "".join([piece async for piece in stream])
+
+    asyncio.run(scenario())
+    assert len(set(threads)) == 1 and threads[0] != threading.get_ident()

@@ -30,18 +30,26 @@ def test_llm_answers_from_the_profile(home, tmp_path):
     assert turns == ["user", "assistant"]
 
 
-def test_a_conversation_goes_on(home):
+@pytest.mark.parametrize("temporary", [False, True])
+def test_a_conversation_goes_on(home, temporary):
     model = llm.get_model("ondevice")
     try:
         chat = model.conversation()
-        options = {"max_tokens": 4, "temperature": 0, "temporary": True}
+        options = {"max_tokens": 4, "temperature": 0, "temporary": temporary}
         first = chat.prompt("Name a colour.", **options).text()
-        second = chat.prompt("And another one.", system="Be brief.", **options)
+        second = chat.prompt("And another one.", **options)
         second.text()
         assert second.usage().input > 0
-        sent = model._opened[1].conversation.exchanges
-        assert [exchange.user for exchange in sent] == ["Name a colour.", "And another one."]
-        assert sent[0].answer == first
+        third = chat.prompt("Say hello.", system="Be brief.", **options)
+        assert third.text()
+        turns = model._opened[1].profile.turns()
+        if temporary:
+            assert turns == []
+            return
+        asked = [turn for turn in turns if turn.role == "user"]
+        assert [turn.text for turn in asked[:2]] == ["Name a colour.", "And another one."]
+        assert turns[1].text == first
+        assert asked[0].conversation_id == asked[1].conversation_id
     finally:
         if model._opened is not None:
             model._opened[1].close()

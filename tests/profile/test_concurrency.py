@@ -8,6 +8,11 @@ import sys
 import threading
 import time
 
+import pytest
+
+from ondevice.errors import ProfileLockedError
+from ondevice.profile import key_changes
+from ondevice.profile.passphrase import Cost
 from ondevice.profile.store import Profile
 
 WRITER = """
@@ -102,3 +107,42 @@ def test_threads_share_a_profile(profile):
         thread.join()
     assert len(profile.turns()) == 120
     profile.check()
+
+
+class Interrupted:
+    """A connection during whose BEGIN somebody presses Ctrl-C."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.presses = 1
+
+    def execute(self, sql, values=()):
+        result = self._connection.execute(sql, values)
+        if sql.startswith("BEGIN") and self.presses:
+            self.presses -= 1
+            raise KeyboardInterrupt
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+def test_an_interrupt_when_a_transaction_has_just_begun_leaves_none_open(profile):
+    profile._db._connection = Interrupted(profile._db._connection)
+    with pytest.raises(KeyboardInterrupt):
+        profile.add_fact("first")
+    assert not profile._db._connection.in_transaction
+    profile.add_fact("second")
+    assert [fact.text for fact in profile.facts()] == ["second"]
+
+
+def test_locking_in_the_middle_of_a_transaction_is_said_as_such(home, profile):
+    key_changes.set_passphrase(profile, "correct horse", cost=Cost(8, 1, 1))
+    fact = profile.add_fact("kept")
+    with pytest.raises(ProfileLockedError, match="was locked"), profile.transaction():
+        profile.edit_fact(fact.id, text="changed")
+        key_changes.lock(home, profile.name)
+        profile.edit_fact(fact.id, text="changed again")
+    key_changes.unlock(home, profile.name, lambda: "correct horse")
+    with Profile.open(home, ask_passphrase=lambda: "correct horse") as opened:
+        assert [one.text for one in opened.facts()] == ["kept"]

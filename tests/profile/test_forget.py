@@ -100,7 +100,7 @@ def test_old_wording_of_an_edited_fact_is_gone(profile):
     assert edited.text == "Nothing begins."
     assert edited.id == fact.id
     assert traces(profile) == []
-    assert [r.id for r in profile.missing_vectors()] == [fact.id]
+    assert fact.id not in profile.vectors()[0]
 
 
 def test_source_takes_everything_along(profile):
@@ -108,7 +108,7 @@ def test_source_takes_everything_along(profile):
     source = profile.add_source("import", "notes about Zanzibarian things")
     profile.add_passages(source.id, [NewPassage(CANARY)], canary_vector()[None])
     fact = profile.add_fact("Derived from it.", source_id=source.id)
-    report = profile.forget_source(source.id[:-1] + source.id[-1])
+    report = profile.forget([source.id])
     assert set(report.records) >= {source.id, fact.id}
     assert traces(profile) == []
     assert [s.id for s in profile.sources()] == [keep.id]

@@ -10,7 +10,7 @@ import pytest
 from keyring.backends.null import Keyring as NullKeyring
 
 from ondevice.errors import ProfileLockedError
-from ondevice.profile import keyring_store, keys
+from ondevice.profile import key_changes, keyring_store, keys
 from ondevice.profile.store import Profile
 
 
@@ -87,7 +87,7 @@ def test_keyring_and_what_saves_the_profile_without_it(home, monkeypatch):
     monkeypatch.setattr(keyring_store.SystemKeyring, "find", find)
     with Profile.create(home) as profile:
         fact = profile.add_fact("secret")
-        profile.add_passphrase("spare")
+        key_changes.set_passphrase(profile, "spare")
     assert len(kept) == 1
     assert not keys.key_file(home, "default").exists()
     Profile.open(home).close()

@@ -181,25 +181,22 @@ def test_search_looks_past_filtered_rows(profile):
     assert dict(profile.search_text(["dog"], 3, scope=None)).keys() == {wanted.id}
 
 
-def test_index_rows_and_vectors(profile):
+def test_vectors_and_neighbours(profile):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     source = profile.add_source("import", "x")
     made = profile.add_passages(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
     bare = profile.add_fact("without", pinned=True)
-    rows, matrix = profile.index_rows()
-    assert [row.id for row in rows] == [*(p.id for p in made), bare.id]
-    assert matrix.shape == (4, 384)
-    assert np.abs(matrix[:3] - vectors).max() < 1e-3
-    assert not matrix[3].any()
-    assert rows[3].pinned
-    assert not rows[0].pinned
-    later, _ = profile.index_rows(after=rows[2].number)
-    assert later == rows[3:]
-    assert [r.id for r in profile.missing_vectors()] == [bare.id]
+    outline = profile.outline()
+    assert list(outline.id) == [*(p.id for p in made), bare.id]
+    assert outline.has_vector.tolist() == [0, 1, 2]
+    assert np.abs(outline.vector - vectors).max() < 1e-3
+    assert list(map(bool, outline.pinned)) == [False, False, False, True]
+    later = profile.outline(after=int(outline.number[2]))
+    assert list(later.id) == [bare.id] and not len(later.vector)
     profile.set_vector(bare.id, vectors[0])
-    assert profile.vectors()[0] == [row.id for row in rows]
+    assert profile.vectors()[0] == list(outline.id)
     with pytest.raises(ProfileError, match="384"):
         profile.set_vector(bare.id, np.ones(5))
     with pytest.raises(RecordNotFoundError):
@@ -220,7 +217,6 @@ def test_superseding_keeps_the_older_fact_visible(profile):
     old = profile.add_fact("I live in Ulm.", subject="home")
     new = profile.add_fact("I live in Bonn.", subject="home", supersedes=[old.id])
     assert profile.facts(state="active") == [new]
-    assert profile.facts_about("home") == [new]
     (older,) = profile.facts(state="superseded")
     assert older.id == old.id
     assert older.valid_to is not None

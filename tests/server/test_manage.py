@@ -1,15 +1,22 @@
 """The management API behind the page: chats, imports, evaluations, settings, protection."""
 
+import asyncio
+import errno
 import json
 
 import pytest
+from starlette.testclient import TestClient
 
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
+from ondevice.server.app import create_app
+from ondevice.server.manage.http import Values
+from ondevice.server.manage.privacy import Privacy
 from ondevice.settings import Settings
 
+TOKEN, PORT = "a-token-of-the-tests-0123456789", 8080
 WHATSAPP = "".join(
     f"{1 + n:02d}.03.24, 10:{n:02d} - {['Anna', 'Ben', 'Carla'][n % 3]}: note {n} on the boat\n"
     for n in range(28)
@@ -88,6 +95,35 @@ def test_a_temporary_chat_ends_when_another_takes_its_place(client, me):
     response = client.post("/api/chat", json={"text": "More.", "conversation": started})
     assert told(response)[-1]["message"] == "This temporary chat is over; start a new one."
     assert client.get("/api/chat", params={"conversation": started}).json()["exchanges"] == []
+
+
+def test_clients_are_remembered_while_the_page_has_a_temporary_chat(client, me):
+    started = client.post("/api/chat/new", json={"temporary": True}).json()["conversation"]
+    say(client, "A secret.", conversation=started)
+    body = {"messages": [{"role": "user", "content": "I live in Ulm."}]}
+    answer = client.post("/v1/chat/completions", json=body).json()
+    assert [fact["text"] for fact in answer["ondevice"]["saved"]] == ["The user lives in Ulm."]
+    assert [turn.text for turn in me.profile.turns() if turn.role == "user"] == ["I live in Ulm."]
+    _, more = say(client, "Another secret.", conversation=started)
+    assert more["temporary"]
+    assert [exchange.user for exchange in me.conversation.exchanges] == [
+        "A secret.",
+        "Another secret.",
+    ]
+
+
+def test_a_server_that_reads_and_writes_no_memory_does_so_on_the_page_too(home, embedder, engine):
+    profile = Profile.open(home, None, create=True, warn=lambda _: None)
+    with Assistant(engine, profile, embedder, Settings(), temporary=True) as me:
+        app = create_app(me, token=TOKEN, port=PORT)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", headers=headers) as client:
+            assert client.get("/api/chat").json()["temporary"]
+            _, done = say(client, "I live in Ulm.", conversation=None)
+            client.post("/api/chat/new", json={"temporary": False})
+            say(client, "I live in Bonn.", conversation=None)
+        assert done["temporary"]
+        assert me.profile.count_records() == 0
 
 
 def test_a_retry_replaces_and_an_edit_does_too(client, me):
@@ -268,3 +304,37 @@ def test_downloaded_copies_are_listed_by_their_names(client, me):
     client.post("/api/privacy/backup", json={})
     shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
     assert [one["kind"] for one in shown["copies"]] == ["backup"]
+
+
+def test_a_download_leaves_nothing_when_the_browser_breaks_off(client, me, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert client.post("/api/privacy/backup", json={}).content.startswith(b"ODPROFL1")
+    assert list(tmp_path.glob("ondevice-*")) == []
+    made = Privacy(client.app.state.page).backup(Values())
+
+    async def gone(_):
+        raise OSError("nobody is there")
+
+    async def request():
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    assert len(list(tmp_path.glob("ondevice-*"))) == 1
+    with pytest.raises(OSError):
+        asyncio.run(made(scope, request, gone))
+    assert list(tmp_path.glob("ondevice-*")) == []
+
+
+def test_what_the_disk_refuses_is_said(client, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ondevice.server.manage.privacy.tempfile.mkdtemp", full)
+    refused = client.post("/api/privacy/backup", json={})
+    assert refused.status_code == 500
+    assert "the disk is full" in refused.json()["error"]["message"]
+    monkeypatch.setattr(Assistant, "import_paths", full)
+    send(client, "a.md", "First.")
+    client.post("/api/imports", json={})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["stage"] == "failed" and "the disk is full" in done["message"]

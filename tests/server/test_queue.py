@@ -12,10 +12,11 @@ import pytest
 
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeStream
+from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.protocol import Usage
 from ondevice.errors import EngineError
 from ondevice.server.errors import ApiError
-from ondevice.server.generation import GenerationThread, Worker
+from ondevice.server.generation import Worker
 from ondevice.server.limits import Limits
 from ondevice.server.queue import GenerationQueue
 from ondevice.settings import Settings

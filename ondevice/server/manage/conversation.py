@@ -66,7 +66,7 @@ class Chat:
         shown = transcript(self._page.profile, wanted) if wanted is not None else []
         return {
             "conversation": wanted if shown else None,
-            "temporary": me.profile is None,
+            "temporary": me.without_memory,
             "exchanges": shown,
         }
 
@@ -111,7 +111,7 @@ class Chat:
         if "conversation" not in values:
             return
         me, wanted = self._page.me, values.text_or_none("conversation")
-        if me.profile is None:
+        if me.without_memory:
             return
         if wanted is not None and wanted.startswith(TEMPORARY):
             if not me.temporary or wanted != self._temporary:
@@ -176,7 +176,7 @@ class Chat:
         self.stop(values)
         with self._page.model():
             me.new_conversation()
-            me.temporary = values.take("temporary", bool, False) or me.profile is None
+            me.temporary = values.take("temporary", bool, False) or me.without_memory
             self._temporary = TEMPORARY + secrets.token_hex(8) if me.temporary else None
         return {"temporary": me.temporary, "conversation": self._temporary}
 

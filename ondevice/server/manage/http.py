@@ -93,7 +93,7 @@ def route(page: Page, method: str, path: str, handler: Handler) -> Route:
         try:
             values = await values_of(request, takes)
             result = await run_in_threadpool(handler, values)
-        except OndeviceError as error:
+        except (OndeviceError, OSError) as error:
             return error_response(error)
         return result if isinstance(result, Response) else JSONResponse(result)
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from ondevice.errors import LearningError, OndeviceError
+from ondevice.errors import LearningError, OndeviceError, explain
 
 HEARTBEAT_SECONDS = 10.0  # without an event for so long, a comment shows that we are alive
 
@@ -86,6 +86,8 @@ class Job:
             last = work(self)
         except OndeviceError as error:
             last = {"stage": "failed", "message": str(error)}
+        except OSError as error:
+            last = {"stage": "failed", "message": f"A file cannot be used: {explain(error)}."}
         except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
             # The text of an unknown error may hold personal text; its kind does not.
             logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)

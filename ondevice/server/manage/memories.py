@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from ondevice.adapters import forgetting
 from ondevice.profile.browse import Filter
 from ondevice.profile.records import CATEGORIES, AnyRecord, Fact, ForgetPreview, Source
 from ondevice.recall.facts import candidate_for
@@ -17,14 +18,19 @@ MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted
 
 
-def memory_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes that show and change what is remembered."""
+class Memories:
+    """What is remembered: looked at, added, corrected, approved, forgotten."""
 
-    def browse(values: Values) -> dict[str, Any]:
+    def __init__(self, page: Page) -> None:
+        """Answer for the profile of `page`."""
+        self._page = page
+
+    def browse(self, values: Values) -> dict[str, Any]:
+        """Return a part of the records that are wanted, and how many there are."""
         wanted = _filter(values)
         limit = min(values.take("limit", int, 100), MAX_ROWS)
         offset = values.take("offset", int, 0)
-        profile = page.profile
+        profile = self._page.profile
         rows = profile.browse(wanted, offset=offset, limit=limit)
         return {
             "total": profile.count(wanted),
@@ -32,67 +38,78 @@ def memory_routes(page: Page) -> list[BaseRoute]:
             "memories": [as_json(row) for row in rows],
         }
 
-    def ids(values: Values) -> dict[str, Any]:
-        return {"ids": page.profile.browse_ids(_filter(values))}
+    def ids(self, values: Values) -> dict[str, Any]:
+        """Return the ids of the records that are wanted."""
+        return {"ids": self._page.profile.browse_ids(_filter(values))}
 
-    def sources(values: Values) -> dict[str, Any]:
-        found = page.profile.sources_and_counts()
+    def sources(self, values: Values) -> dict[str, Any]:
+        """Return imports and conversations."""
+        found = self._page.profile.sources_and_counts()
         return {"sources": [{**as_json(source), "records": n} for source, n in found]}
 
-    def add(values: Values) -> dict[str, Any]:
+    def add(self, values: Values) -> dict[str, Any]:
+        """Remember a fact."""
         text = values.take("text", str)
         candidate = candidate_for(text)
         if not candidate.text.strip():
             raise BadRequestError("Say what to remember.")
         category = values.take("category", str, None) or candidate.category
-        fact = page.recall.add_fact(
+        fact = self._page.recall.add_fact(
             dataclasses.replace(candidate, category=category),
             pinned=values.take("pinned", bool, False),
             learn=values.take("learn", bool, True),
         )
         return as_json(fact)
 
-    def edit(values: Values) -> dict[str, Any]:
+    def edit(self, values: Values) -> dict[str, Any]:
+        """Change a fact."""
         fact_id = values.take("id", str)
         changes = {
             name: values.take(name, kind)
             for name, kind in (("text", str), ("category", str), ("learn", bool))
             if name in values
         }
-        fact = page.profile.get(fact_id)
+        fact = self._page.profile.get(fact_id)
         if changes:
-            fact = page.recall.edit_fact(fact_id, **changes)
+            fact = self._page.me.edit(fact_id, **changes)
         if "pinned" in values:
-            fact = page.profile.pin(fact_id, values.take("pinned", bool))
+            fact = self._page.profile.pin(fact_id, values.take("pinned", bool))
         return as_json(fact)
 
-    def approve(values: Values) -> dict[str, Any]:
-        recall = page.recall
-        return {"memories": [as_json(recall.approve(one)) for one in values.texts("ids")]}
+    def approve(self, values: Values) -> dict[str, Any]:
+        """Use pending facts from now on."""
+        _ = self._page.profile  # it may have been locked or wiped
+        return {"memories": [as_json(one) for one in self._page.me.approve(*values.texts("ids"))]}
 
-    def preview(values: Values) -> dict[str, Any]:
-        from ondevice.adapters import forgetting
-
+    def preview(self, values: Values) -> dict[str, Any]:
+        """Return what would be forgotten."""
         shown = forgetting.preview(
-            page.profile, values.texts("ids"), keep_turns=values.take("keep_turns", bool, False)
+            self._page.profile,
+            values.texts("ids"),
+            keep_turns=values.take("keep_turns", bool, False),
         )
         return _preview_json(shown)
 
-    def forget(values: Values) -> dict[str, Any]:
-        report = page.me.forget(
+    def forget(self, values: Values) -> dict[str, Any]:
+        """Forget records for good."""
+        report = self._page.me.forget(
             *values.texts("ids"), keep_turns=values.take("keep_turns", bool, False)
         )
         return {"records": len(report.records), "adapters_stale": list(report.adapters_stale)}
 
+
+def memory_routes(page: Page) -> list[BaseRoute]:
+    """Return the routes that show and change what is remembered."""
+    memories = Memories(page)
     return [
-        route(page, "GET", "/memories", browse),
-        route(page, "GET", "/memories/ids", ids),
-        route(page, "GET", "/sources", sources),
-        route(page, "POST", "/memories", add),
-        route(page, "POST", "/memories/approve", approve),
-        route(page, "POST", "/memories/forget/preview", preview),
-        route(page, "POST", "/memories/forget", forget),
-        route(page, "PATCH", "/memories/{id}", edit),
+        route(page, "GET", "/memories", memories.browse),
+        route(page, "GET", "/memories/ids", memories.ids),
+        route(page, "GET", "/sources", memories.sources),
+        route(page, "POST", "/memories", memories.add),
+        route(page, "POST", "/memories/approve", memories.approve),
+        route(page, "POST", "/memories/forget/preview", memories.preview),
+        route(page, "POST", "/memories/forget", memories.forget),
+        route(page, "PATCH", "/memories/{id}", memories.edit),
     ]
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from ondevice.adapters import forgetting
 from ondevice.profile import key_changes, transfer
@@ -24,16 +24,16 @@ from ondevice.server.manage.page import Page
 MOST_EVENTS = 500  # of the log
 
 
-def privacy_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes about encryption, the log, copies, locking and wiping."""
-    return [*_looking(page), *_copying(page), *_locking(page)]
+class Privacy:
+    """How the profile is protected, what happened to it, its copies, its lock and its end."""
 
+    def __init__(self, page: Page) -> None:
+        """Answer for the profile of `page`."""
+        self._page = page
 
-def _looking(page: Page) -> list[BaseRoute]:
-    """Return the routes that say how the profile is protected, and what happened to it."""
-
-    def state(values: Values) -> dict[str, Any]:
-        profile = page.profile
+    def state(self, values: Values) -> dict[str, Any]:
+        """Return what is kept of the person, where, and what opens it."""
+        profile = self._page.profile
         files = [path for path in profile.folder.rglob("*") if path.is_file()]
         return {
             "profile": profile.name,
@@ -48,9 +48,10 @@ def _looking(page: Page) -> list[BaseRoute]:
             "copies": [dataclasses.asdict(copy) for copy in profile.copies()],
         }
 
-    def log(values: Values) -> dict[str, Any]:
+    def log(self, values: Values) -> dict[str, Any]:
+        """Return what happened, the newest first."""
         limit = min(values.take("limit", int, MOST_EVENTS), MOST_EVENTS)
-        found = page.profile.events(limit=limit)
+        found = self._page.profile.events(limit=limit)
         return {
             "events": [
                 {"time": one.time, "kind": one.kind, "about": _numbers(one.about)}
@@ -58,20 +59,12 @@ def _looking(page: Page) -> list[BaseRoute]:
             ]
         }
 
-    return [
-        route(page, "GET", "/privacy", state),
-        route(page, "GET", "/privacy/log", log),
-    ]
-
-
-def _copying(page: Page) -> list[BaseRoute]:
-    """Return the routes that download encrypted copies."""
-
-    def export(values: Values) -> FileResponse:
+    def export(self, values: Values) -> FileResponse:
+        """Return the profile as a file that its own passphrase opens."""
         passphrase = values.take("passphrase", str)
         if not passphrase:
             raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
-        profile = page.profile
+        profile = self._page.profile
         return _archive(
             profile.name,
             "export",
@@ -80,62 +73,65 @@ def _copying(page: Page) -> list[BaseRoute]:
             ),
         )
 
-    def backup(values: Values) -> FileResponse:
-        profile = page.profile
+    def backup(self, values: Values) -> FileResponse:
+        """Return the profile as a file that opens with what opens the profile."""
+        profile = self._page.profile
         return _archive(
             profile.name,
             "backup",
             lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
         )
 
-    return [
-        route(page, "POST", "/privacy/export", export),
-        route(page, "POST", "/privacy/backup", backup),
-    ]
-
-
-def _locking(page: Page) -> list[BaseRoute]:
-    """Return the routes that close the profile, open it again, and destroy it."""
-
-    def lock(values: Values) -> dict[str, Any]:
-        page.refuse_while_busy()
-        profile = page.profile
+    def lock(self, values: Values) -> dict[str, Any]:
+        """Close the profile to everybody."""
+        self._page.refuse_while_busy()
+        profile = self._page.profile
         key_changes.lock(profile.home, profile.name)
-        with page.model():
-            page.forget_the_chat()
+        with self._page.model():
+            self._page.forget_the_chat()
             profile.lock()
         return {"locked": profile.name}
 
-    def unlock(values: Values) -> dict[str, Any]:
+    def unlock(self, values: Values) -> dict[str, Any]:
+        """Open the locked profile."""
         passphrase = values.take("passphrase", str)
-        closed = page.me.profile
-        if closed is None or not page.locked:
+        closed = self._page.me.profile
+        if closed is None or not self._page.locked:
             raise BadRequestError("There is no locked profile.")
-        page.refuse_while_busy()
+        self._page.refuse_while_busy()
         home, name = closed.home, closed.name
-        with page.model():  # so there is also one guess at a time
+        with self._page.model():  # so there is also one guess at a time
             key_changes.unlock(home, name, lambda: passphrase)
             opened = Profile.open(home, name, ask_passphrase=lambda: passphrase)
-            forgetting.expire(opened, page.me.settings.retention)
-            page.me.reopen(opened)
+            forgetting.expire(opened, self._page.me.settings.retention)
+            self._page.me.reopen(opened)
         return {"unlocked": name}
 
-    def wipe(values: Values) -> dict[str, Any]:
-        page.refuse_while_busy()
-        profile = page.profile
+    def wipe(self, values: Values) -> dict[str, Any]:
+        """Destroy the profile."""
+        self._page.refuse_while_busy()
+        profile = self._page.profile
         if values.take("confirm", str) != profile.name:
             raise BadRequestError("Type the name of the profile to confirm.")
-        page.close()
-        with page.model():
-            page.wiped = True
-            page.forget_the_chat()
+        self._page.close()
+        with self._page.model():
+            self._page.wiped = True
+            self._page.forget_the_chat()
             profile.wipe()
         return {"wiped": profile.name}
 
+
+def privacy_routes(page: Page) -> list[BaseRoute]:
+    """Return the routes about encryption, the log, copies, locking and wiping."""
+    privacy = Privacy(page)
     return [
-        route(page, "POST", "/privacy/lock", lock),
-        route(page, "POST", "/privacy/unlock", unlock),
-        route(page, "POST", "/privacy/wipe", wipe),
+        route(page, "GET", "/privacy", privacy.state),
+        route(page, "GET", "/privacy/log", privacy.log),
+        route(page, "POST", "/privacy/export", privacy.export),
+        route(page, "POST", "/privacy/backup", privacy.backup),
+        route(page, "POST", "/privacy/lock", privacy.lock),
+        route(page, "POST", "/privacy/unlock", privacy.unlock),
+        route(page, "POST", "/privacy/wipe", privacy.wipe),
     ]
 
 
@@ -152,21 +148,28 @@ def _downloaded(path: Path) -> str:
 def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileResponse:
     """Return an encrypted copy as a download; the file here is deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ondevice-"))
-    day = time.strftime("%Y-%m-%d")
-    path = folder / f"{profile}-{day}.ondevice-{kind}"
-
-    def clear() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
+    path = folder / f"{profile}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
     try:
         write(path)
     except BaseException:
-        clear()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    return FileResponse(
-        path,
-        filename=path.name,
-        media_type="application/octet-stream",
-        headers={"Cache-Control": "no-store"},
-        background=BackgroundTask(clear),
-    )
+    return _Download(path)
+
+
+class _Download(FileResponse):
+    """A file in a folder of its own, which goes also if the browser breaks off."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            filename=path.name,
+            media_type="application/octet-stream",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            shutil.rmtree(Path(self.path).parent, ignore_errors=True)

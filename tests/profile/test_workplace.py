@@ -1,0 +1,73 @@
+"""Processes that die while they copy or restore a profile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ondevice.adapters import forgetting
+from ondevice.profile import transfer
+from ondevice.profile.store import Profile, wipe_profile
+from ondevice.profile.workplace import clear_workplaces, workplace
+
+DIES = """
+import os, sys
+from pathlib import Path
+from ondevice.profile.workplace import workplace
+with workplace(Path(sys.argv[1])) as folder:
+    (folder / "profile.db").write_bytes(b"a copy")
+    os._exit(9)
+"""
+
+
+def left(folder):
+    return sorted(path.name for path in folder.glob(".transfer-*"))
+
+
+def test_forgetting_reaches_the_copy_that_a_dead_process_left(profile):
+    fact = profile.add_fact("My dog is called Biscuit.")
+    subprocess.run([sys.executable, "-c", DIES, str(profile.folder)], check=False)
+    assert len(left(profile.folder)) == 2  # the folder and its lock
+    with workplace(profile.folder) as mine:  # the next one clears it too
+        assert left(profile.folder) == [mine.name, f"{mine.name}.lock"]
+        subprocess.run([sys.executable, "-c", DIES, str(profile.folder)], check=False)
+        forgetting.forget(profile, forgetting.preview(profile, [fact.id]))
+        assert left(profile.folder) == [mine.name, f"{mine.name}.lock"]  # of who is alive
+    assert left(profile.folder) == []
+
+
+def test_wiping_destroys_what_a_restore_left(home, profile):
+    subprocess.run([sys.executable, "-c", DIES, str(home.profiles)], check=False)
+    profile.close()
+    wipe_profile(home, profile.name)
+    assert left(home.profiles) == []
+    clear_workplaces(home.profiles / "none")
+
+
+def test_a_restore_that_fails_or_dies_half_way_loses_nothing(home, profile, tmp_path, monkeypatch):
+    transfer.backup_profile(profile, tmp_path / "backup")
+    profile.add_fact("Said since.")
+    profile.close()
+    place = home.profile("default")
+    rename = type(place).rename
+
+    def interrupted(self, target):
+        if self.name.startswith(".transfer-"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(place), "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+    with Profile.open(home) as opened:
+        assert [fact.text for fact in opened.facts()] == ["Said since."]
+    place.rename(home.profiles / ".replaced-default")  # as a process leaves it that dies there
+    with Profile.open(home, create=True) as opened:
+        assert [fact.text for fact in opened.facts()] == ["Said since."]
+    transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+    with Profile.open(home) as opened:
+        assert opened.facts() == []
+    assert [path.name for path in home.profiles.iterdir() if path.is_dir()] == ["default"]
