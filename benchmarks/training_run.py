@@ -132,6 +132,7 @@ KERNELS: dict[str, tuple[str, Work]] = {
     "gated_forward": ("norms, RoPE, gates", _nothing),
     "gated_backward": ("norms, RoPE, gates", _nothing),
     "rope": ("norms, RoPE, gates", _nothing),
+    "round_to_bf16": ("norms, RoPE, gates", _nothing),
     "rope_table": ("norms, RoPE, gates", _nothing),
     "dequantize_rows": ("norms, RoPE, gates", _nothing),
     "adamw": ("optimizer", _nothing),

@@ -3,9 +3,11 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/variant.h>
 
 #include <stdexcept>
 #include <string>
+#include <variant>
 
 #include "processor.h"
 
@@ -22,6 +24,12 @@ using Array = nb::ndarray<T, nb::ndim<DIMENSIONS>, nb::c_contig, nb::device::cpu
 template <size_t DIMENSIONS> using In = Array<const float, DIMENSIONS>;
 template <size_t DIMENSIONS> using Out = Array<float, DIMENSIONS>;
 template <size_t DIMENSIONS> using InInts = Array<const int32_t, DIMENSIONS>;
+
+// In float32, or in bfloat16: its bits.
+template <size_t DIMENSIONS>
+using InEither = std::variant<In<DIMENSIONS>, Array<const uint16_t, DIMENSIONS>>;
+template <size_t DIMENSIONS>
+using OutEither = std::variant<Out<DIMENSIONS>, Array<uint16_t, DIMENSIONS>>;
 
 inline void check(bool fine, const std::string& otherwise) {
   if (!fine) throw std::invalid_argument(otherwise);
@@ -40,6 +48,27 @@ void check_shape(const char* name, const A& array, std::initializer_list<int64_t
     ++i;
   }
   check(same, std::string(name) + " has shape (" + is + "), but must have (" + must + ").");
+}
+
+template <class... A>
+void check_shape(const char* name, const std::variant<A...>& array,
+                 std::initializer_list<int64_t> wanted) {
+  std::visit([&](const auto& a) { check_shape(name, a, wanted); }, array);
+}
+
+// Whether an array is in bfloat16.
+template <class... A>
+bool is_bf16(const char* name, const std::variant<A...>& array, const Kernels& k) {
+  const bool bf16 = array.index() == 1;
+  check(!bf16 || k.has_bf16,
+        std::string(name) + " is in bfloat16, which the instruction set in use lacks.");
+  return bf16;
+}
+
+template <class... A>
+Activations activations(const char* name, const std::variant<A...>& array, const Kernels& k) {
+  if (is_bf16(name, array, k)) return {nullptr, std::get<1>(array).data()};
+  return {std::get<0>(array).data(), nullptr};
 }
 
 // Whether products are to be in bfloat16.

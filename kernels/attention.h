@@ -5,13 +5,15 @@
 
 namespace ondevice::KERNEL_ISA {
 
-// o [T, H, D] and lse [H, T], from q [T, H, D], k and v [T, G, D].
-void attention_forward(const AttentionShape& shape, const float* q, const float* k, const float* v,
-                       float* o, float* lse);
+// q, k, v and o are all in float32, or all in bfloat16.
+
+// o [T, H, D], or if that is null o_bf16, and lse [H, T], from q [T, H, D], k and v [T, G, D].
+void attention_forward(const AttentionShape& shape, const Activations& q, const Activations& k,
+                       const Activations& v, float* o, uint16_t* o_bf16, float* lse);
 
 // dq [T, H, D], dk and dv [T, G, D].
-void attention_backward(const AttentionShape& shape, const float* d_o, const float* q,
-                        const float* k, const float* v, const float* o, const float* lse,
-                        float* dq, float* dk, float* dv);
+void attention_backward(const AttentionShape& shape, const float* d_o, const Activations& q,
+                        const Activations& k, const Activations& v, const Activations& o,
+                        const float* lse, float* dq, float* dk, float* dv);
 
 }  // namespace ondevice::KERNEL_ISA

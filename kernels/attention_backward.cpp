@@ -16,8 +16,10 @@ namespace {
 constexpr int64_t ENOUGH_JOBS = 12;
 
 // The arrays of one query head, at token 0, with ld floats from token to token.
+template <class T>
 struct Head {
-  const float *d_o, *q, *o, *lse;
+  const float *d_o, *lse;
+  const T *q, *o;
   float* dq;
   int64_t ld;
 };
@@ -32,76 +34,100 @@ struct Sums {
   float *dk, *dv;
 };
 
-// Probabilities and dS of queries begin..end and keys key..key + keys, from
-// products p = q·k and dp, in place; zero for keys that are not seen.
-void probabilities(const AttentionShape& s, const Head& head, const float* delta, int64_t begin,
-                   int64_t end, int64_t key, int64_t keys, float* p, float* dp) {
-  const Vec scale = splat(s.scale);
-  for (int64_t i = begin; i < end; ++i, p += keys, dp += keys) {
-    const int64_t from = max(0, first_key(s, i) - key), to = min(keys, i + 1 - key);
-    if (from >= to) {
-      memset(p, 0, size_t(keys) * sizeof(float));
-      memset(dp, 0, size_t(keys) * sizeof(float));
-      continue;
+// Probabilities and dS of a tile, packed for the products that follow: rows have a key each.
+struct Packings {
+  Packed p, ds, ds_columns;
+};
+
+// From the products q·k and dO·v of a tile, rows of QUERIES floats; zero for keys that a
+// query does not see. `lse` is for powers of 2.
+template <bool BF16, bool WHOLE>
+void differentiate(const QueryTile& queries, const Tile& tile, float scale, const float* lse,
+                   const float* delta, const float* products, float* dp, const Packings& to) {
+  constexpr int AT_ONCE = PACKED<BF16>;
+  constexpr bool TRANSPOSED = BF16 && HAS_TILES;  // a left side is always by vector there
+  const Vec to_power = splat(scale * LOG2_E);
+  for (int64_t j = 0; j < tile.keys; j += AT_ONCE)
+    for (int64_t query = 0; query < tile.queries; query += AT_ONCE * LANES) {
+      Vec p[AT_ONCE][AT_ONCE], ds[AT_ONCE][AT_ONCE];  // [key][query]
+      UNROLL for (int n = 0; n < AT_ONCE; ++n)
+        UNROLL for (int m = 0; m < AT_ONCE; ++m) {
+          const int64_t place = tile.query + query + m * LANES;
+          const int64_t at = (j + n) * QUERIES + query + m * LANES;
+          if (j + n >= tile.keys) {
+            p[n][m] = ds[n][m] = zero();
+            continue;
+          }
+          const Vec power = fma(load(products + at), to_power, zero() - load(lse + place));
+          p[n][m] = power_of_2(WHOLE ? power : min(power, queries.bound(place, tile.key + j + n)));
+          ds[n][m] = p[n][m] * (load(dp + at) - load(delta + place));
+          if (TRANSPOSED) store(dp + at, ds[n][m]);
+        }
+      UNROLL for (int n = 0; n < AT_ONCE; ++n) {
+        if (j + n >= tile.keys) break;
+        put_row<BF16>(to.p, j + n, query, p[n]);
+        put_row<BF16>(to.ds, j + n, query, ds[n]);
+      }
+      if (TRANSPOSED) continue;
+      UNROLL for (int m = 0; m < AT_ONCE; ++m) {
+        Vec column[AT_ONCE];
+        UNROLL for (int n = 0; n < AT_ONCE; ++n) column[n] = ds[n][m];
+        put_column<BF16>(to.ds_columns, query + m * LANES, j, column);
+      }
     }
-    const Vec lse = splat(head.lse[i]), delta_i = splat(delta[i - begin]);
-    each_vector(to - from, [&](int64_t offset, auto at) {
-      const int64_t j = from + offset;
-      const Vec probability = exp(scale * at.load(p + j) - lse);
-      at.store(p + j, probability);
-      at.store(dp + j, probability * (at.load(dp + j) - delta_i));
-    });
-    memset(p, 0, size_t(from) * sizeof(float));
-    memset(dp, 0, size_t(from) * sizeof(float));
-    memset(p + to, 0, size_t(keys - to) * sizeof(float));
-    memset(dp + to, 0, size_t(keys - to) * sizeof(float));
-  }
+  if (TRANSPOSED) pack_columns_here(dp, QUERIES, to.ds_columns);
 }
 
-// Adds what the queries begin..begin + QUERIES of one head contribute.
-void query_tile(const AttentionShape& s, const Head& head, const Shared& shared, int64_t begin,
+// Adds what the queries begin.. of one head contribute.
+template <class T>
+void query_tile(const AttentionShape& s, const Head<T>& head, const Shared& shared, int64_t begin,
                 const Sums& sums) {
-  const int64_t end = min(s.t, begin + QUERIES), count = end - begin, at = begin * head.ld;
+  const QueryTile queries(s, begin);
+  const int64_t at = begin * head.ld;
   Buffers buffers(Buffers::packed(4, QUERIES, s.d) + Buffers::packed(5, QUERIES, KEYS));
-  const auto rows = [&](const float* x) {
-    const Packed p = buffers.take(plan(Side::LEFT, count, s.d, s.bf16));
-    pack_rows_here(x, head.ld, p);
+  const auto packed = [&](const auto* x, bool columns) {
+    const Packed p = buffers.take(columns ? plan(Side::RIGHT, s.d, QUERIES, s.bf16)
+                                          : plan(Side::RIGHT, QUERIES, s.d, s.bf16));
+    pack_queries(x + at, head.ld, queries.count, p, columns);
     return p;
   };
-  const auto columns = [&](const float* x) {
-    const Packed p = buffers.take(plan(Side::RIGHT, s.d, count, s.bf16));
-    pack_columns_here(x, head.ld, p);
-    return p;
-  };
-  const Packed q = rows(head.q + at), q_columns = columns(head.q + at);
-  const Packed d_o = rows(head.d_o + at), d_o_columns = columns(head.d_o + at);
-  float delta[QUERIES];
-  for (int64_t i = 0; i < count; ++i)
+  const Packed q = packed(head.q, false), q_columns = packed(head.q, true);
+  const Packed d_o = packed(head.d_o, false), d_o_columns = packed(head.d_o, true);
+  alignas(64) float delta[QUERIES] = {}, lse[QUERIES] = {};
+  for (int64_t i = 0; i < queries.count; ++i) {
     delta[i] = dot(head.d_o + at + i * head.ld, head.o + at + i * head.ld, s.d);
-  float *p = buffers.take(QUERIES * KEYS), *dp = buffers.take(QUERIES * KEYS);
+    lse[i] = head.lse[begin + i] * LOG2_E;
+    memset(head.dq + at + i * head.ld, 0, size_t(s.d) * sizeof(float));
+  }
+  float *products = buffers.take(QUERIES * KEYS), *dp = buffers.take(QUERIES * KEYS);
   float* tile_words[3];
   for (float*& w : tile_words) w = buffers.take(Buffers::packed(1, QUERIES, KEYS));
 
-  const int64_t start = first_tile(s, begin, end);
-  for (int64_t key = start; key < end; key += KEYS) {
-    const int64_t keys = min(KEYS, end - key);
-    multiply_here(q, vectors(shared.k, key, keys), {p, keys});
-    multiply_here(d_o, vectors(shared.v, key, keys), {dp, keys});
-    probabilities(s, head, delta, begin, end, key, keys, p, dp);
+  Tile tile;
+  for (int64_t key = queries.start(); key < queries.end(); key += tile.keys) {
+    tile = queries.tile(key);
+    if (tile.queries == 0) continue;
+    multiply_here(vectors(shared.k, key, tile.keys), vectors(q, tile.query, tile.queries),
+                  {products, QUERIES});
+    multiply_here(vectors(shared.v, key, tile.keys), vectors(d_o, tile.query, tile.queries),
+                  {dp, QUERIES});
+    Packings packings{plan(Side::LEFT, tile.keys, tile.queries, s.bf16), {},
+                      plan_left_for_columns(tile.queries, tile.keys, s.bf16)};
+    packings.ds = packings.p;
+    packings.p.words = tile_words[0];
+    packings.ds.words = tile_words[1];
+    packings.ds_columns.words = tile_words[2];
+    const auto how = s.bf16 ? (tile.whole ? differentiate<true, true> : differentiate<true, false>)
+                            : (tile.whole ? differentiate<false, true> : differentiate<false, false>);
+    how(queries, tile, s.scale, lse, delta, products, dp, packings);
 
-    Packed p_columns = plan_left_for_columns(keys, count, s.bf16), ds_columns = p_columns;
-    Packed ds = plan(Side::LEFT, count, keys, s.bf16);
-    p_columns.words = tile_words[0];
-    ds_columns.words = tile_words[1];
-    ds.words = tile_words[2];
-    pack_columns_here(p, keys, p_columns);
-    pack_columns_here(dp, keys, ds_columns);
-    pack_rows_here(dp, keys, ds);
-    float *dv = sums.dv + key * s.d, *dk = sums.dk + key * s.d, *dq = head.dq + at;
-    multiply_here(p_columns, d_o_columns, {dv, s.d, 1, dv});
-    multiply_here(ds_columns, q_columns, {dk, s.d, s.scale, dk});
-    multiply_here(ds, entries(shared.k_columns, key, keys),
-                  {dq, head.ld, s.scale, key > start ? dq : nullptr});
+    float *dv = sums.dv + key * s.d, *dk = sums.dk + key * s.d;
+    float* dq = head.dq + at + tile.query * head.ld;
+    multiply_here(packings.p, entries(d_o_columns, tile.query, tile.queries), {dv, s.d, 1, dv});
+    multiply_here(packings.ds, entries(q_columns, tile.query, tile.queries), {dk, s.d, s.scale, dk});
+    packings.ds_columns.vectors = min(tile.queries, queries.count - tile.query);
+    multiply_here(packings.ds_columns, entries(shared.k_columns, key, tile.keys),
+                  {dq, head.ld, s.scale, dq});
   }
 }
 
@@ -115,8 +141,9 @@ bool belongs(int64_t tile, int64_t part, int64_t parts) {
 // The keys and values of every group, packed in workspaces.
 class SharedOfGroups {
  public:
-  SharedOfGroups(const AttentionShape& s, const float* k, const float* v)
-      : rows(plan(Side::RIGHT, s.t, s.d, s.bf16)), columns(plan(Side::RIGHT, s.d, s.t, s.bf16)) {
+  template <class T>
+  SharedOfGroups(const AttentionShape& s, const T* k, const T* v)
+      : rows(plan(Side::LEFT, s.t, s.d, s.bf16)), columns(plan(Side::RIGHT, s.d, s.t, s.bf16)) {
     each = 2 * words(rows) + words(columns);
     memory = workspace(Purpose::INPUT, s.g * each);
     const int64_t ld = s.g * s.d;
@@ -142,11 +169,9 @@ class SharedOfGroups {
   float* memory;
 };
 
-}  // namespace
-
-void attention_backward(const AttentionShape& s, const float* d_o, const float* q, const float* k,
-                        const float* v, const float* o, const float* lse, float* dq, float* dk,
-                        float* dv) {
+template <class T>
+void backward(const AttentionShape& s, const float* d_o, const T* q, const T* k, const T* v,
+              const T* o, const float* lse, float* dq, float* dk, float* dv) {
   const SharedOfGroups packed(s, k, v);
   const int64_t one = s.t * s.d, heads = s.h / s.g, tiles = blocks(s.t, QUERIES);
   const int64_t parts = min(tiles, blocks(ENOUGH_JOBS, s.g));
@@ -156,12 +181,12 @@ void attention_backward(const AttentionShape& s, const float* d_o, const float* 
     return Sums{at, at + one};
   };
   parallel(s.g * parts, [&](int64_t job) {
-    const int64_t group = job % s.g, part = job / s.g;
+    const int64_t group = job % s.g, part = parts - 1 - job / s.g;  // the first have the least
     const Sums to = sums_of(group, part);
     memset(to.dk, 0, size_t(2 * one) * sizeof(float));
     for (int64_t h = group * heads; h < (group + 1) * heads; ++h) {
       const int64_t at = h * s.d;
-      const Head head{d_o + at, q + at, o + at, lse + h * s.t, dq + at, s.h * s.d};
+      const Head<T> head{d_o + at, lse + h * s.t, q + at, o + at, dq + at, s.h * s.d};
       for (int64_t tile = 0; tile < tiles; ++tile)
         if (belongs(tile, part, parts))
           query_tile(s, head, packed.group(group), (tiles - 1 - tile) * QUERIES, to);
@@ -181,6 +206,17 @@ void attention_backward(const AttentionShape& s, const float* d_o, const float* 
           at.store(dv + (i * s.g + g) * s.d + j, dv_sum);
         });
   });
+}
+
+}  // namespace
+
+void attention_backward(const AttentionShape& s, const float* d_o, const Activations& q,
+                        const Activations& k, const Activations& v, const Activations& o,
+                        const float* lse, float* dq, float* dk, float* dv) {
+  if (q.f32)
+    backward(s, d_o, q.f32, k.f32, v.f32, o.f32, lse, dq, dk, dv);
+  else
+    backward(s, d_o, q.bf16, k.bf16, v.bf16, o.bf16, lse, dq, dk, dv);
 }
 
 }  // namespace ondevice::KERNEL_ISA

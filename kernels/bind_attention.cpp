@@ -6,12 +6,18 @@
 namespace ondevice {
 namespace {
 
-AttentionShape shape_of(const In<3>& q, const In<3>& k, const In<3>& v, const InInts<1>& first,
-                        float scale, int64_t window, const std::string& precision,
-                        const Kernels& set) {
-  const AttentionShape s{int64_t(q.shape(0)), int64_t(q.shape(1)), int64_t(k.shape(1)),
-                         int64_t(q.shape(2)), first.data(), scale, window,
-                         wants_bf16(precision, set)};
+// What both directions are given.
+struct Arguments {
+  AttentionShape shape;
+  Activations q, k, v;
+};
+
+Arguments arguments(const InEither<3>& q, const InEither<3>& k, const InEither<3>& v,
+                    const InInts<1>& first, float scale, int64_t window,
+                    const std::string& precision, const Kernels& set) {
+  AttentionShape s{0, 0, 0, 0, first.data(), scale, window, wants_bf16(precision, set)};
+  std::visit([&](const auto& a) { s.t = a.shape(0), s.h = a.shape(1), s.d = a.shape(2); }, q);
+  std::visit([&](const auto& a) { s.g = a.shape(1); }, k);
   check_shape("k", k, {s.t, s.g, s.d});
   check_shape("v", v, {s.t, s.g, s.d});
   check_shape("first", first, {s.t});
@@ -20,37 +26,43 @@ AttentionShape shape_of(const In<3>& q, const In<3>& k, const In<3>& v, const In
   check(window >= 0, "window must not be negative.");
   for (int64_t i = 0; i < s.t; ++i)
     check(0 <= s.first[i] && s.first[i] <= i, "first[i] must be in 0..i.");
-  return s;
+  check(q.index() == k.index() && q.index() == v.index(), "q, k and v must be in one precision.");
+  return {s, activations("q", q, set), activations("k", k, set), activations("v", v, set)};
 }
 
-void attention_forward(In<3> q, In<3> k, In<3> v, InInts<1> first, float scale, Out<3> o,
-                       Out<2> lse, int64_t window, const std::string& precision) {
+void attention_forward(InEither<3> q, InEither<3> k, InEither<3> v, InInts<1> first, float scale,
+                       OutEither<3> o, Out<2> lse, int64_t window, const std::string& precision) {
   const Kernels& set = kernels();
-  const AttentionShape s = shape_of(q, k, v, first, scale, window, precision, set);
+  const Arguments in = arguments(q, k, v, first, scale, window, precision, set);
+  const AttentionShape& s = in.shape;
   check_shape("o", o, {s.t, s.h, s.d});
+  check(o.index() == q.index(), "o must be in the precision of q.");
   check_shape("lse", lse, {s.h, s.t});
-  const float *queries = q.data(), *keys = k.data(), *values = v.data();
-  float *out = o.data(), *sums = lse.data();
+  const bool rounded = is_bf16("o", o, set);
+  float *out = rounded ? nullptr : std::get<0>(o).data(), *sums = lse.data();
+  uint16_t* out_bf16 = rounded ? std::get<1>(o).data() : nullptr;
   nb::gil_scoped_release unlocked;
-  set.attention_forward(s, queries, keys, values, out, sums);
+  set.attention_forward(s, in.q, in.k, in.v, out, out_bf16, sums);
 }
 
-void attention_backward(In<3> d_o, In<3> q, In<3> k, In<3> v, InInts<1> first, float scale,
-                        In<3> o, In<2> lse, Out<3> dq, Out<3> dk, Out<3> dv, int64_t window,
-                        const std::string& precision) {
+void attention_backward(In<3> d_o, InEither<3> q, InEither<3> k, InEither<3> v, InInts<1> first,
+                        float scale, InEither<3> o, In<2> lse, Out<3> dq, Out<3> dk, Out<3> dv,
+                        int64_t window, const std::string& precision) {
   const Kernels& set = kernels();
-  const AttentionShape s = shape_of(q, k, v, first, scale, window, precision, set);
+  const Arguments in = arguments(q, k, v, first, scale, window, precision, set);
+  const AttentionShape& s = in.shape;
   check_shape("do", d_o, {s.t, s.h, s.d});
   check_shape("o", o, {s.t, s.h, s.d});
+  check(o.index() == q.index(), "o must be in the precision of q.");
   check_shape("lse", lse, {s.h, s.t});
   check_shape("dq", dq, {s.t, s.h, s.d});
   check_shape("dk", dk, {s.t, s.g, s.d});
   check_shape("dv", dv, {s.t, s.g, s.d});
-  const float *out_gradient = d_o.data(), *queries = q.data(), *keys = k.data(),
-              *values = v.data(), *out = o.data(), *sums = lse.data();
+  const Activations out = activations("o", o, set);
+  const float *out_gradient = d_o.data(), *sums = lse.data();
   float *to_q = dq.data(), *to_k = dk.data(), *to_v = dv.data();
   nb::gil_scoped_release unlocked;
-  set.attention_backward(s, out_gradient, queries, keys, values, out, sums, to_q, to_k, to_v);
+  set.attention_backward(s, out_gradient, in.q, in.k, in.v, out, sums, to_q, to_k, to_v);
 }
 
 }  // namespace

@@ -79,12 +79,17 @@ PackedObject unpacked(int64_t vectors, int64_t length, const std::string& precis
   return {&k, packed, std::move(memory)};
 }
 
-void make_packed(PackedObject* self, In<2> x, const std::string& precision) {
-  PackedObject made = unpacked(x.shape(0), x.shape(1), precision);
-  const float* data = x.data();
+void make_packed(PackedObject* self, InEither<2> x, const std::string& precision) {
+  int64_t t = 0, k = 0;
+  std::visit([&](const auto& a) { t = a.shape(0), k = a.shape(1); }, x);
+  PackedObject made = unpacked(t, k, precision);
+  const Activations data = activations("x", x, *made.set);
   {
     nb::gil_scoped_release unlocked;
-    made.set->pack_rows(data, made.packed.length, made.packed);
+    if (data.f32)
+      made.set->pack_rows(data.f32, k, made.packed);
+    else
+      made.set->pack_rows_of_bf16(data.bf16, k, made.packed);
   }
   new (self) PackedObject(std::move(made));
 }
@@ -100,31 +105,56 @@ PackedObject rms_norm_packed(In<2> x, In<1> weight, float eps, Out<1> rstd, cons
   return made;
 }
 
-PackedObject gated_forward(In<2> gate, In<2> up, const std::string& activation,
+// Gate and up of a feed-forward layer.
+struct Gated {
+  Activations gate, up;
+  int64_t t, f;
+};
+
+Gated gated(const InEither<2>& gate, const InEither<2>& up) {
+  const Kernels& k = kernels();
+  Gated found{activations("gate", gate, k), activations("up", up, k), 0, 0};
+  check(gate.index() == up.index(), "gate and up must be in one precision.");
+  std::visit([&](const auto& a) { found.t = a.shape(0), found.f = a.shape(1); }, gate);
+  check_shape("up", up, {found.t, found.f});
+  return found;
+}
+
+PackedObject gated_forward(InEither<2> gate, InEither<2> up, const std::string& activation,
                            const std::string& precision) {
-  PackedObject made = unpacked(gate.shape(0), gate.shape(1), precision);
-  check_shape("up", up, {made.packed.vectors, made.packed.length});
+  const Gated in = gated(gate, up);
+  PackedObject made = unpacked(in.t, in.f, precision);
   const bool gelu = is_gelu(activation);
-  const float *g = gate.data(), *u = up.data();
   nb::gil_scoped_release unlocked;
-  made.set->gated_forward(g, u, gelu, made.packed);
+  made.set->gated_forward(in.gate, in.up, gelu, made.packed);
   return made;
 }
 
-std::pair<PackedObject, PackedObject> gated_backward(In<2> dout, In<2> gate, In<2> up,
+std::pair<PackedObject, PackedObject> gated_backward(In<2> dout, InEither<2> gate, InEither<2> up,
                                                      const std::string& activation,
                                                      const std::string& precision) {
-  const int64_t t = gate.shape(0), f = gate.shape(1);
-  check_shape("dout", dout, {t, f});
-  check_shape("up", up, {t, f});
-  PackedObject dgate = unpacked(t, f, precision), dup = unpacked(t, f, precision);
+  const Gated in = gated(gate, up);
+  check_shape("dout", dout, {in.t, in.f});
+  PackedObject dgate = unpacked(in.t, in.f, precision), dup = unpacked(in.t, in.f, precision);
   const bool gelu = is_gelu(activation);
-  const float *d = dout.data(), *g = gate.data(), *u = up.data();
+  const float* d = dout.data();
   {
     nb::gil_scoped_release unlocked;
-    dgate.set->gated_backward(d, g, u, gelu, dgate.packed, dup.packed);
+    dgate.set->gated_backward(d, in.gate, in.up, gelu, dgate.packed, dup.packed);
   }
   return {std::move(dgate), std::move(dup)};
+}
+
+void round_to_bf16(nb::ndarray<const float, nb::c_contig, nb::device::cpu> x,
+                   nb::ndarray<uint16_t, nb::c_contig, nb::device::cpu> out) {
+  const Kernels& k = kernels();
+  check(k.has_bf16, "The instruction set in use lacks bfloat16.");
+  check(x.size() == out.size(), "x and out must have the same size.");
+  const float* data = x.data();
+  uint16_t* rounded = out.data();
+  const auto n = int64_t(x.size());
+  nb::gil_scoped_release unlocked;
+  k.round_to_bf16(data, n, rounded);
 }
 
 // A low-rank pair and, if it is trained, where its gradients go.
@@ -161,7 +191,7 @@ std::vector<Lora> loras_of(const Pairs& pairs, const Inner& products, int64_t t,
   return loras;
 }
 
-void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, const Pairs& pairs,
+void linear_forward(nb::handle x, const WeightObject& w, OutEither<2> y, const Pairs& pairs,
                     const Inner& products, std::optional<In<2>> plus,
                     const std::string& precision) {
   const Kernels& k = kernels();
@@ -169,11 +199,15 @@ void linear_forward(nb::handle x, const WeightObject& w, Out<2> y, const Pairs& 
   check(input.columns() == w.weight.k, "x must have as many columns as the weight.");
   check_shape("y", y, {input.rows(), w.weight.n});
   if (plus) check_shape("plus", *plus, {input.rows(), w.weight.n});
+  const bool rounded = is_bf16("y", y, k);
+  check(!rounded || !plus, "Nothing can be added to a y in bfloat16.");
   const std::vector<Lora> loras = loras_of(pairs, products, input.rows(), w.weight);
   const float* added = plus ? plus->data() : nullptr;
-  float* out = y.data();
+  float* out = rounded ? nullptr : std::get<0>(y).data();
+  uint16_t* out_bf16 = rounded ? std::get<1>(y).data() : nullptr;
   nb::gil_scoped_release unlocked;
-  k.linear_forward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())}, added, out);
+  k.linear_forward(input.ready(), w.weight, {loras.data(), int64_t(loras.size())}, added, out,
+                   out_bf16);
 }
 
 void linear_backward(nb::handle dy, const WeightObject& w, std::optional<Out<2>> dx,
@@ -222,6 +256,7 @@ void bind_linear(nb::module_& m) {
   m.def("gated_backward", &gated_backward, "dout"_a.noconvert(), "gate"_a.noconvert(),
         "up"_a.noconvert(), nb::kw_only(), "activation"_a, "precision"_a = "auto");
 
+  m.def("round_to_bf16", &round_to_bf16, "x"_a.noconvert(), "out"_a.noconvert());
   m.def("row_bytes", &row_bytes, "type"_a, "k"_a);
   m.def("dequantize", &dequantize, "w"_a, "out"_a.noconvert());
   m.def("dequantize_rows", &dequantize_rows, "w"_a, "rows"_a.noconvert(), "out"_a.noconvert());

@@ -50,6 +50,7 @@ NB_MODULE(_kernels, m) {
   m.def("features", &features);
   m.def("available_isas", &available_isas);
   m.def("isa", [] { return std::string(kernels().isa); });
+  m.def("has_bf16", [] { return kernels().has_bf16; });
   m.def("use_isa", &use_isa, "name"_a);
   m.def("set_threads", &choose_threads, "n"_a);
   m.def("threads", &threads);

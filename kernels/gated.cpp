@@ -30,49 +30,65 @@ struct Gelu {
   }
 };
 
-template <class Activation>
-void forward(const float* gate, const float* up, int64_t n, float* out) {
+// Of one row of gate and up, in float32 or bfloat16.
+template <class Activation, class T>
+void forward_row(const T* gate, const T* up, int64_t n, float* out) {
   each_vector(n, [&](int64_t i, auto at) {
     at.store(out + i, Activation::at(at.load(gate + i)).value * at.load(up + i));
   });
 }
 
-template <class Activation>
-void gate_gradient(const float* dout, const float* gate, const float* up, int64_t n, float* dgate) {
+template <class Activation, class T>
+void backward_row(const float* dout, const T* gate, const T* up, int64_t n, float* dgate,
+                  float* dup) {
   each_vector(n, [&](int64_t i, auto at) {
-    at.store(dgate + i,
-             at.load(dout + i) * at.load(up + i) * Activation::at(at.load(gate + i)).slope);
+    const ValueAndSlope of_gate = Activation::at(at.load(gate + i));
+    const Vec d = at.load(dout + i);
+    at.store(dgate + i, d * at.load(up + i) * of_gate.slope);
+    at.store(dup + i, d * of_gate.value);
+  });
+}
+
+template <class Activation, class T>
+void forward(const T* gate, const T* up, const Packed& out) {
+  parallel(blocks(out.vectors, TOKENS), [&](int64_t job) {
+    const int64_t begin = job * TOKENS, count = min(TOKENS, out.vectors - begin);
+    const Packed to[] = {vectors(out, begin, count)};
+    pack_made_rows(to, [&](int64_t i, int64_t first, int64_t n, float* const made[1]) {
+      const int64_t at = (begin + i) * out.length + first;
+      forward_row<Activation>(gate + at, up + at, n, made[0]);
+    });
+  });
+}
+
+template <class Activation, class T>
+void backward(const float* dout, const T* gate, const T* up, const Packed& dgate,
+              const Packed& dup) {
+  parallel(blocks(dup.vectors, TOKENS), [&](int64_t job) {
+    const int64_t begin = job * TOKENS, count = min(TOKENS, dup.vectors - begin);
+    const Packed to[] = {vectors(dgate, begin, count), vectors(dup, begin, count)};
+    pack_made_rows(to, [&](int64_t i, int64_t first, int64_t n, float* const made[2]) {
+      const int64_t at = (begin + i) * dup.length + first;
+      backward_row<Activation>(dout + at, gate + at, up + at, n, made[0], made[1]);
+    });
   });
 }
 
 }  // namespace
 
-void gated_forward(const float* gate, const float* up, bool gelu, const Packed& out) {
-  const auto compute = gelu ? forward<Gelu> : forward<Silu>;
-  parallel(blocks(out.vectors, TOKENS), [&](int64_t job) {
-    const int64_t begin = job * TOKENS, count = min(TOKENS, out.vectors - begin);
-    pack_made_rows(vectors(out, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
-      const int64_t at = (begin + i) * out.length + first;
-      compute(gate + at, up + at, n, to);
-    });
-  });
+void gated_forward(const Activations& gate, const Activations& up, bool gelu, const Packed& out) {
+  if (gate.f32)
+    (gelu ? forward<Gelu, float> : forward<Silu, float>)(gate.f32, up.f32, out);
+  else
+    (gelu ? forward<Gelu, uint16_t> : forward<Silu, uint16_t>)(gate.bf16, up.bf16, out);
 }
 
-void gated_backward(const float* dout, const float* gate, const float* up, bool gelu,
+void gated_backward(const float* dout, const Activations& gate, const Activations& up, bool gelu,
                     const Packed& dgate, const Packed& dup) {
-  const auto of_gate = gelu ? gate_gradient<Gelu> : gate_gradient<Silu>;
-  const auto of_up = gelu ? forward<Gelu> : forward<Silu>;  // dup = activation(gate) * dout
-  parallel(blocks(dup.vectors, TOKENS), [&](int64_t job) {
-    const int64_t begin = job * TOKENS, count = min(TOKENS, dup.vectors - begin);
-    pack_made_rows(vectors(dgate, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
-      const int64_t at = (begin + i) * dgate.length + first;
-      of_gate(dout + at, gate + at, up + at, n, to);
-    });
-    pack_made_rows(vectors(dup, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
-      const int64_t at = (begin + i) * dup.length + first;
-      of_up(gate + at, dout + at, n, to);
-    });
-  });
+  if (gate.f32)
+    (gelu ? backward<Gelu, float> : backward<Silu, float>)(dout, gate.f32, up.f32, dgate, dup);
+  else
+    (gelu ? backward<Gelu, uint16_t> : backward<Silu, uint16_t>)(dout, gate.bf16, up.bf16, dgate, dup);
 }
 
 }  // namespace ondevice::KERNEL_ISA

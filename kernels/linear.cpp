@@ -2,6 +2,7 @@
 
 #include "outer.h"
 #include "parallel.h"
+#include "rows.h"
 #include "workspace.h"
 
 namespace ondevice::KERNEL_ISA {
@@ -44,10 +45,11 @@ Cut cut(int64_t vectors, int64_t t, int64_t block) {
 // c [T, vectors] = plus + x times `n` vectors of W, each `length` long, + inner times outer.
 // pack(first, from, part) packs the vectors from `first` on, and of these the entries from
 // `from` on; outer_of(first, count) gives the right side of the low-rank product, if `inner`
-// has words.
+// has words. If c is null, sums are made aside and rounded to c_bf16.
 template <class PackWeights, class OuterOf>
 void products(const Packed& x, int64_t n, int64_t block, const Packed& inner,
-              const PackWeights& pack, const OuterOf& outer_of, const float* plus, float* c) {
+              const PackWeights& pack, const OuterOf& outer_of, const float* plus, float* c,
+              uint16_t* c_bf16 = nullptr) {
   const Cut job_size = cut(n, x.vectors, block);
   const int64_t down = blocks(x.vectors, job_size.tokens);
   parallel(down * blocks(n, job_size.width), [&](int64_t job) {
@@ -55,16 +57,19 @@ void products(const Packed& x, int64_t n, int64_t block, const Packed& inner,
     const int64_t count = min(job_size.width, n - first);
     const int64_t tokens = min(job_size.tokens, x.vectors - token), at = token * n + first;
     const Packed left = vectors(x, token, tokens);
+    const int64_t ld = c ? n : round_up(count, LANES);
+    float* sums = c ? c + at : workspace(Purpose::RESULT, tokens * ld);
     const float* before = plus ? plus + at : nullptr;
     for (int64_t from = 0; from < x.length; from += LENGTH) {
       const int64_t length = min(LENGTH, x.length - from);
       const Packed part = in_workspace(Purpose::WEIGHT, plan(Side::RIGHT, count, length, x.bf16));
       pack(first, from, part);
-      multiply_here(entries(left, from, length), part, {c + at, n, 1, before});
-      before = c + at;
+      multiply_here(entries(left, from, length), part, {sums, ld, 1, before});
+      before = sums;
     }
     if (inner.words)
-      multiply_here(vectors(inner, token, tokens), outer_of(first, count), {c + at, n, 1, before});
+      multiply_here(vectors(inner, token, tokens), outer_of(first, count), {sums, ld, 1, before});
+    for (int64_t i = 0; !c && i < tokens; ++i) round_row(sums + i * ld, count, c_bf16 + at + i * n);
   });
 }
 
@@ -143,14 +148,14 @@ Packed outer_backward(const Loras& pairs, int64_t first, int64_t count, int64_t 
 }  // namespace
 
 void linear_forward(const Packed& x, const Weight& w, const Loras& pairs, const float* plus,
-                    float* y) {
+                    float* y, uint16_t* y_bf16) {
   const int64_t rank = total_rank(pairs);
   const Packed inner = rank ? inner_forward(x, pairs, rank) : Packed{};
   products(
       x, w.n, 1, inner,
       [&](int64_t row, int64_t from, const Packed& part) { pack_rows_here(w, row, from, part); },
       [&](int64_t row, int64_t count) { return outer_forward(pairs, row, count, rank, x.bf16); },
-      plus, y);
+      plus, y, y_bf16);
 }
 
 void linear_backward(const Packed& dy, const Weight& w, const Loras& pairs, const Packed* x,

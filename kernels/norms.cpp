@@ -37,8 +37,9 @@ void rms_norm_packed(const float* x, const float* weight, float eps, const Packe
     const int64_t begin = job * TOKENS, count = min(TOKENS, y.vectors - begin);
     for (int64_t i = begin; i < begin + count; ++i)
       rstd[i] = reciprocal_deviation(x + i * k, k, eps);
-    pack_made_rows(vectors(y, begin, count), [&](int64_t i, int64_t first, int64_t n, float* to) {
-      normalize(x + (begin + i) * k + first, weight + first, rstd[begin + i], n, to);
+    const Packed to[] = {vectors(y, begin, count)};
+    pack_made_rows(to, [&](int64_t i, int64_t first, int64_t n, float* const made[1]) {
+      normalize(x + (begin + i) * k + first, weight + first, rstd[begin + i], n, made[0]);
     });
   });
 }

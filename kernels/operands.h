@@ -19,6 +19,12 @@ struct Packed {
   bool by_vector;   // its words are squares in which a row is a vector, not an entry
 };
 
+// An array in float32 or, where that is null, in bfloat16.
+struct Activations {
+  const float* f32;
+  const uint16_t* bf16;
+};
+
 // A low-rank pair, a [R, K] and b [N, R]: the layer adds scale * (x Aᵀ) Bᵀ.
 struct Lora {
   const float *a, *b;

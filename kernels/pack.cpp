@@ -1,6 +1,7 @@
 #include "dequantize.h"
 #include "packed.h"
 #include "parallel.h"
+#include "rows.h"
 
 namespace ondevice::KERNEL_ISA {
 namespace {
@@ -11,19 +12,20 @@ float* word(const Packed& p, int64_t group, int64_t entry) {
   return p.words + (group * p.stride + (p.bf16 ? entry / 2 : entry)) * LANES;
 }
 
-Vec load_up_to(const float* p, int64_t n) {
+template <class T>
+Vec load_up_to(const T* p, int64_t n) {
   return n >= LANES ? load(p) : n > 0 ? load_some(p, n) : zero();
 }
 
 // One group from up to LANES rows of x [vectors, length], length >= 1.
-template <bool BF16, bool BY_VECTOR>
-void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
+template <bool BF16, bool BY_VECTOR, class T>
+void group_of_rows(const T* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
   constexpr int64_t ENTRIES = BF16 ? 2 * LANES : LANES;  // taken at once from each row
   constexpr bool WHOLE_SQUARES = BY_VECTOR || (BF16 && HAS_TILES);
   for (int64_t p = 0; p < length; p += ENTRIES) {
     Vec square[LANES];
     UNROLL for (int i = 0; i < LANES; ++i) {
-      const float* row = x + i * ld + p;
+      const T* row = x + i * ld + p;
       if (i >= vectors)
         square[i] = zero();
       else if (BF16)
@@ -43,8 +45,8 @@ void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, 
 }
 
 // One group from up to LANES columns of x [length, vectors].
-template <bool BF16, bool BY_VECTOR>
-void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
+template <bool BF16, bool BY_VECTOR, class T>
+void group_of_columns(const T* x, int64_t ld, int64_t vectors, int64_t length, float* out) {
   const auto words = [&](int64_t p) {
     const Vec low = load_up_to(x + p * ld, vectors);
     if (!BF16) return low;
@@ -64,17 +66,19 @@ void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t lengt
 }
 
 // Writes entries `entry`.. of a group of `out`; `entry` is a multiple of 32.
-void group_of_rows(const float* x, int64_t ld, int64_t vectors, int64_t length, const Packed& out,
+template <class T>
+void group_of_rows(const T* x, int64_t ld, int64_t vectors, int64_t length, const Packed& out,
                    int64_t group, int64_t entry) {
-  const auto pack = out.by_vector ? (out.bf16 ? group_of_rows<true, true> : group_of_rows<false, true>)
-                    : out.bf16 ? group_of_rows<true, false> : group_of_rows<false, false>;
+  const auto pack = out.by_vector ? (out.bf16 ? group_of_rows<true, true, T> : group_of_rows<false, true, T>)
+                    : out.bf16 ? group_of_rows<true, false, T> : group_of_rows<false, false, T>;
   pack(x, ld, vectors, length, word(out, group, entry));
 }
 
-void group_of_columns(const float* x, int64_t ld, int64_t vectors, int64_t length,
-                      const Packed& out, int64_t group, int64_t entry) {
-  const auto pack = !out.bf16 ? group_of_columns<false, false>
-                    : out.by_vector ? group_of_columns<true, true> : group_of_columns<true, false>;
+template <class T>
+void group_of_columns(const T* x, int64_t ld, int64_t vectors, int64_t length, const Packed& out,
+                      int64_t group, int64_t entry) {
+  const auto pack = !out.bf16 ? group_of_columns<false, false, T>
+                    : out.by_vector ? group_of_columns<true, true, T> : group_of_columns<true, false, T>;
   pack(x, ld, vectors, length, word(out, group, entry));
 }
 
@@ -99,24 +103,28 @@ Packed plan_left_for_columns(int64_t vectors, int64_t length, bool bf16) {
 
 int64_t words(const Packed& plan) { return groups(plan) * plan.stride * LANES; }
 
-void pack_rows_here(const float* x, int64_t ld, const Packed& out) {
+template <class T>
+void pack_rows_here(const T* x, int64_t ld, const Packed& out) {
   for (int64_t i = 0; i < out.vectors; i += LANES)
     group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out, i / LANES, 0);
 }
 
-void pack_columns_here(const float* x, int64_t ld, const Packed& out) {
+template <class T>
+void pack_columns_here(const T* x, int64_t ld, const Packed& out) {
   for (int64_t i = 0; i < out.vectors; i += LANES)
     group_of_columns(x + i, ld, out.vectors - i, out.length, out, i / LANES, 0);
 }
 
-void pack_rows(const float* x, int64_t ld, const Packed& out) {
+template <class T>
+void pack_rows(const T* x, int64_t ld, const Packed& out) {
   parallel(groups(out), [&](int64_t group) {
     const int64_t i = group * LANES;
     group_of_rows(x + i * ld, ld, out.vectors - i, out.length, out, group, 0);
   });
 }
 
-void pack_columns(const float* x, int64_t ld, const Packed& out) {
+template <class T>
+void pack_columns(const T* x, int64_t ld, const Packed& out) {
   // Squares of 32 rows by 16 groups, so that both sides are read and written in runs.
   constexpr int64_t ROWS = 32, GROUPS = 16;
   const int64_t across = blocks(groups(out), GROUPS);
@@ -125,6 +133,21 @@ void pack_columns(const float* x, int64_t ld, const Packed& out) {
     const int64_t length = min(ROWS, out.length - row);
     for (int64_t g = first; g < min(groups(out), first + GROUPS); ++g)
       group_of_columns(x + row * ld + g * LANES, ld, out.vectors - g * LANES, length, out, g, row);
+  });
+}
+
+template void pack_rows_here(const float*, int64_t, const Packed&);
+template void pack_rows_here(const uint16_t*, int64_t, const Packed&);
+template void pack_columns_here(const float*, int64_t, const Packed&);
+template void pack_columns_here(const uint16_t*, int64_t, const Packed&);
+template void pack_rows(const float*, int64_t, const Packed&);
+template void pack_rows(const uint16_t*, int64_t, const Packed&);
+template void pack_columns(const float*, int64_t, const Packed&);
+
+void round_to_bf16(const float* x, int64_t n, uint16_t* out) {
+  constexpr int64_t JOB = 8192;
+  parallel(blocks(n, JOB), [&](int64_t job) {
+    round_row(x + job * JOB, min(JOB, n - job * JOB), out + job * JOB);
   });
 }
 

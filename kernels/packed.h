@@ -69,9 +69,10 @@ inline Packed entries(Packed p, int64_t first, int64_t length) {
 }
 
 // Packs the rows of x [vectors, length]: entry p of vector i is x[i * ld + p].
-void pack_rows(const float* x, int64_t ld, const Packed& out);
+// T is float, or uint16_t for bfloat16.
+template <class T> void pack_rows(const T* x, int64_t ld, const Packed& out);
 // Packs the columns of x [length, vectors]: entry p of vector i is x[p * ld + i].
-void pack_columns(const float* x, int64_t ld, const Packed& out);
+template <class T> void pack_columns(const T* x, int64_t ld, const Packed& out);
 
 // Where a product C [a.vectors, b.vectors] = plus + alpha * A Bᵀ goes, with ld floats
 // between rows. plus is laid out like c, may be c itself, and is nothing if null.
@@ -85,26 +86,35 @@ struct Output {
 void multiply(const Packed& a, const Packed& b, const Output& out);
 
 // The same, by the calling thread alone, for use inside a job.
-void pack_rows_here(const float* x, int64_t ld, const Packed& out);
-void pack_columns_here(const float* x, int64_t ld, const Packed& out);
+template <class T> void pack_rows_here(const T* x, int64_t ld, const Packed& out);
+template <class T> void pack_columns_here(const T* x, int64_t ld, const Packed& out);
 void multiply_here(const Packed& a, const Packed& b, const Output& out);
 // The same for a part of a quantized matrix, whose first entry is at `row` and `column`,
 // a multiple of its block. Of columns, at most 256.
 void pack_rows_here(const Weight& w, int64_t row, int64_t column, const Packed& out);
 void pack_columns_here(const Weight& w, int64_t row, int64_t column, const Packed& out);
 
-// Packs rows that are made on the way: make(row, first, count, to) writes the values
-// first..first + count of a row. They pass through the first-level cache only.
-template <class F>
-void pack_made_rows(const Packed& out, const F& make) {
-  constexpr int64_t LENGTH = 4096 / LANES;
-  alignas(64) float made[LANES * LENGTH];
-  for (int64_t row = 0; row < out.vectors; row += LANES) {
-    const Packed group = vectors(out, row, min(LANES, out.vectors - row));
-    for (int64_t first = 0; first < out.length; first += LENGTH) {
-      const int64_t count = min(LENGTH, out.length - first);
-      for (int64_t i = 0; i < group.vectors; ++i) make(row + i, first, count, made + i * LENGTH);
-      pack_rows_here(made, LENGTH, entries(group, first, count));
+void round_to_bf16(const float* x, int64_t n, uint16_t* out);
+
+// Packs rows of N arrays of one shape that are made on the way: make(row, first, count, to)
+// writes the values first..first + count of a row to to[0], to[1] ... They pass through the
+// first-level cache only.
+template <int N, class F>
+void pack_made_rows(const Packed (&out)[N], const F& make) {
+  constexpr int64_t LENGTH = 4096 / N / LANES;
+  alignas(64) float made[N][LANES * LENGTH];
+  const int64_t length = out[0].length;
+  for (int64_t row = 0; row < out[0].vectors; row += LANES) {
+    const int64_t rows = min(LANES, out[0].vectors - row);
+    for (int64_t first = 0; first < length; first += LENGTH) {
+      const int64_t count = min(LENGTH, length - first);
+      for (int64_t i = 0; i < rows; ++i) {
+        float* to[N];
+        for (int n = 0; n < N; ++n) to[n] = made[n] + i * LENGTH;
+        make(row + i, first, count, to);
+      }
+      for (int n = 0; n < N; ++n)
+        pack_rows_here(made[n], LENGTH, entries(vectors(out[n], row, rows), first, count));
     }
   }
 }

@@ -20,10 +20,15 @@ inline float sum_of(const float* x, int64_t n) {
   return sum(total);
 }
 
-inline float dot(const float* a, const float* b, int64_t n) {
+template <class T>
+float dot(const float* a, const T* b, int64_t n) {
   Vec total = zero();
   each_vector(n, [&](int64_t i, auto at) { total = fma(at.load(a + i), at.load(b + i), total); });
   return sum(total);
+}
+
+inline void round_row(const float* x, int64_t n, uint16_t* out) {
+  each_vector(n, [&](int64_t i, auto at) { at.store(out + i, at.load(x + i)); });
 }
 
 inline void scale_row(float* x, int64_t n, float factor) {

@@ -3,11 +3,13 @@
 //   Vec                    a register of LANES floats
 //   load, store            LANES floats, unaligned
 //   load_some, store_some  only the first n floats; the other lanes are zero
+//                          all four also for bfloat16, rounded to nearest even
 //   widen, widen_halves    from LANES int8 or float16; widen_half from one
 //   splat, fma             fma(a, b, c) is a * b + c, rounded once where the machine can
 //   sum, largest           over the lanes
 //   transpose              LANES vectors, as a square, in place
 //   exp                    within 2 units in the last place; 0 below -87.3
+//   power_of_2             2^x within 2 units in the last place for x <= 127; 0 far below
 //
 // Files that include this are compiled once per instruction set, so everything
 // lives in the namespace KERNEL_ISA. Nothing from the standard library's
@@ -73,7 +75,8 @@ inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
-// x * 2^n, for whole n
+// x * 2^n, for whole n; zero for ZERO_POWER
+constexpr float ZERO_POWER = -160;
 inline Vec scale_by_power_of_2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
 inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
 inline float largest(Vec a) { return _mm512_reduce_max_ps(a.v); }
@@ -127,6 +130,19 @@ inline Vec fma_bf16(Vec a, Vec b, Vec c) {
   return {_mm512_dpbf16_ps(c.v, (__m512bh)_mm512_castps_si512(a.v),
                            (__m512bh)_mm512_castps_si512(b.v))};
 }
+inline Vec widen_bf16(__m256i halves) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
+}
+inline Vec load(const uint16_t* p) { return widen_bf16(_mm256_loadu_si256((const __m256i*)p)); }
+inline Vec load_some(const uint16_t* p, int64_t n) {
+  return widen_bf16(_mm256_maskz_loadu_epi16(__mmask16((1u << n) - 1), p));
+}
+inline void store(uint16_t* p, Vec a) {
+  _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh(a.v));
+}
+inline void store_some(uint16_t* p, Vec a, int64_t n) {
+  _mm256_mask_storeu_epi16(p, __mmask16((1u << n) - 1), (__m256i)_mm512_cvtneps_pbh(a.v));
+}
 
 #elif defined(KERNEL_AVX2)
 
@@ -162,6 +178,7 @@ inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vec round(Vec a) {
   return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
+constexpr float ZERO_POWER = -127;  // whose exponent has no bits
 inline Vec scale_by_power_of_2(Vec x, Vec n) {
   const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
   return {_mm256_mul_ps(x.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
@@ -236,6 +253,7 @@ inline Vec max(Vec a, Vec b) { return {vmaxq_f32(a.v, b.v)}; }
 inline Vec min(Vec a, Vec b) { return {vminq_f32(a.v, b.v)}; }
 inline Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
 inline Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+constexpr float ZERO_POWER = -127;  // whose exponent has no bits
 inline Vec scale_by_power_of_2(Vec x, Vec n) {
   const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127));
   return {vmulq_f32(x.v, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)))};
@@ -291,6 +309,7 @@ inline Vec min(Vec a, Vec b) { EACH_LANE a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v
 inline Vec sqrt(Vec a) { EACH_LANE a.v[i] = sqrtf(a.v[i]); return a; }
 // Adding 1.5 * 2^23 leaves no bits for the fraction: rounds to nearest, for |x| < 2^22.
 inline Vec round(Vec a) { EACH_LANE a.v[i] = (a.v[i] + 12582912.0f) - 12582912.0f; return a; }
+constexpr float ZERO_POWER = -127;  // whose exponent has no bits
 inline Vec scale_by_power_of_2(Vec x, Vec n) {
   EACH_LANE {
     const int32_t bits = (int32_t(n.v[i]) + 127) * (1 << 23);
@@ -322,6 +341,10 @@ inline Vec bf16_pairs(Vec first, Vec) { return first; }
 inline Vec interleaved_bf16(Vec low, Vec) { return low; }
 inline void pair_up_bf16(Vec, Vec, Vec&, Vec&) {}
 inline Vec fma_bf16(Vec, Vec, Vec c) { return c; }
+inline Vec load(const uint16_t*) { return splat(0); }
+inline Vec load_some(const uint16_t*, int64_t) { return splat(0); }
+inline void store(uint16_t*, Vec) {}
+inline void store_some(uint16_t*, Vec, int64_t) {}
 #endif
 
 inline Vec zero() { return splat(0); }
@@ -352,18 +375,32 @@ inline Vec exp(Vec x) {
   return scale_by_power_of_2(p, n);
 }
 
+// The same with base 2, and what is as good as zero becomes zero.
+inline Vec power_of_2(Vec x) {
+  x = max(x, splat(ZERO_POWER));
+  const Vec n = round(x), r = x - n;
+  // the polynomial with p(0) = 1 whose largest relative error on [-1/2, 1/2] is least
+  Vec p = splat(1.326472712e-3f);
+  p = fma(p, r, splat(9.671512645e-3f));
+  p = fma(p, r, splat(5.550733743e-2f));
+  p = fma(p, r, splat(2.402224209e-1f));
+  p = fma(p, r, splat(6.931469776e-1f));
+  p = fma(p, r, splat(1));
+  return scale_by_power_of_2(p, n);
+}
+
 // each_vector(n, f) calls f(i, at) for i = 0, LANES, 2 * LANES ... below n;
 // at.load and at.store are whole, and at the end of the array partial; at.only(v) has
 // zeros in the other lanes.
 struct Whole {
-  static Vec load(const float* p) { return KERNEL_ISA::load(p); }
-  static void store(float* p, Vec a) { KERNEL_ISA::store(p, a); }
+  template <class T> static Vec load(const T* p) { return KERNEL_ISA::load(p); }
+  template <class T> static void store(T* p, Vec a) { KERNEL_ISA::store(p, a); }
   static Vec only(Vec a) { return a; }
 };
 struct Partial {
   int64_t n;
-  Vec load(const float* p) const { return load_some(p, n); }
-  void store(float* p, Vec a) const { store_some(p, a, n); }
+  template <class T> Vec load(const T* p) const { return load_some(p, n); }
+  template <class T> void store(T* p, Vec a) const { store_some(p, a, n); }
   Vec only(Vec a) const {
     float x[LANES];
     KERNEL_ISA::store(x, a);

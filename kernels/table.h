@@ -27,8 +27,10 @@ struct Kernels {
   Packed (*plan)(Side side, int64_t vectors, int64_t length, bool bf16);
   int64_t (*words)(const Packed& plan);
   void (*pack_rows)(const float* x, int64_t ld, const Packed& out);
+  void (*pack_rows_of_bf16)(const uint16_t* x, int64_t ld, const Packed& out);
+  void (*round_to_bf16)(const float* x, int64_t n, uint16_t* out);
   void (*linear_forward)(const Packed& x, const Weight& w, const Loras& pairs, const float* plus,
-                         float* y);
+                         float* y, uint16_t* y_bf16);
   void (*linear_backward)(const Packed& dy, const Weight& w, const Loras& pairs, const Packed* x,
                           bool accumulate, float* dx);
 
@@ -40,14 +42,16 @@ struct Kernels {
                             const float* rstd, int64_t t, int64_t k, bool accumulate, float* dx);
   void (*rope)(float* x, const float* cos, const float* sin, int64_t t, int64_t h, int64_t d,
                int64_t p, bool interleaved, bool backward);
-  void (*gated_forward)(const float* gate, const float* up, bool gelu, const Packed& out);
-  void (*gated_backward)(const float* dout, const float* gate, const float* up, bool gelu,
-                         const Packed& dgate, const Packed& dup);
-  void (*attention_forward)(const AttentionShape& shape, const float* q, const float* k,
-                            const float* v, float* o, float* lse);
-  void (*attention_backward)(const AttentionShape& shape, const float* d_o, const float* q,
-                             const float* k, const float* v, const float* o, const float* lse,
-                             float* dq, float* dk, float* dv);
+  void (*gated_forward)(const Activations& gate, const Activations& up, bool gelu,
+                        const Packed& out);
+  void (*gated_backward)(const float* dout, const Activations& gate, const Activations& up,
+                         bool gelu, const Packed& dgate, const Packed& dup);
+  void (*attention_forward)(const AttentionShape& shape, const Activations& q,
+                            const Activations& k, const Activations& v, float* o,
+                            uint16_t* o_bf16, float* lse);
+  void (*attention_backward)(const AttentionShape& shape, const float* d_o, const Activations& q,
+                             const Activations& k, const Activations& v, const Activations& o,
+                             const float* lse, float* dq, float* dk, float* dv);
 
   void (*cross_entropy)(const Packed& h, const Weight& w, const int32_t* targets,
                         const float* weights, float* loss, float* dh);

@@ -9,7 +9,7 @@ namespace ondevice {
 
 // What the memory is for; each purpose has a buffer of its own in each calling thread.
 enum class Purpose {
-  INPUT, LAYER_INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, INNER, OUTER, LOGITS, JOB, COUNT
+  INPUT, LAYER_INPUT, WEIGHT, SECOND_INPUT, SMALL, SMALL_TOO, INNER, OUTER, LOGITS, RESULT, JOB, COUNT
 };
 
 struct Release {

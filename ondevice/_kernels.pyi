@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 U8 = NDArray[np.uint8]
+BF16 = NDArray[np.uint16]  # the upper halves of float32
 Precision = Literal["auto", "f32"]
 Activation = Literal["silu", "gelu_tanh"]
 
@@ -33,6 +34,9 @@ def available_isas() -> list[str]:
 
 def isa() -> str:
     """The instruction set in use; ValueError if ONDEVICE_ISA names one that cannot run."""
+
+def has_bf16() -> bool:
+    """Whether the instruction set in use multiplies in bfloat16, and takes arrays of it."""
 
 def use_isa(name: str) -> None:
     """Switch the instruction set (for tests and benchmarks); ValueError if it cannot run."""
@@ -86,7 +90,7 @@ class Packed:
     Valid only for the instruction set in use when it was made.
     """
 
-    def __init__(self, x: F32, precision: Precision = "auto") -> None: ...
+    def __init__(self, x: F32 | BF16, precision: Precision = "auto") -> None: ...
 
 class Lora:
     """A low-rank pair a [R, K] and b [N, R]; da and db of the same shapes if it is trained."""
@@ -95,10 +99,13 @@ class Lora:
         self, a: F32, b: F32, scale: float, da: F32 | None = None, db: F32 | None = None
     ) -> None: ...
 
+def round_to_bf16(x: F32, out: BF16) -> None:
+    """out = x, rounded to nearest even; both of one size."""
+
 def linear_forward(
     x: F32 | Packed,
     w: Weight,
-    y: F32,
+    y: F32 | BF16,
     *,
     pairs: Sequence[Lora] = (),
     products: Sequence[F32] = (),
@@ -108,7 +115,7 @@ def linear_forward(
     """Y [T, N] = plus + X [T, K] Wᵀ + Σ scale · (X Aᵀ) Bᵀ over the pairs; plus may be y itself.
 
     products are arrays [T, R], one for each pair, that X Aᵀ is written to for the backward
-    pass. A Packed x brings its own precision.
+    pass. A Packed x brings its own precision. To a y in bfloat16 nothing can be added.
     """
 
 def linear_backward(
@@ -161,24 +168,29 @@ def rope(x: F32, cos: F32, sin: F32, *, interleaved: bool, backward: bool = Fals
     """
 
 def gated_forward(
-    gate: F32, up: F32, *, activation: Activation, precision: Precision = "auto"
+    gate: F32 | BF16, up: F32 | BF16, *, activation: Activation, precision: Precision = "auto"
 ) -> Packed:
-    """activation(gate) · up (SwiGLU, GeGLU), from gate and up [T, F]."""
+    """activation(gate) · up (SwiGLU, GeGLU), from gate and up [T, F] of one type."""
 
 def gated_backward(
-    dout: F32, gate: F32, up: F32, *, activation: Activation, precision: Precision = "auto"
+    dout: F32,
+    gate: F32 | BF16,
+    up: F32 | BF16,
+    *,
+    activation: Activation,
+    precision: Precision = "auto",
 ) -> tuple[Packed, Packed]:
     """The gradients of gate and up, from that of what gated_forward returns."""
 
 # ---- attention ----------------------------------------------------------------------------
 
 def attention_forward(
-    q: F32,
-    k: F32,
-    v: F32,
+    q: F32 | BF16,
+    k: F32 | BF16,
+    v: F32 | BF16,
     first: I32,
     scale: float,
-    o: F32,
+    o: F32 | BF16,
     lse: F32,
     *,
     window: int = 0,
@@ -189,17 +201,17 @@ def attention_forward(
     Query head h reads key/value head h // (H / G). Token i sees the tokens j with
     first[i] <= j <= i, and j > i - window if window > 0. first [T] is the index in the pack of
     the first token of the token's own document. lse [H, T]: log of the sum of exponentials,
-    kept for backward.
+    kept for backward. q, k, v and o are of one type.
     """
 
 def attention_backward(
     do: F32,
-    q: F32,
-    k: F32,
-    v: F32,
+    q: F32 | BF16,
+    k: F32 | BF16,
+    v: F32 | BF16,
     first: I32,
     scale: float,
-    o: F32,
+    o: F32 | BF16,
     lse: F32,
     dq: F32,
     dk: F32,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ondevice._kernels import F32
+    from ondevice._kernels import BF16, F32
 
 _CHUNK = 16 << 20  # floats got at once; pages that are not written cost nothing
 _ALIGNMENT = 16  # floats of a cache line
 
 
 class Buffers:
-    """Hands out float32 arrays by name; within a pass the same name gives the same memory."""
+    """Hands out arrays by name; within a pass the same name gives the same memory."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -35,12 +35,17 @@ class Buffers:
         self._chunk, self._used = 0, 0
 
     def take(self, name: str, *shape: int) -> F32:
-        """Return an array of `shape` with undefined content, in the memory kept for `name`."""
+        """Return a float32 array with undefined content, in the memory kept for `name`."""
         size = math.prod(shape)
         flat = self._taken.get(name)
         if flat is None or flat.size < size:
             flat = self._taken[name] = self._cut(size)
         return flat[:size].reshape(shape)
+
+    def take_bf16(self, name: str, *shape: int) -> BF16:
+        """Return an array of bfloat16 (its bits) likewise."""
+        size = math.prod(shape)
+        return self.take(name, (size + 1) // 2).view(np.uint16)[:size].reshape(shape)
 
     @property
     def nbytes(self) -> int:

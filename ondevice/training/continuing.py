@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from ondevice import _kernels
+from ondevice.training.blocks import Block, Places, Saved
 from ondevice.training.data import Pack
-from ondevice.training.decoder import Block, Decoder, Places, Saved
+from ondevice.training.decoder import Decoder
 
 if TYPE_CHECKING:
     from ondevice._kernels import F32
@@ -81,7 +82,7 @@ class ContinuingDecoder(Decoder):
         if n_past:
             past_k, past_v = self._past.keys[index], self._past.values[index]
         if self._kept is not None:
-            kept = (s.k, s.v)
+            kept = (cast("F32", s.k), cast("F32", s.v))  # only a training rounds them
             if n_past:
                 kept = (np.concatenate([past_k, s.k]), np.concatenate([past_v, s.v]))
             self._kept.append((kept[0].copy(), kept[1].copy()))

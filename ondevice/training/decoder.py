@@ -13,111 +13,37 @@ key/value heads of width D, F inner feed-forward width, S supervised tokens.
 `post` and `qk` are norms that some families have; embeddings, what is added to x,
 and logits are multiplied by constants that are 1 in most.
 
-The backward pass runs the same lines in reverse. It keeps x, q, k, v, the
-attention's result, gate and up of each block (and what goes into `post` and `qk`);
+The backward pass runs the same lines in reverse. It keeps of each block x between
+its two lines and before them, and q, k, v, the attention's result, gate and up, these
+six in bfloat16 where products are made in that (and what goes into `post` and `qk`);
 the norms and the activation are cheap and computed again. Blocks below `recompute`
-keep x (and the small A x) and run their forward pass a second time. Below the
-lowest trained block nothing is kept.
+keep x (and the small A x) and run their forward pass a second time. Below the lowest
+trained block nothing is kept. The highest block's lines after the attention are
+computed for the supervised tokens only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from ondevice import _kernels
 from ondevice._kernels import Packed
 from ondevice.errors import TrainingError
-from ondevice.training.architecture import Architecture
+from ondevice.training.blocks import Block, Places, Rows, Saved
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
 from ondevice.training.divergence import divergences
 from ondevice.training.families import LINEAR_LAYERS
 from ondevice.training.lora import AdaptedLinear, Pair
-from ondevice.training.rope import Rope
 from ondevice.training.weights import Weights
 
 if TYPE_CHECKING:
-    from ondevice._kernels import F32, I32, Precision
+    from ondevice._kernels import BF16, F32, Precision
 
-
-@dataclass(eq=False)
-class Block:
-    """One block's parts; a norm that the family does not have is None."""
-
-    attn_norm: F32
-    ffn_norm: F32
-    attn_post_norm: F32 | None
-    ffn_post_norm: F32 | None
-    q_norm: F32 | None
-    k_norm: F32 | None
-    linear: dict[str, AdaptedLinear]
-    rope: Rope | None
-    window: int
-
-    def trains(self, *layers: str) -> bool:
-        """Whether one of the named linear layers, or of all, is trained."""
-        return any(self.linear[layer].trained for layer in layers or LINEAR_LAYERS)
-
-
-@dataclass(eq=False)
-class Saved:
-    """What a block's backward pass needs of its forward pass; shapes as in the module's head.
-
-    The arrays that come before a norm are those after it where there is no norm.
-    """
-
-    x: F32  # (T, C) the block's input
-    q_raw: F32  # (T, H, D) before the norm
-    k_raw: F32  # (T, G, D) before the norm
-    q: F32  # (T, H, D) after norm and RoPE
-    k: F32  # (T, G, D) after norm and RoPE
-    v: F32  # (T, G, D)
-    o: F32  # (T, H, D) attention's result
-    lse: F32  # (H, T)
-    attn_out: F32  # (T, C) attn_output's result, before the norm
-    middle: F32  # (T, C) the residual stream between the two halves
-    gate: F32  # (T, F)
-    up: F32  # (T, F)
-    ffn_out: F32 | None  # (T, C) ffn_down's result, before the norm; None where there is no norm
-    products: dict[str, list[F32]] = field(default_factory=dict)  # A x of each layer's pairs
-
-    @classmethod
-    def take(cls, a: Architecture, buffers: Buffers, slot: str, x: F32) -> Saved:
-        """Return the arrays of `slot` for a block whose input is x."""
-        n_tokens, family = len(x), a.family
-
-        def take(name: str, *shape: int) -> F32:
-            return buffers.take(f"{name}.{slot}", n_tokens, *shape)
-
-        q, k = take("q", a.n_heads, a.head_dim), take("k", a.n_kv_heads, a.head_dim)
-        middle = take("middle", a.width)
-        return cls(
-            x=x,
-            q_raw=take("q_raw", a.n_heads, a.head_dim) if family.qk_norm else q,
-            k_raw=take("k_raw", a.n_kv_heads, a.head_dim) if family.qk_norm else k,
-            q=q,
-            k=k,
-            v=take("v", a.n_kv_heads, a.head_dim),
-            o=take("o", a.n_heads, a.head_dim),
-            lse=buffers.take(f"lse.{slot}", a.n_heads, n_tokens),
-            attn_out=take("attn_out", a.width) if family.post_norm else middle,
-            middle=middle,
-            gate=take("gate", a.n_ff),
-            up=take("up", a.n_ff),
-            ffn_out=take("ffn_out", a.width) if family.post_norm else None,
-        )
-
-
-@dataclass(eq=False)
-class Places:
-    """Where the tokens of a pack stand."""
-
-    first: I32  # (T,) index of the first token of the token's document
-    turns: dict[Rope, tuple[F32, F32]]  # cosines and sines (T, D/2)
+Array = TypeVar("Array", "F32", "BF16", "F32 | BF16")
 
 
 class Decoder:
@@ -161,7 +87,7 @@ class Decoder:
 
     def losses(self, pack: Pack) -> F32:
         """Return the loss in nats of each supervised token of `pack`, shape (S,)."""
-        x, _, _ = self._forward(pack, keep=False)
+        x, _, _ = self._forward(pack, keep=False, rows=pack.rows)
         return self._head(x, pack, None)[1]
 
     def hidden(self, pack: Pack) -> F32:
@@ -178,13 +104,13 @@ class Decoder:
             pack: what is computed.
             weight: of every token, or a function that returns the weights (S,) for the losses.
         """
-        x, saved, places = self._forward(pack, keep=True)
+        x, saved, places = self._forward(pack, keep=True, rows=pack.rows)
         if callable(weight):  # the head is computed twice: its gradient depends on the losses
             weights = weight(self._head(x, pack, None)[1])
         else:
             weights = np.full(len(pack.targets), weight, np.float32)
         rstd, losses, dh = self._head(x, pack, weights)
-        self._backward(x, saved, places, pack, rstd, dh)
+        self._backward(x, saved, places, rstd, dh)
         return losses
 
     def divergences(self, pack: Pack, reference: F32) -> F32:
@@ -194,41 +120,36 @@ class Decoder:
             pack: what is computed.
             reference: what the reference gives the head for those tokens, shape (S, C).
         """
-        x, _, _ = self._forward(pack, keep=False)
-        h, _ = self._head_input(x, pack)
+        x, _, _ = self._forward(pack, keep=False, rows=pack.rows)
+        h, _ = self._head_input(x)
         return divergences(h, reference, self.head, precision=self.precision)
 
     def divergences_and_gradients(self, pack: Pack, reference: F32, weight: float) -> F32:
         """Return the divergences (S,), and add `weight` times their sum's gradient to the pairs."""
-        x, saved, places = self._forward(pack, keep=True)
-        h, rstd = self._head_input(x, pack)
+        x, saved, places = self._forward(pack, keep=True, rows=pack.rows)
+        h, rstd = self._head_input(x)
         dh = self.buffers.take("dh", *h.shape)
         found = divergences(h, reference, self.head, dh, weight, precision=self.precision)
         if self.architecture.logit_scale != 1.0:
             dh *= np.float32(1.0 / self.architecture.logit_scale)
-        self._backward(x, saved, places, pack, rstd, dh)
+        self._backward(x, saved, places, rstd, dh)
         return found
 
     def _backward(
-        self, x: F32, saved: Mapping[int, Saved], places: Places, pack: Pack, rstd: F32, dh: F32
+        self, x: F32, saved: Mapping[int, Saved], places: Places, rstd: F32, dh: F32
     ) -> None:
         """Add to the trained pairs what follows from dh (S, C), the gradient of the normed states.
 
-        x (T, C) is the last block's output, rstd (S,) belongs to the norm behind it.
+        x (S, C) is the last block's output, rstd (S,) belongs to the norm behind it.
         """
-        dh_rows = self.buffers.take("dh_rows", *dh.shape)
-        _kernels.rms_norm_backward(
-            dh, np.ascontiguousarray(x[pack.rows]), self.output_norm, rstd, dh_rows
-        )
-        dx = self.buffers.take("dx", *x.shape)
-        dx.fill(0.0)
-        dx[pack.rows] = dh_rows
+        dx = self.buffers.take("dx.rows", *x.shape)
+        _kernels.rms_norm_backward(dh, x, self.output_norm, rstd, dx)
         for index in range(self.architecture.n_layers - 1, self.lowest - 1, -1):
             block, state = self.blocks[index], saved[index]
             if index < self.recompute:
                 self._attention_forward(block, state, places)
                 self._feed_forward(block, state, None)
-            self._block_backward(block, state, places, dx, index > self.lowest)
+            dx = self._block_backward(block, state, places, dx, index > self.lowest)
 
     def _check_names(self, stack: Sequence[Mapping[str, Pair]]) -> None:
         """Refuse pairs beside tensors that are computed without: none is ever ignored.
@@ -281,8 +202,13 @@ class Decoder:
         }
         return Places(pack.first, turns)
 
-    def _forward(self, pack: Pack, *, keep: bool) -> tuple[F32, dict[int, Saved], Places]:
-        """Return the last block's output (T, C) and, for each trained block, what it kept."""
+    def _forward(
+        self, pack: Pack, *, keep: bool, rows: Rows | None = None
+    ) -> tuple[F32, dict[int, Saved], Places]:
+        """Return the last block's output and, for each trained block, what it kept.
+
+        The output is that of the tokens `rows` (S, C), or of all (T, C).
+        """
         self.buffers.begin()
         places = self._places(pack)
         x = self.buffers.take("x.first", len(pack.tokens), self.architecture.width)
@@ -290,16 +216,23 @@ class Decoder:
         if self.architecture.embedding_scale != 1.0:
             x *= np.float32(self.architecture.embedding_scale)
         saved: dict[int, Saved] = {}
+        bf16 = self.precision == "auto" and _kernels.has_bf16()
         for index in range(self.architecture.n_layers):
             block = self.blocks[index]
             kept = keep and index >= self.lowest
             slot = str(index) if kept and index >= self.recompute else "again"
-            state = Saved.take(self.architecture, self.buffers, slot, x)
+            last = rows if index + 1 == self.architecture.n_layers else None
+            state = Saved.take(
+                self.architecture, self.buffers, slot, x, last,
+                bf16_heads=bf16 and kept,
+                # What is rounded must be so in every forward pass, and a bias comes after that.
+                bf16_inner=bf16 and not block.has_bias("ffn_gate", "ffn_up"),
+            )  # fmt: skip
             # The residual stream that leaves a block: own memory if it must survive, else two
             # arrays in turn, because a block reads its input until its last line.
             out = f"x.{index}" if keep and index + 1 >= self.lowest else f"x.{index % 2}.passing"
             self._attention_forward(block, state, places)
-            x = self._feed_forward(block, state, self.buffers.take(out, *x.shape))
+            x = self._feed_forward(block, state, self.buffers.take(out, *state.middle.shape))
             if kept:
                 saved[index] = state
         return x, saved, places
@@ -308,16 +241,25 @@ class Decoder:
         """Compute a block's first half, from s.x to s.middle."""
         linear, precision = block.linear, self.precision
         packed, _ = self._normed(s.x, block.attn_norm)
-        for layer, y in (("attn_q", s.q_raw), ("attn_k", s.k_raw), ("attn_v", s.v)):
+        for layer, kept, raw, norm in (
+            ("attn_q", s.q, s.q_raw, block.q_norm),
+            ("attn_k", s.k, s.k_raw, block.k_norm),
+            ("attn_v", s.v, None, None),
+        ):
+            rounded = kept.dtype == np.uint16
+            heads = self.buffers.take("heads", *kept.shape) if rounded else cast("F32", kept)
+            y = heads if raw is None else raw
             s.products[layer] = linear[layer].forward(packed, _flat(y), precision)
-        for raw, turned, norm in ((s.q_raw, s.q, block.q_norm), (s.k_raw, s.k, block.k_norm)):
             if norm is not None:
-                self._norm(_rows(raw), norm, _rows(turned))
-            self._turn(block, places, turned)
+                self._norm(_rows(y), norm, _rows(heads))
+            if layer != "attn_v":
+                self._turn(block, places, heads)
+            if rounded:
+                _kernels.round_to_bf16(heads, cast("BF16", kept))
         self._attend(block, s, places)
         s.products["attn_output"] = self._add_branch(
-            linear["attn_output"], Packed(_flat(s.o), precision), s.attn_out,
-            block.attn_post_norm, s.x, s.middle,
+            linear["attn_output"], Packed(_some(_flat(s.o), s.rows), precision), s.attn_out,
+            block.attn_post_norm, _some(s.x, s.rows), s.middle,
         )  # fmt: skip
 
     def _attend(self, block: Block, s: Saved, places: Places) -> None:
@@ -328,7 +270,7 @@ class Decoder:
         )  # fmt: skip
 
     def _feed_forward(self, block: Block, s: Saved, result: F32 | None) -> F32:
-        """Compute a block's second half, from s.middle to `result` (T, C), and return that.
+        """Compute a block's second half, from s.middle to `result` (R, C), and return that.
 
         Without `result` only what backward needs is computed, which may leave out the last
         product.
@@ -404,33 +346,36 @@ class Decoder:
             gradient *= np.float32(scale)
         return gradient
 
-    def _block_backward(self, block: Block, s: Saved, places: Places, dx: F32, below: bool) -> None:
-        """Turn dx (T, C), the gradient of the block's output, into that of its input, in place.
+    def _block_backward(self, block: Block, s: Saved, places: Places, dx: F32, below: bool) -> F32:
+        """Return the gradient of the block's input (T, C), from dx (R, C), that of its output.
 
-        `below` says whether anything under this block is trained; if not, the pass stops at the
-        lowest trained layer.
+        dx is used up, and where it has all rows it is what is returned. `below` says whether
+        anything under this block is trained; if not, the pass stops at the lowest trained layer.
         """
         attention = block.trains("attn_q", "attn_k", "attn_v", "attn_output")
         self._feed_forward_backward(block, s, dx, below or attention)
         if below or attention:
-            self._attention_backward(block, s, places, dx, below)
+            return self._attention_backward(block, s, places, dx, below)
+        return dx
 
     def _feed_forward_backward(self, block: Block, s: Saved, dx: F32, below: bool) -> None:
         a, take, precision = self.architecture, self.buffers.take, self.precision
-        n_tokens, linear = len(dx), block.linear
+        n_tokens, n_rows, linear = len(s.x), len(dx), block.linear
         activation = a.family.activation
         inner = _kernels.gated_forward(s.gate, s.up, activation=activation, precision=precision)
         deeper = below or block.trains("ffn_gate", "ffn_up")
-        dinner = take("dinner", n_tokens, a.n_ff) if deeper else None
+        # The other blocks' arrays are larger, and the highest comes first: it takes theirs.
+        dinner = take("dinner", n_tokens, a.n_ff)[:n_rows] if deeper else None
         branch = Packed(self._branch_gradient(dx, s.ffn_out, block.ffn_post_norm), precision)
         linear["ffn_down"].backward(branch, inner, s.products["ffn_down"], dinner, precision)
+        del inner, branch  # the next ones take their memory
         if dinner is None:
             return
         dgate, dup = _kernels.gated_backward(
             dinner, s.gate, s.up, activation=activation, precision=precision
         )
         normed, rstd = self._normed(s.middle, block.ffn_norm)
-        dnormed = take("dnormed", n_tokens, a.width) if below else None
+        dnormed = take("dnormed", n_tokens, a.width)[:n_rows] if below else None
         linear["ffn_gate"].backward(dgate, normed, s.products["ffn_gate"], dnormed, precision)
         linear["ffn_up"].backward(
             dup, normed, s.products["ffn_up"], dnormed, precision, accumulate=True
@@ -440,25 +385,27 @@ class Decoder:
 
     def _attention_backward(
         self, block: Block, s: Saved, places: Places, dx: F32, below: bool
-    ) -> None:
+    ) -> F32:
         a, take, precision = self.architecture, self.buffers.take, self.precision
-        n_tokens, linear = len(dx), block.linear
+        n_tokens, linear = len(s.x), block.linear
         deeper = below or block.trains("attn_q", "attn_k", "attn_v")
-        do = take("do", *s.o.shape)
+        do = take("do", *s.o.shape)[: len(dx)]
         branch = Packed(self._branch_gradient(dx, s.attn_out, block.attn_post_norm), precision)
         linear["attn_output"].backward(
-            branch, Packed(_flat(s.o), precision), s.products["attn_output"],
+            branch, Packed(_some(_flat(s.o), s.rows), precision), s.products["attn_output"],
             _flat(do) if deeper else None, precision,
         )  # fmt: skip
         if not deeper:
-            return
+            return dx
+        if s.rows is not None:
+            do, dx = self._spread("do.all", do, s), self._spread("dx", dx, s)
         dq, dk, dv = take("dq", *s.q.shape), take("dk", *s.k.shape), take("dv", *s.v.shape)
         _kernels.attention_backward(
             do, s.q, s.k, s.v, places.first, a.attention_scale, s.o, s.lse, dq, dk, dv,
             window=block.window, precision=precision,
         )  # fmt: skip
-        dq = self._head_gradient(block, places, dq, s.q_raw, block.q_norm, s.q)
-        dk = self._head_gradient(block, places, dk, s.k_raw, block.k_norm, s.k)
+        dq = self._head_gradient(block, places, "dq.raw", dq, s.q_raw, block.q_norm)
+        dk = self._head_gradient(block, places, "dk.raw", dk, s.k_raw, block.k_norm)
         normed, rstd = self._normed(s.x, block.attn_norm)
         dnormed = take("dnormed", n_tokens, a.width) if below else None
         for layer, dy in (("attn_q", dq), ("attn_k", dk), ("attn_v", dv)):
@@ -468,17 +415,26 @@ class Decoder:
             )  # fmt: skip
         if dnormed is not None:
             _kernels.rms_norm_backward(dnormed, s.x, block.attn_norm, rstd, dx, accumulate=True)
+        return dx
+
+    def _spread(self, name: str, d: F32, s: Saved) -> F32:
+        """Return d, the gradients of s.rows, with those of the other tokens, which are zero."""
+        spread = self.buffers.take(name, len(s.x), *d.shape[1:])
+        spread.fill(0.0)
+        spread[s.rows] = d
+        return spread
 
     def _head_gradient(
-        self, block: Block, places: Places, d: F32, raw: F32, norm: F32 | None, turned: F32
+        self, block: Block, places: Places, name: str, d: F32, raw: F32 | None, norm: F32 | None
     ) -> F32:
-        """Turn the gradient of `turned` queries or keys into that of `raw` ones; uses both up."""
+        """Turn d, the gradient of turned queries or keys, into that of `raw` ones; uses d up."""
         self._turn(block, places, d, backward=True)
-        if norm is None:
+        if norm is None or raw is None:
             return d
-        rstd = self._norm(_rows(raw), norm, _rows(turned))  # only rstd is wanted
-        _kernels.rms_norm_backward(_rows(d), _rows(raw), norm, rstd, _rows(turned))
-        return turned
+        result = self.buffers.take(name, *d.shape)
+        rstd = self._norm(_rows(raw), norm, _rows(result))  # only rstd is wanted
+        _kernels.rms_norm_backward(_rows(d), _rows(raw), norm, rstd, _rows(result))
+        return result
 
     def _output_norm(self, x: F32, h: F32) -> F32:
         """Write what the head is given to h; return rstd."""
@@ -488,15 +444,14 @@ class Decoder:
             h *= np.float32(1.0 / self.architecture.logit_scale)
         return rstd
 
-    def _head_input(self, x: F32, pack: Pack) -> tuple[F32, F32]:
+    def _head_input(self, x: F32) -> tuple[F32, F32]:
         """Return the normed states of the supervised tokens (S, C), and rstd (S,)."""
-        rows = np.ascontiguousarray(x[pack.rows])
-        h = self.buffers.take("h", *rows.shape)
-        return h, self._output_norm(rows, h)
+        h = self.buffers.take("h", *x.shape)
+        return h, self._output_norm(x, h)
 
     def _head(self, x: F32, pack: Pack, weights: F32 | None) -> tuple[F32, F32, F32]:
         """Return rstd (S,), losses (S,) and, with weights, the normed states' gradient (S, C)."""
-        h, rstd = self._head_input(x, pack)
+        h, rstd = self._head_input(x)
         losses = np.empty(len(h), np.float32)
         if weights is None:
             _kernels.cross_entropy(h, self.head, pack.targets, losses, precision=self.precision)
@@ -510,9 +465,14 @@ class Decoder:
         return rstd, losses, dh
 
 
-def _flat(heads: F32) -> F32:
+def _flat(heads: Array) -> Array:
     """View (T, heads, D) as (T, heads · D)."""
     return heads.reshape(len(heads), -1)
+
+
+def _some(x: Array, rows: Rows | None) -> Array:
+    """Return x, or the named rows of it."""
+    return x if rows is None else x[rows]
 
 
 def _rows(heads: F32) -> F32:

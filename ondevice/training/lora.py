@@ -23,7 +23,7 @@ from ondevice.training.architecture import Architecture, block_of
 from ondevice.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from ondevice._kernels import F32, Precision
+    from ondevice._kernels import BF16, F32, Precision
 
 
 @dataclass(eq=False)
@@ -71,13 +71,13 @@ class AdaptedLinear:
         return any(pair.trained for pair in self.pairs)
 
     def forward(
-        self, x: Packed, y: F32, precision: Precision, *, plus: F32 | None = None
+        self, x: Packed, y: F32 | BF16, precision: Precision, *, plus: F32 | None = None
     ) -> list[F32]:
         """Compute y (T, out) = plus + layer(x); return A x (T, rank) of each pair for `backward`.
 
         Args:
             x: the input (T, in).
-            y: the output.
+            y: the output; in bfloat16 only without a bias and `plus`.
             precision: of the products.
             plus: (T, out), like y.
         """

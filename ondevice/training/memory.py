@@ -42,6 +42,7 @@ def settle(
     n_tokens: int,
     longest: int,
     weight_bytes: int,
+    bf16: bool,
     budget: int | None,
     anchors: int = 0,
 ) -> tuple[Recipe, MemoryPlan]:
@@ -53,6 +54,7 @@ def settle(
         n_tokens: in one pass over the training data.
         longest: of the documents, in tokens.
         weight_bytes: see `plan_memory`.
+        bf16: see `plan_memory`.
         budget: see `plan_memory`.
         anchors: tokens of all anchors.
 
@@ -77,6 +79,7 @@ def settle(
                     # Held-out anchors are measured in whole packs, whatever a step is.
                     anchor_tokens=min(anchors, max(longest, PACK_TOKENS)),
                     lowest=one.first_layer,
+                    bf16=bf16,
                     budget=budget,
                 )
             except TrainingError as error:
@@ -92,13 +95,19 @@ def n_parameters(architecture: Architecture, recipe: Recipe) -> int:
     return blocks * recipe.rank * sum(n_in + n_out for n_in, n_out in shapes)
 
 
-def _block_bytes(a: Architecture) -> int:
-    """Return how many bytes a block's activations take for each token."""
+def _block_bytes(a: Architecture, of_heads: int, of_inner: int) -> int:
+    """Return how many bytes a block's activations take for each token.
+
+    Args:
+        a: of the model.
+        of_heads: bytes of a number of what attention is given and gives.
+        of_inner: bytes of a number of gate and up.
+    """
     heads = (a.n_heads + a.n_kv_heads) * a.head_dim
-    numbers = 2 * heads + 2 * a.width + 2 * a.n_ff + a.n_heads
+    numbers = 2 * a.width + a.n_heads  # in float32, and the following
     numbers += heads if a.family.qk_norm else 0
     numbers += 2 * a.width if a.family.post_norm else 0
-    return 4 * numbers
+    return 4 * numbers + of_heads * 2 * heads + of_inner * 2 * a.n_ff
 
 
 def plan_memory(
@@ -109,6 +118,7 @@ def plan_memory(
     rank: int,
     pack_tokens: int,
     lowest: int,
+    bf16: bool,
     budget: int | None,
     anchor_tokens: int = 0,
 ) -> MemoryPlan:
@@ -121,6 +131,7 @@ def plan_memory(
         rank: of the adapter.
         pack_tokens: most tokens computed at once.
         lowest: index of the lowest trained block.
+        bf16: whether products are in bfloat16, and what is kept for them too.
         budget: bytes; None for what this machine has available.
         anchor_tokens: most tokens of anchors computed at once, 0 where there are none.
 
@@ -130,9 +141,9 @@ def plan_memory(
     available = budget if budget is not None else available_memory()
     a = architecture
     stream = 4 * a.width
-    passing = _block_bytes(a)
-    kept = passing + 4 * rank * 7
-    shared = 4 * (6 * a.width + 2 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
+    passing = _block_bytes(a, 4, 2 if bf16 else 4)
+    kept = (_block_bytes(a, 2, 2) if bf16 else passing) + 4 * rank * 7
+    shared = 4 * (6 * a.width + 3 * (a.n_heads + a.n_kv_heads) * a.head_dim + 3 * a.n_ff)
     # Parameters, gradients and two moments in float32, and the best adapter as F16.
     fixed = FIXED_BYTES + weight_bytes + 18 * n_parameters
     if anchor_tokens:
@@ -143,7 +154,7 @@ def plan_memory(
     for recompute in (0, *range(lowest + 1, a.n_layers + 1)):
         twice = max(0, recompute - lowest)
         per_token = (a.n_layers - lowest - twice) * kept + twice * stream + shared
-        per_token += kept if twice or lowest else 0  # the slot that passing blocks share
+        per_token += passing if twice or lowest else 0  # the slot that passing blocks share
         plan = MemoryPlan(recompute, fixed + pack_tokens * per_token)
         if available is None or plan.bytes <= available:
             return plan

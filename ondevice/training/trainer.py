@@ -152,55 +152,35 @@ class Trainer:
             recipe: how.
             base_sha256: hash of the base model's file.
             below: finished adapters that stay below the new one, and their scales.
+            reader_sha256: hash of the reader among `below`, for the file.
             memory_budget: bytes.
             precision: of the products.
             checkpoint_path: None writes no checkpoints.
             checkpoint_seconds: between two checkpoints.
             start: an earlier adapter that the training goes on from; the recipe must fit it.
             cipher: encrypts the checkpoints.
-            reader_sha256: hash of the reader among `below`, for the file.
 
         Raises:
             TrainingError: something does not fit; nothing was computed yet.
         """
-        items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
-        self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
-        self._n_tokens = sum(item.length for item in self._training)
-        self.recipe, self.memory = settle(
-            recipe,
-            weights.architecture,
-            n_tokens=self._n_tokens,
-            longest=max(item.length for item in items),
-            weight_bytes=weights.resident_bytes,
-            budget=memory_budget,
-            anchors=sum(item.length for item in items if getattr(item, "anchor", False)),
-        )
+        self.weights, self._precision = weights, precision
+        self._settle(documents, recipe, memory_budget)
         recipe = self.recipe
-        self.weights = weights
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
         if start is not None:
             self.parameters.take_over(start)
-        self._cipher = cipher
-        stack = [_frozen(adapter, scale, weights) for adapter, scale in below]
-        self._steps = plan_steps(
-            self._training, recipe.tokens_per_step, recipe.epochs, recipe.max_steps, recipe.seed
-        )
+        self._stack = [_frozen(adapter, scale, weights) for adapter, scale in below]
         self.decoder = Decoder(
             weights,
-            [*stack, self.parameters.pairs],
+            [*self._stack, self.parameters.pairs],
             precision=precision,
             recompute=self.memory.recompute,
         )
-        self._reference = lambda: Decoder(weights, stack, precision=precision)
-        self.objective: LikelihoodObjective | PreferenceObjective
-        if recipe.method == "dpo":
-            self.objective = PreferenceObjective(self._training, self._held_out, recipe)
-        else:
-            self.objective = LikelihoodObjective(recipe.anchor_weight, self._reference)
+        self.objective = self._objective()
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint_seconds, self._cipher = checkpoint_seconds, cipher
         self._best: bytes | None = None
         self._provenance = {
             "base_sha256": base_sha256,
@@ -210,7 +190,7 @@ class Trainer:
         if reader_sha256 is not None:
             self._provenance["reader_sha256"] = reader_sha256
         before = [] if start is None else [(start, 1.0)]
-        self._identity = self._identify([*below, *before], precision)
+        self._identity = self._identify([*below, *before])
 
     def run(
         self,
@@ -270,6 +250,42 @@ class Trainer:
     @property
     def _finished(self) -> bool:
         return self.progress.done or self.progress.step >= len(self._steps)
+
+    def _settle(
+        self,
+        documents: Sequence[Document] | Sequence[PreferencePair],
+        recipe: Recipe,
+        memory_budget: int | None,
+    ) -> None:
+        """Part the documents, settle recipe and memory, and plan the steps.
+
+        Raises:
+            TrainingError: the smallest possible training needs more memory.
+        """
+        items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
+        self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
+        self._n_tokens = sum(item.length for item in self._training)
+        self.recipe, self.memory = settle(
+            recipe,
+            self.weights.architecture,
+            n_tokens=self._n_tokens,
+            longest=max(item.length for item in items),
+            weight_bytes=self.weights.resident_bytes,
+            bf16=self._precision == "auto" and _kernels.has_bf16(),
+            budget=memory_budget,
+            anchors=sum(item.length for item in items if getattr(item, "anchor", False)),
+        )
+        r = self.recipe
+        self._steps = plan_steps(self._training, r.tokens_per_step, r.epochs, r.max_steps, r.seed)
+
+    def _reference(self) -> Decoder:
+        """Return the model without the adapter that is trained."""
+        return Decoder(self.weights, self._stack, precision=self._precision)
+
+    def _objective(self) -> LikelihoodObjective | PreferenceObjective:
+        if self.recipe.method == "dpo":
+            return PreferenceObjective(self._training, self._held_out, self.recipe)
+        return LikelihoodObjective(self.recipe.anchor_weight, self._reference)
 
     def _step(self) -> TrainingEvent:
         """Make one update."""
@@ -393,14 +409,14 @@ class Trainer:
             self.progress, self._best = found
             self.optimizer.step = self.progress.step
 
-    def _identify(self, below: Sequence[tuple[LoraAdapter, float]], precision: str) -> str:
+    def _identify(self, below: Sequence[tuple[LoraAdapter, float]]) -> str:
         """Return a hash of everything that the result depends on."""
         parts = [
             *self._provenance.values(),
             items_sha256(self._training),
             items_sha256(self._held_out),
             _kernels.isa(),
-            precision,
+            self._precision,
             repr(self.weights.architecture.ropes),
         ]
         for adapter, scale in below:

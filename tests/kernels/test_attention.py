@@ -93,6 +93,39 @@ def test_forward_and_backward(
         assert_close(got, wanted, TOLERANCE[precision])
 
 
+def test_arrays_in_bfloat16_give_what_their_values_give(isa: str) -> None:
+    t, h, g, d = 130, 4, 2, 40
+    halves = [
+        (normal(t, n, d, seed=i).view(np.uint32) >> 16).astype(np.uint16)
+        for i, n in enumerate((h, g, g))
+    ]
+    first = np.repeat([0, 70], [70, 60]).astype(np.int32)
+    o16, lse16 = np.empty((t, h, d), np.uint16), np.empty((h, t), np.float32)
+    if not _kernels.has_bf16():
+        with pytest.raises(ValueError, match="q is in bfloat16, which"):
+            _kernels.attention_forward(*halves, first, 0.2, o16, lse16)
+        return
+    whole = [(half.astype(np.uint32) << 16).view(np.float32) for half in halves]
+    o, lse = np.empty((t, h, d), np.float32), np.empty_like(lse16)
+    with pytest.raises(ValueError, match="o must be in the precision of q"):
+        _kernels.attention_forward(*halves, first, 0.2, o, lse)
+    _kernels.attention_forward(*halves, first, 0.2, o16, lse16)
+    _kernels.attention_forward(*whole, first, 0.2, o, lse)
+    rounded = np.empty_like(o16)
+    _kernels.round_to_bf16(o, rounded)
+    assert np.array_equal(o16, rounded)
+    assert np.array_equal(lse16, lse)
+
+    o = (o16.astype(np.uint32) << 16).view(np.float32)
+    do, gradients = normal(t, h, d, seed=3), []
+    for inputs, out in ((halves, o16), (whole, o)):
+        found = [np.empty((t, n, d), np.float32) for n in (h, g, g)]
+        _kernels.attention_backward(do, *inputs, first, 0.2, out, lse, *found)
+        gradients.append(found)
+    for one, same in zip(*gradients, strict=True):
+        assert np.array_equal(one, same)
+
+
 def test_large_scores_do_not_overflow(isa: str) -> None:
     q, k, v = 100 * normal(70, 1, 8), 100 * normal(70, 1, 8, seed=1), normal(70, 1, 8, seed=2)
     first, o, lse = np.zeros(70, np.int32), np.empty_like(q), np.empty((1, 70), np.float32)

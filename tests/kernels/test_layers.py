@@ -120,6 +120,29 @@ def test_gated(isa: str, activation: object, precision: str, t: int, f: int) -> 
     np.testing.assert_allclose(unpacked(dup, t, f), d * activation(g), rtol=1e-5 + more, atol=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["silu", "gelu_tanh"])
+def test_gate_and_up_in_bfloat16(isa: str, activation: str) -> None:
+    t, f = 19, 333
+    halves = [(normal(t, f, seed=i).view(np.uint32) >> 16).astype(np.uint16) for i in range(2)]
+    dout = normal(t, f, seed=2)
+    if not _kernels.has_bf16():
+        with pytest.raises(ValueError, match="gate is in bfloat16, which"):
+            _kernels.gated_forward(*halves, activation=activation)
+        return
+    whole = [(half.astype(np.uint32) << 16).view(np.float32) for half in halves]
+    same = [
+        (
+            _kernels.gated_forward(*inputs, activation=activation),
+            *_kernels.gated_backward(dout, *inputs, activation=activation),
+        )
+        for inputs in (halves, whole)
+    ]
+    for from_halves, from_whole in zip(*same, strict=True):
+        assert np.array_equal(unpacked(from_halves, t, f), unpacked(from_whole, t, f))
+    with pytest.raises(ValueError, match="in one precision"):
+        _kernels.gated_forward(halves[0], whole[1], activation=activation)
+
+
 def test_activations_far_out(isa: str) -> None:
     gate = np.array([[-1e4, -100, -88, 88, 100, 1e4]], np.float32)
     for name in ("silu", "gelu_tanh"):

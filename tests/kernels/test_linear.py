@@ -111,6 +111,30 @@ def test_what_is_added_may_be_another_array(isa: str) -> None:
         _kernels.linear_forward(x, w, y, plus=normal(30, 51))
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+def test_result_in_bfloat16_is_the_rounded_one(isa: str, pairs: bool) -> None:
+    w, _ = weight("Q8_0", 331, 1056)
+    x, y, rounded = (
+        normal(70, 1056),
+        np.empty((70, 331), np.float32),
+        np.empty((70, 331), np.uint16),
+    )
+    more: dict[str, list[object]] = {}
+    if pairs:
+        pair = _kernels.Lora(normal(3, 1056), normal(331, 3), 0.5)
+        more = {"pairs": [pair], "products": [np.empty((70, 3), np.float32)]}
+    if not _kernels.has_bf16():
+        with pytest.raises(ValueError, match="y is in bfloat16, which"):
+            _kernels.linear_forward(x, w, rounded, **more)
+        return
+    _kernels.linear_forward(x, w, y, **more)
+    _kernels.linear_forward(x, w, rounded, **more)
+    bits = y.view(np.uint32)
+    assert np.array_equal(rounded, ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16))
+    with pytest.raises(ValueError, match="Nothing can be added"):
+        _kernels.linear_forward(x, w, rounded, plus=y, **more)
+
+
 def test_packed_input_gives_the_same_bits(isa: str) -> None:
     w, _ = weight("Q4_1", 96, 64)
     x = normal(20, 64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,36 +32,11 @@ FAMILY_KEYS: dict[str, dict[str, object]] = {
 }
 
 
-def write_tiny(
-    path: Path,
-    architecture: str = "llama",
-    *,
-    layers: int = 2,
-    width: int = 64,
-    heads: int = 4,
-    kv_heads: int = 2,
-    head_dim: int | None = None,
-    ff: int = 96,
-    vocab: int = 97,
-    tied: bool = True,
-    rope_factors: bool = False,
-    long_and_short: bool = False,
-    linear_scaling: float | None = None,
-    rope_dims: int | None = None,
-    biases: tuple[str, ...] = (),
-    fused_qkv: bool = False,
-    kinds: tuple[str, ...] = ("F32",),
-    extra: dict[str, object] | None = None,
-    extra_tensors: tuple[str, ...] = (),
-    without: tuple[str, ...] = (),
-    tokenizer: Callable[[gguf.GGUFWriter], None] | None = None,
-    gain: float = 1.5,
-    seed: int = 0,
-) -> Path:
-    """Write a model, without vocabulary if `tokenizer` adds none.
+@dataclass
+class Tiny:
+    """A small model.
 
-    Args:
-        path: the file.
+    Attributes:
         architecture: `general.architecture`.
         layers: and the following: sizes; `head_dim` None leaves the key out.
         rope_factors: with `rope_freqs`.
@@ -73,91 +49,151 @@ def write_tiny(
         extra: metadata; takes precedence over the family's.
         extra_tensors: names of vectors of zeros.
         without: keys and tensors to leave out.
-        tokenizer: adds a vocabulary.
         gain: size of the blocks' weights.
         seed: of the weights.
     """
-    random = np.random.default_rng(seed)
+
+    architecture: str = "llama"
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int | None = None
+    ff: int = 96
+    vocab: int = 97
+    tied: bool = True
+    rope_factors: bool = False
+    long_and_short: bool = False
+    linear_scaling: float | None = None
+    rope_dims: int | None = None
+    biases: tuple[str, ...] = ()
+    fused_qkv: bool = False
+    kinds: tuple[str, ...] = ("F32",)
+    extra: dict[str, object] = field(default_factory=dict)
+    extra_tensors: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    gain: float = 1.5
+    seed: int = 0
+
+    @property
+    def head(self) -> int:
+        """Width of a head."""
+        return self.head_dim or self.width // self.heads
+
+    @property
+    def turned(self) -> int:
+        """Dimensions of a head that are turned."""
+        return self.rope_dims or self.head
+
+    def keys(self) -> dict[str, object]:
+        """Return the metadata."""
+        keys: dict[str, object] = {
+            "context_length": 512,
+            "embedding_length": self.width,
+            "block_count": self.layers,
+            "feed_forward_length": self.ff,
+            "attention.head_count": self.heads,
+            "attention.head_count_kv": self.kv_heads,
+            "attention.layer_norm_rms_epsilon": 1e-5,
+            "rope.freq_base": 10000.0,
+            "rope.dimension_count": self.turned,
+            "vocab_size": self.vocab,
+        }
+        if self.head_dim is not None:
+            keys |= {"attention.key_length": self.head_dim}
+            keys |= {"attention.value_length": self.head_dim}
+        if self.linear_scaling is not None:
+            keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": self.linear_scaling}
+        named = {f"{self.architecture}.{key}": value for key, value in keys.items()}
+        named |= FAMILY_KEYS.get(self.architecture, {}) | self.extra
+        return {key: value for key, value in named.items() if key not in self.without}
+
+
+class _Tensors:
+    """Makes a model's tensors, one after the other from one stream of random numbers."""
+
+    def __init__(self, tiny: Tiny, writer: gguf.GGUFWriter) -> None:
+        self.tiny, self.writer = tiny, writer
+        self.random = np.random.default_rng(tiny.seed)
+        self.used = 0
+
+    def add_all(self) -> None:
+        t = self.tiny
+        self.matrix("token_embd", t.vocab, t.width, 1.0)
+        if not t.tied:
+            self.matrix("output", t.vocab, t.width, 0.3)
+        self.vector("output_norm.weight", t.width)
+        if t.rope_factors:
+            self.factors("rope_freqs", 1.0, 8.0)
+        if t.long_and_short:
+            self.factors("rope_factors_long", 2.0, 20.0)
+            self.factors("rope_factors_short", 1.0, 1.5)
+        for index in range(t.layers):
+            self.block(f"blk.{index}.")
+        for name in t.extra_tensors:
+            self.writer.add_tensor(name, np.zeros(t.width, np.float32))
+
+    def block(self, block: str) -> None:
+        t = self.tiny
+        queries, groups, size = t.head * t.heads, t.head * t.kv_heads, t.gain * t.width**-0.5
+        post = ("post_attention_norm", "post_ffw_norm") if t.architecture == "gemma3" else ()
+        for name in ("attn_norm", "ffn_norm", *post):
+            self.vector(f"{block}{name}.weight", t.width)
+        for name in ("attn_q_norm", "attn_k_norm") if t.architecture in QK_NORM else ():
+            self.vector(f"{block}{name}.weight", t.head)
+        if t.fused_qkv:
+            self.matrix(f"{block}attn_qkv", queries + 2 * groups, t.width, size)
+        else:
+            self.matrix(f"{block}attn_q", queries, t.width, size)
+            self.matrix(f"{block}attn_k", groups, t.width, size)
+            self.matrix(f"{block}attn_v", groups, t.width, size)
+        self.matrix(f"{block}attn_output", t.width, queries, size)
+        if t.architecture == "phi3":
+            self.matrix(f"{block}ffn_up", 2 * t.ff, t.width, size)
+        else:
+            self.matrix(f"{block}ffn_gate", t.ff, t.width, size)
+            self.matrix(f"{block}ffn_up", t.ff, t.width, size)
+        self.matrix(f"{block}ffn_down", t.width, t.ff, size)
+
+    def tensor(self, name: str, values: NDArray[np.float32], kind: str = "F32") -> None:
+        if name not in self.tiny.without:
+            raw = gguf.GGMLQuantizationType[kind]
+            self.writer.add_tensor(name, quantized(values, kind), raw_dtype=raw)
+
+    def matrix(self, name: str, rows: int, columns: int, size: float) -> None:
+        values = (self.random.standard_normal((rows, columns)) * size).astype(np.float32)
+        kinds = self.tiny.kinds
+        self.tensor(f"{name}.weight", values, kinds[self.used % len(kinds)])
+        self.used += 1
+        if name.rpartition(".")[2] in self.tiny.biases:
+            self.vector(f"{name}.bias", rows, 0.0, 0.3)
+
+    def vector(self, name: str, length: int, middle: float = 1.0, size: float = 0.2) -> None:
+        values = middle + size * self.random.standard_normal(length)
+        self.tensor(name, values.astype(np.float32))
+
+    def factors(self, name: str, first: float, last: float) -> None:
+        values = np.linspace(first, last, self.tiny.turned // 2).astype(np.float32)
+        self.tensor(f"{name}.weight", values)
+
+
+def write_tiny(
+    path: Path,
+    architecture: str = "llama",
+    *,
+    tokenizer: Callable[[gguf.GGUFWriter], None] | None = None,
+    **options: Any,
+) -> Path:
+    """Write a model with the options of `Tiny`; without vocabulary if `tokenizer` adds none."""
+    tiny = Tiny(architecture, **options)
     writer = gguf.GGUFWriter(path, architecture)
-    d = head_dim or width // heads
-    keys: dict[str, object] = {
-        "context_length": 512,
-        "embedding_length": width,
-        "block_count": layers,
-        "feed_forward_length": ff,
-        "attention.head_count": heads,
-        "attention.head_count_kv": kv_heads,
-        "attention.layer_norm_rms_epsilon": 1e-5,
-        "rope.freq_base": 10000.0,
-        "rope.dimension_count": rope_dims or d,
-        "vocab_size": vocab,
-    }
-    if head_dim is not None:
-        keys |= {"attention.key_length": head_dim, "attention.value_length": head_dim}
-    if linear_scaling is not None:
-        keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": linear_scaling}
-    named = {f"{architecture}.{key}": value for key, value in keys.items()}
-    named |= FAMILY_KEYS.get(architecture, {}) | (extra or {})
-    for key, value in named.items():
-        if key not in without:
-            _add(writer, key, value)
+    for key, value in tiny.keys().items():
+        _add(writer, key, value)
     if tokenizer is None:
         writer.add_tokenizer_model("no_vocab")
     else:
         tokenizer(writer)
-    used = 0
-
-    def tensor(name: str, values: NDArray[np.float32], kind: str = "F32") -> None:
-        if name not in without:
-            raw = gguf.GGMLQuantizationType[kind]
-            writer.add_tensor(name, quantized(values, kind), raw_dtype=raw)
-
-    def matrix(name: str, rows: int, columns: int, size: float) -> None:
-        nonlocal used
-        values = (random.standard_normal((rows, columns)) * size).astype(np.float32)
-        used += 1
-        tensor(f"{name}.weight", values, kinds[(used - 1) % len(kinds)])
-        if name.rpartition(".")[2] in biases:
-            vector(f"{name}.bias", rows, 0.0, 0.3)
-
-    def vector(name: str, length: int, middle: float = 1.0, size: float = 0.2) -> None:
-        tensor(name, (middle + size * random.standard_normal(length)).astype(np.float32))
-
-    matrix("token_embd", vocab, width, 1.0)
-    if not tied:
-        matrix("output", vocab, width, 0.3)
-    vector("output_norm.weight", width)
-    turned = (rope_dims or d) // 2
-    if rope_factors:
-        tensor("rope_freqs.weight", np.linspace(1.0, 8.0, turned).astype(np.float32))
-    if long_and_short:
-        tensor("rope_factors_long.weight", np.linspace(2.0, 20.0, turned).astype(np.float32))
-        tensor("rope_factors_short.weight", np.linspace(1.0, 1.5, turned).astype(np.float32))
-    heads_width, kv = d * heads, d * kv_heads
-    post = architecture == "gemma3"
-    for i in range(layers):
-        block, size = f"blk.{i}.", gain * width**-0.5
-        for name in ("attn_norm", "ffn_norm"):
-            vector(f"{block}{name}.weight", width)
-        for name in ("post_attention_norm", "post_ffw_norm") if post else ():
-            vector(f"{block}{name}.weight", width)
-        for name in ("attn_q_norm", "attn_k_norm") if architecture in QK_NORM else ():
-            vector(f"{block}{name}.weight", d)
-        if fused_qkv:
-            matrix(f"{block}attn_qkv", heads_width + 2 * kv, width, size)
-        else:
-            matrix(f"{block}attn_q", heads_width, width, size)
-            matrix(f"{block}attn_k", kv, width, size)
-            matrix(f"{block}attn_v", kv, width, size)
-        matrix(f"{block}attn_output", width, heads_width, size)
-        if architecture == "phi3":
-            matrix(f"{block}ffn_up", 2 * ff, width, size)
-        else:
-            matrix(f"{block}ffn_gate", ff, width, size)
-            matrix(f"{block}ffn_up", ff, width, size)
-        matrix(f"{block}ffn_down", width, ff, size)
-    for name in extra_tensors:
-        writer.add_tensor(name, np.zeros(width, np.float32))
+    _Tensors(tiny, writer).add_all()
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
