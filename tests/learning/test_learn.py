@@ -82,7 +82,9 @@ def test_too_little_is_one_sentence_and_changes_nothing(home, engine, add_note, 
             add_note(profile, "The kettle in the kitchen gave up on a Sunday, as it would.")
         report = learner(profile, engine).learn()
         assert report.outcome == "nothing"
-        assert ("nothing to learn" if what == "empty" else "1 examples") in report.reason
+        assert (
+            "nothing to learn" if what == "empty" else "there is 1 example of yours"
+        ) in report.reason
         assert AdapterRegistry(profile).list() == []
 
 
