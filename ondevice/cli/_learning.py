@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from ondevice.cli._output import clock, console_of_bars, shows_progress, size, talk
+from ondevice.cli._output import (
+    clock,
+    console_of_bars,
+    counted,
+    shows_progress,
+    size,
+    talk,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -192,9 +199,19 @@ def talk_of_report(report: LearnReport) -> None:
         talk(f"Nothing was trained: {report.reason}.")
         return
     if report.outcome == "stopped":
-        talk("Stopped; the same command goes on from here.")
+        talk(f"Stopped; {report.reason}.")
         return
     talk(report.summary[:1].upper() + report.summary[1:] + ".")
+    for audit in report.audits:
+        beyond = ", which is too much" if audit.exceeded else ""
+        change, bound = audit.change, audit.bound
+        sign = "" if audit.before is None else "+"  # the figure itself, or a change
+        ends = f"[{change.low:{sign}.3f}, {change.high:{sign}.3f}]"
+        talk(
+            f"{audit.what[:1].upper()}{audit.what[1:]}: {change.value:{sign}.3f} {ends}, bound "
+            f"{bound:{sign}g}{beyond}.",
+            dim=True,
+        )
     if report.outcome == "activated":
         talk(f"'{report.adapter}' is active; `ondevice adapter rollback` undoes that. {_s(report)}")
     else:
@@ -202,7 +219,7 @@ def talk_of_report(report: LearnReport) -> None:
 
 
 def _s(report: LearnReport) -> str:
-    return f"({report.steps} steps, {clock(report.seconds)})"
+    return f"({counted(report.steps, 'step')}, {clock(report.seconds)})"
 
 
 def report_json(report: LearnReport) -> dict[str, Any]:

@@ -113,7 +113,8 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
             else:
                 talk_of_preview(preview)
             return 0
-        with display(options["as_json"]) as show, stop_on_interrupt() as should_stop:
+        stopping = stop_on_interrupt("Stopping; Ctrl-C again does not wait.")
+        with display(options["as_json"]) as show, stopping as should_stop:
             report = me.learn(
                 how,
                 tell=show,

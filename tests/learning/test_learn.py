@@ -242,6 +242,24 @@ def test_stopped_and_resumed_gives_the_same_bytes(make_profile, engine):
     assert first[0].file_sha256 == second[0].file_sha256
 
 
+@pytest.mark.parametrize("stage", ["examples", "evaluation"])
+def test_stopped_where_nothing_need_be_saved(make_profile, engine, stage):
+    profile = make_profile()
+    seen = []
+    report = learner(profile, engine, tell=lambda event: seen.append(event.stage)).learn(
+        should_stop=lambda: seen[-1] == stage
+    )
+    assert report.outcome == "stopped"
+    rows = AdapterRegistry(profile).list()
+    if stage == "examples":
+        assert (report.reason, rows) == ("nothing was changed", [])
+    else:  # what was trained is not lost
+        assert [row.state for row in rows] == ["candidate"]
+        assert report.reason == "'me-1' was not judged; `ondevice evaluate` does it"
+    assert seen[-1] == "done"
+    assert engine.active_adapters == []
+
+
 def test_two_at_once(make_profile, engine):
     profile = make_profile()
     found = []
