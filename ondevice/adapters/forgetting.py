@@ -53,8 +53,9 @@ def forget(profile: Profile, shown: ForgetPreview, *, keep_stale: bool = False) 
     """
     registry = AdapterRegistry(profile)
     ids = [record.id for record in shown.records]
+    learned = {row.id for row in registry.list() if not set(ids).isdisjoint(row.records)}
     report = profile.forget(ids)
-    affected = [row for row in registry.list() if row.name in report.adapters_stale]
+    affected = [row for row in registry.list() if row.id in learned]
     clear_workplaces(profile.folder)
     registry.clear_checkpoints()
     shredded = () if keep_stale else registry.shred_stale()

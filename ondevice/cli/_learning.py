@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from ondevice.cli._output import clock, shows_progress, size, talk
+from ondevice.cli._output import (
+    clock,
+    console_of_bars,
+    counted,
+    shows_progress,
+    size,
+    talk,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -18,8 +25,6 @@ if TYPE_CHECKING:
     from ondevice.learning.options import LearnEvent
     from ondevice.learning.report import LearnReport
     from ondevice.learning.run import Preview
-
-Show = Callable[["LearnEvent"], None]
 
 STAGES = {
     "examples": "choosing examples",
@@ -41,11 +46,21 @@ KINDS = {
 }
 
 
+class Show(Protocol):
+    """Shows events; a callback for `learn`."""
+
+    def __call__(self, event: LearnEvent) -> None:
+        """Show that `event` happened."""
+
+    def end(self) -> None:
+        """Draw no more: a question comes next, and what is below it."""
+
+
 @contextlib.contextmanager
 def display(as_json: bool) -> Iterator[Show]:
-    """Yield a callback that shows events: JSON lines, a live bar, or a line a stage."""
+    """Yield what shows events: JSON lines, a live bar, or a line a stage."""
     if as_json:
-        yield _print_event
+        yield _Json()
     elif shows_progress():
         with _progress() as progress:
             yield _Bars(progress)
@@ -53,11 +68,17 @@ def display(as_json: bool) -> Iterator[Show]:
         yield _Lines()
 
 
-def _print_event(event: LearnEvent) -> None:
-    values = dataclasses.asdict(event)
-    training = values.pop("training") or {}
-    values |= {f"training_{key}": value for key, value in training.items()}
-    click.echo(json.dumps({k: v for k, v in values.items() if v not in (None, "")}))
+class _Json:
+    """A line of JSON for each event."""
+
+    def __call__(self, event: LearnEvent) -> None:
+        values = dataclasses.asdict(event)
+        training = values.pop("training") or {}
+        values |= {f"training_{key}": value for key, value in training.items()}
+        click.echo(json.dumps({k: v for k, v in values.items() if v not in (None, "")}))
+
+    def end(self) -> None:
+        pass
 
 
 class _Lines:
@@ -66,6 +87,9 @@ class _Lines:
     def __init__(self) -> None:
         self.stage = ""
 
+    def end(self) -> None:
+        pass
+
     def __call__(self, event: LearnEvent) -> None:
         if event.stage != self.stage and event.stage != "done":
             talk(f"{STAGES[event.stage]}…")
@@ -73,7 +97,6 @@ class _Lines:
 
 
 def _progress() -> Progress:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -81,7 +104,7 @@ def _progress() -> Progress:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=console_of_bars(),
     )
 
 
@@ -110,6 +133,9 @@ class _Bars:
             total=event.total or None,
             shown=shown,
         )
+
+    def end(self) -> None:
+        self.progress.stop()
 
     def _finish(self, *, stopped: bool) -> None:
         """End all bars; one that was stopped half-way stays there."""
@@ -173,9 +199,19 @@ def talk_of_report(report: LearnReport) -> None:
         talk(f"Nothing was trained: {report.reason}.")
         return
     if report.outcome == "stopped":
-        talk("Stopped; the same command goes on from here.")
+        talk(f"Stopped; {report.reason}.")
         return
     talk(report.summary[:1].upper() + report.summary[1:] + ".")
+    for audit in report.audits:
+        beyond = ", which is too much" if audit.exceeded else ""
+        change, bound = audit.change, audit.bound
+        sign = "" if audit.before is None else "+"  # the figure itself, or a change
+        ends = f"[{change.low:{sign}.3f}, {change.high:{sign}.3f}]"
+        talk(
+            f"{audit.what[:1].upper()}{audit.what[1:]}: {change.value:{sign}.3f} {ends}, bound "
+            f"{bound:{sign}g}{beyond}.",
+            dim=True,
+        )
     if report.outcome == "activated":
         talk(f"'{report.adapter}' is active; `ondevice adapter rollback` undoes that. {_s(report)}")
     else:
@@ -183,7 +219,7 @@ def talk_of_report(report: LearnReport) -> None:
 
 
 def _s(report: LearnReport) -> str:
-    return f"({report.steps} steps, {clock(report.seconds)})"
+    return f"({counted(report.steps, 'step')}, {clock(report.seconds)})"
 
 
 def report_json(report: LearnReport) -> dict[str, Any]:

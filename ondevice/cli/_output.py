@@ -7,13 +7,15 @@ import datetime
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from ondevice.cli import QUIET
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ondevice.assistant.reply import Reply
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -67,12 +69,37 @@ def _one_line(cell: object) -> str:
 def talk(text: str, *, dim: bool = False) -> None:
     """Print a sentence for the person on stderr, unless `--quiet` was given."""
     if not is_quiet():
-        click.secho(text, err=True, dim=dim)
+        click.secho(text, file=_above_bars(), err=True, dim=dim)
 
 
 def warn(text: str) -> None:
     """Print a sentence on stderr that nobody should miss, `--quiet` or not."""
-    click.secho(text, err=True)
+    click.secho(text, file=_above_bars(), err=True)
+
+
+def _above_bars() -> IO[str] | None:
+    """Return what prints above the bars while they are drawn; None if they are not.
+
+    click would look through it and write to the terminal, where the next drawing of the bars
+    takes the line away, and leaves some of their own behind.
+    """
+    return sys.stderr if hasattr(sys.stderr, "rich_proxied_file") else None
+
+
+def console_of_bars() -> Console:
+    """Return the console that bars are drawn on.
+
+    It leaves room at the right for the "^C" that a terminal shows: in a new line it would move
+    the bars.
+    """
+    from rich.console import Console, ConsoleOptions
+
+    class Narrow(Console):
+        @property
+        def options(self) -> ConsoleOptions:
+            return super().options.update(width=max(self.width - 2, 1))
+
+    return Narrow(stderr=True, highlight=False)
 
 
 def is_quiet() -> bool:

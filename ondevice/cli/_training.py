@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice._files import expanded
-from ondevice.cli._output import shows_progress, size, talk
+from ondevice.cli._output import console_of_bars, shows_progress, size, talk
 from ondevice.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ def _talk_event(event: TrainingEvent) -> None:
 
 
 def _progress() -> Progress:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -106,7 +105,7 @@ def _progress() -> Progress:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=console_of_bars(),
     )
 
 

@@ -13,7 +13,16 @@ import click
 
 from ondevice._files import expanded
 from ondevice.cli._complete import complete_adapters, complete_adapters_or_files, complete_models
-from ondevice.cli._output import confirm, day, json_option, print_json, print_table, talk, warn
+from ondevice.cli._output import (
+    confirm,
+    counted,
+    day,
+    json_option,
+    print_json,
+    print_table,
+    talk,
+    warn,
+)
 from ondevice.cli._paths import UserPath
 from ondevice.cli._session import open_profile, parse_adapter, profile_option
 
@@ -318,18 +327,26 @@ def _shown(row: AdapterRow) -> Iterator[tuple[str, object]]:
             last = part["held_out_losses"][-1:] or [["", "unmeasured"]]
             yield (
                 f"trained {stage}",
-                f"{part['steps']} steps, {part['tokens']} tokens, held-out loss {last[0][1]}",
+                f"{counted(part['steps'], 'step')}, {part['tokens']} tokens, "
+                f"held-out loss {last[0][1]}",
             )
     if "recipe" in training:
         yield "recipe", " ".join(f"{k}={v}" for k, v in sorted(training["recipe"].items()))
     metrics = training.get("metrics", {})
-    for arm, (value, low, high, n) in sorted(metrics.get("arms", {}).items()):
-        if value is not None:
-            known = low is not None and high is not None and math.isfinite(high - low)
-            yield arm, f"{value:.3f} {f'[{low:.3f}, {high:.3f}] ' if known else ''}n={n}"
+    for arm, figure in sorted(metrics.get("arms", {}).items()):
+        if figure[0] is not None:
+            yield arm, _figure(*figure)
+    for name, one in metrics.get("audits", {}).items():
+        beyond = " EXCEEDED" if one["exceeded"] else ""
+        yield f"audit {name}", f"{_figure(*one['change'])}, bound {one['bound']:g}{beyond}"
     if metrics:
         yield "decision", metrics["summary"]
     yield "records", f"{len(row.records)}: {', '.join(row.records)}"
+
+
+def _figure(value: float, low: float | None, high: float | None, n: int) -> str:
+    known = low is not None and high is not None and math.isfinite(high - low)
+    return f"{value:.3f} {f'[{low:.3f}, {high:.3f}] ' if known else ''}n={n}"
 
 
 @command.command("rollback")

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._complete import complete_models
-from ondevice.cli._output import json_option, print_json, print_table, shows_progress, talk, warn
+from ondevice.cli._output import (
+    console_of_bars,
+    json_option,
+    print_json,
+    print_table,
+    shows_progress,
+    talk,
+    warn,
+)
 from ondevice.cli._paths import UserPath
 from ondevice.cli._plot import check_plot, write_plot
 from ondevice.cli._session import (
@@ -140,7 +148,6 @@ def _display() -> Iterator[Tell]:
     if not shows_progress():
         yield _Lines()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -150,7 +157,7 @@ def _display() -> Iterator[Tell]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[label]}"),
-        console=Console(stderr=True, highlight=False),
+        console=console_of_bars(),
         transient=True,
     ) as bar:
         tasks: dict[str, Any] = {}

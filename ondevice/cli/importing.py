@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ondevice.cli._output import (
+    console_of_bars,
     counted,
     day,
     json_option,
@@ -180,7 +181,6 @@ class _Progress:
 
     def __enter__(self) -> _Progress:
         if self._shown:
-            from rich.console import Console
             from rich.progress import (
                 BarColumn,
                 Progress,
@@ -198,7 +198,7 @@ class _Progress:
                 TimeElapsedColumn(),
                 TextColumn("left:"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=console_of_bars(),
                 transient=True,
             )
             self._bar.start()

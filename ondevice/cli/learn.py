@@ -29,6 +29,7 @@ from ondevice.cli._session import (
 from ondevice.learning.options import METHODS
 
 if TYPE_CHECKING:
+    from ondevice.cli._learning import Show
     from ondevice.learning.report import LearnReport
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -112,12 +113,13 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
             else:
                 talk_of_preview(preview)
             return 0
-        with display(options["as_json"]) as show, stop_on_interrupt() as should_stop:
+        stopping = stop_on_interrupt("Stopping; Ctrl-C again does not wait.")
+        with display(options["as_json"]) as show, stopping as should_stop:
             report = me.learn(
                 how,
                 tell=show,
                 should_stop=_unless_on_battery(should_stop, options["scheduled"]),
-                confirm=_confirm(options),
+                confirm=_confirm(options, show),
             )
     if plot is not None:
         _plot(report, plot)
@@ -142,14 +144,19 @@ def _session(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _confirm(options: dict[str, Any]) -> Any:
+def _confirm(options: dict[str, Any], show: Show) -> Any:
     import sys
 
     if options["yes"]:
         return lambda question: True
     if options["as_json"] or not sys.stdin.isatty():
         return None
-    return lambda question: click.confirm(question, err=True)
+
+    def ask(question: str) -> bool:
+        show.end()
+        return click.confirm(question, err=True)
+
+    return ask
 
 
 def _unless_on_battery(should_stop: Any, scheduled: bool) -> Any:

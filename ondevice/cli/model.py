@@ -12,6 +12,7 @@ import click
 from ondevice.cli._complete import complete_models, complete_pullable
 from ondevice.cli._output import (
     confirm,
+    console_of_bars,
     is_quiet,
     json_option,
     print_json,
@@ -202,7 +203,6 @@ def _bar() -> Iterator[Callable[[int, int], None] | None]:
     if is_quiet():
         yield None
     elif shows_progress():
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -212,7 +212,7 @@ def _bar() -> Iterator[Callable[[int, int], None] | None]:
         )
 
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=Console(stderr=True, highlight=False))
+        bar = Progress(*columns, console=console_of_bars())
         task = bar.add_task("pull", total=None, start=False)
 
         def advance(here: int, total: int) -> None:

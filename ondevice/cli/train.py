@@ -155,15 +155,21 @@ def _report(result: TrainingResult, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the training after its step; the second one acts at once."""
+def stop_on_interrupt(
+    answer: str = "Saving after this step…",
+) -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C end the training after its step; the second one acts at once.
+
+    Args:
+        answer: what is said to the first one.
+    """
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
         signal.signal(signal.SIGINT, before)
-        talk("Saving after this step…")
+        talk(answer)
 
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, ask)

@@ -284,18 +284,22 @@ def _too_little(
         return "there is nothing to learn from yet: remember something, import notes, or chat"
     if options.method == "dpo" and not pairs:
         return (
-            f"there are {len(made.preferences)} preferences to learn from, and "
+            f"{_there_are(len(made.preferences), 'preference')} to learn from, and "
             f"{settings.fewest_preferences} are needed: judge answers with /good, /bad and /edit "
             "in a chat (the newest verdicts are kept back to judge by)"
         )
     if options.method != "dpo" and made.personal < settings.fewest_examples:
         return (
-            f"there are {made.personal} examples of yours, and {settings.fewest_examples} are "
+            f"{_there_are(made.personal, 'example')} of yours, and {settings.fewest_examples} are "
             "needed; with so few an adapter harms more often than it helps"
         )
     if options.method != "dpo" and not documents:
         return "no example fits the model"
     return None
+
+
+def _there_are(count: int, what: str) -> str:
+    return f"there is 1 {what}" if count == 1 else f"there are {count} {what}s"
 
 
 def _warnings(

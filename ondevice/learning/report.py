@@ -21,7 +21,7 @@ class LearnReport:
 
     Attributes:
         outcome: "activated"; "candidate" (trained but not used); "nothing" (there was too little
-            to train, nothing was changed); "stopped" (the next run goes on).
+            to train, nothing was changed); "stopped" (`reason` says what is kept).
         reason: why, as a sentence.
         adapter: its name.
         counts: examples of each kind.

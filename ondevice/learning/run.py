@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MEASURE_SECONDS = 10.0  # training of neutral text that tells how fast this machine is
 MAX_LENGTH = 512  # tokens of a document
+_KEEPS_ITS_STATE = ("training", "preferences")  # these ask by themselves whether to stop
 
 # Asked before an adapter is activated that an audit found something wrong with.
 Confirm = Callable[[str], bool]
@@ -93,7 +94,8 @@ class Learner:
         self._settings = settings
         self._options = options or LearnOptions()
         self._scope = scope
-        self._tell: Tell = tell or (lambda event: None)
+        self._told: Tell = tell or (lambda event: None)
+        self._should_stop: Callable[[], bool] = lambda: False
         self._base = engine.model
         self._place = Workplace(profile)
         self._paraphrased: dict[str, str | None] = {}
@@ -125,7 +127,8 @@ class Learner:
         """Train, evaluate, and activate the adapter if it helps.
 
         Args:
-            should_stop: asked after every step; True keeps a checkpoint and returns.
+            should_stop: asked after every step and whatever else takes long; True keeps what is
+                finished and the state of the training, and returns.
             confirm: asked before an adapter that raises doubts is activated; None never does.
 
         Raises:
@@ -134,21 +137,22 @@ class Learner:
             TrainingError: the base cannot be trained, or the training diverges.
         """
         started = time.monotonic()
+        self._should_stop = should_stop or self._should_stop
         with self._place.alone():
             before = self._engine.active_adapters
             try:
-                report = self._learn(should_stop, confirm)
+                report = self._learn(confirm)
+            except _Stopped:
+                report = LearnReport("stopped", "nothing was changed")
             finally:
                 if self._engine.active_adapters != before:
                     self._engine.set_adapters(before)
-        self._tell(LearnEvent("done", 1, 1))
+        self._told(LearnEvent("done", 1, 1))
         return dataclasses.replace(report, seconds=time.monotonic() - started)
 
     # --- stages --------------------------------------------------------------------
 
-    def _learn(
-        self, should_stop: Callable[[], bool] | None, confirm: Confirm | None
-    ) -> LearnReport:
+    def _learn(self, confirm: Confirm | None) -> LearnReport:
         self._settle_budget()
         records = self._records()
         plan = self._plan(records)
@@ -165,9 +169,9 @@ class Learner:
         trainer = self._trainer()
         self._place.need_room(trainer.room(plan))
         self._engine.unload()  # the training needs the memory
-        trained = self._train(trainer, plan, records, should_stop)
+        trained = self._train(trainer, plan)
         if trained.content is None:
-            reason = "the next run goes on from here"
+            reason = "the same command goes on from here"
             return dataclasses.replace(report, outcome="stopped", reason=reason)
         row = self._keep(trained, plan, records)
         parts = (trained.texts, trained.preferences)
@@ -177,16 +181,11 @@ class Learner:
             steps=sum(part.steps for part in parts if part is not None),
             training=row.training,
         )
-        in_use = active_learned(
-            self._registry,
-            self._base,
-            self._scope,
-            self._reader.sha256 if self._reader else None,
-        )
-        evaluation = self._evaluate(row, in_use)
-        # Side effects matter of an adapter that would be activated.
-        wanted = evaluation.decision.activate and self._options.audits and not self._options.quick
-        audits = self._audit(row) if wanted else []
+        try:
+            evaluation, audits = self._judge(row)
+        except _Stopped:
+            reason = f"'{row.name}' was not judged; `ondevice evaluate` does it"
+            return dataclasses.replace(report, outcome="stopped", reason=reason)
         self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
         if activate:
@@ -264,17 +263,9 @@ class Learner:
             threads=self._options.threads or self._settings.model.n_threads,
         )
 
-    def _train(
-        self,
-        trainer: PlanTrainer,
-        plan: Plan,
-        records: Sequence[AnyRecord],
-        should_stop: Callable[[], bool] | None,
-    ) -> Trained:
+    def _train(self, trainer: PlanTrainer, plan: Plan) -> Trained:
         watched = _Watch(self._profile, plan.records)
-        trained = trainer.train(
-            plan, self._tell, lambda: watched.gone or (should_stop is not None and should_stop())
-        )
+        trained = trainer.train(plan, self._tell, lambda: watched.gone or self._should_stop())
         if watched.gone:
             raise self._changed_meanwhile()
         return trained
@@ -353,7 +344,25 @@ class Learner:
         ]
         return f"{stem}-{max(numbers, default=0) + 1}"
 
+    def _tell(self, event: LearnEvent) -> None:
+        """Tell of an event; end what takes long and keeps no state of its own if it should."""
+        self._told(event)
+        if event.stage not in _KEEPS_ITS_STATE and self._should_stop():
+            raise _Stopped
+
     # --- judging -----------------------------------------------------------------
+
+    def _judge(self, row: AdapterRow) -> tuple[Evaluation, list[Audit]]:
+        """Measure a new adapter, and look for side effects of one that would be activated."""
+        in_use = active_learned(
+            self._registry,
+            self._base,
+            self._scope,
+            self._reader.sha256 if self._reader else None,
+        )
+        evaluation = self._evaluate(row, in_use)
+        wanted = evaluation.decision.activate and self._options.audits and not self._options.quick
+        return evaluation, self._audit(row) if wanted else []
 
     def _evaluate(self, row: AdapterRow, in_use: AdapterRow | None) -> Evaluation:
         """Measure the new adapter, beside the one that it would replace."""
@@ -443,6 +452,10 @@ class Learner:
         stale = [row for row in learned if row.state == "stale"]
         for row in [*candidates[: len(candidates) - keep], *stale]:
             self._registry.remove(row.name)
+
+
+class _Stopped(Exception):
+    """The run should stop, in a stage of which nothing need be kept."""
 
 
 class _Watch:

@@ -63,7 +63,7 @@ class Forgetting(Sources):
             listed += self._feedback(*_among("id", targets.feedback))
             stale = self._adapters(
                 "WHERE id IN (SELECT adapter_id FROM adapter_record WHERE record_id IN"
-                " (SELECT value FROM json_each(?))) ORDER BY name",
+                " (SELECT value FROM json_each(?))) AND state <> 'stale' ORDER BY name",
                 (as_list(targets.all),),
             )
             related = self._related_turns(targets)

@@ -134,10 +134,11 @@ class Part:
         run("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
 
     def _mark_stale(self, run: Run, ids: Iterable[str]) -> tuple[str, ...]:
-        """Mark the adapters that list one of `ids` stale and return the names of all of these."""
+        """Mark the adapters that list one of `ids` stale; return the names of those now stale."""
         rows = run(
             "UPDATE adapter SET state = 'stale' WHERE id IN (SELECT adapter_id FROM adapter_record"
-            " WHERE record_id IN (SELECT value FROM json_each(?))) RETURNING name",
+            " WHERE record_id IN (SELECT value FROM json_each(?))) AND state <> 'stale'"
+            " RETURNING name",
             (_list(ids),),
         )
         return tuple(sorted(name for (name,) in rows))

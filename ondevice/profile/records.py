@@ -201,5 +201,7 @@ class ForgetPreview:
 
 def _shown(record: AnyRecord) -> str:
     text = record.name if isinstance(record, Source | AdapterRow) else record.text or ""
+    if isinstance(record, Feedback):
+        text = f"{record.verdict}: {text}" if text else record.verdict
     text = " ".join(text.split())
     return text if len(text) <= 120 else text[:119] + "…"

@@ -75,16 +75,31 @@ def test_preview_counts_and_shreds(profile):
     assert registry.read("other")
 
 
+def test_verdicts_that_go_are_named(profile):
+    talk = profile.new_conversation()
+    answer = profile.add_turn(talk, "assistant", "It rains.")
+    profile.add_feedback(answer.id, "reject")
+    profile.add_feedback(answer.id, "edit", "It pours. Noted.")
+    lines = forgetting.preview(profile, [answer.id]).lines()
+    assert [line.split("  ")[-1] for line in lines if line.startswith("feedback")] == [
+        "reject",
+        "edit: It pours. Noted.",
+    ]
+
+
 def test_keep_stale_keeps_the_file_until_the_next_time(profile):
     fact, more = profile.add_fact("The user lives in Ulm."), profile.add_fact("The user is tall.")
-    row = store(profile, "knows", [fact.id])
+    row = store(profile, "knows", [fact.id, more.id])
     registry = AdapterRegistry(profile)
     done = forgetting.forget(profile, forgetting.preview(profile, [fact.id]), keep_stale=True)
     assert done.shredded == ()
     assert registry.file_exists(registry.get(row.name))
     assert done.certificate.content["adapters"][0]["file"] == "kept, encrypted"
-    done = forgetting.forget(profile, forgetting.preview(profile, [more.id]))
-    assert done.shredded == ("knows",)
+    shown = forgetting.preview(profile, [more.id])
+    assert shown.adapters_stale == ()  # it is already
+    done = forgetting.forget(profile, shown)
+    assert (done.report.adapters_stale, done.shredded) == ((), ("knows",))
+    assert done.certificate.content["adapters"][0]["file"] == "shredded"
 
 
 def test_selecting_by_source_words_and_time(profile):

@@ -82,7 +82,9 @@ def test_too_little_is_one_sentence_and_changes_nothing(home, engine, add_note, 
             add_note(profile, "The kettle in the kitchen gave up on a Sunday, as it would.")
         report = learner(profile, engine).learn()
         assert report.outcome == "nothing"
-        assert ("nothing to learn" if what == "empty" else "1 examples") in report.reason
+        assert (
+            "nothing to learn" if what == "empty" else "there is 1 example of yours"
+        ) in report.reason
         assert AdapterRegistry(profile).list() == []
 
 
@@ -227,7 +229,7 @@ def test_stopped_and_resumed_gives_the_same_bytes(make_profile, engine):
     learner(one, engine, options).learn()
     steps = []
     stopped = learner(two, engine, options, tell=lambda e: steps.append(e)).learn(
-        should_stop=lambda: True
+        should_stop=lambda: steps[-1].stage == "training"
     )
     assert stopped.outcome == "stopped"
     (left,) = two.folder.glob("adapters/*.checkpoint.enc")
@@ -238,6 +240,24 @@ def test_stopped_and_resumed_gives_the_same_bytes(make_profile, engine):
     assert not left.exists()
     first, second = AdapterRegistry(one).list(), AdapterRegistry(two).list()
     assert first[0].file_sha256 == second[0].file_sha256
+
+
+@pytest.mark.parametrize("stage", ["examples", "evaluation"])
+def test_stopped_where_nothing_need_be_saved(make_profile, engine, stage):
+    profile = make_profile()
+    seen = []
+    report = learner(profile, engine, tell=lambda event: seen.append(event.stage)).learn(
+        should_stop=lambda: seen[-1] == stage
+    )
+    assert report.outcome == "stopped"
+    rows = AdapterRegistry(profile).list()
+    if stage == "examples":
+        assert (report.reason, rows) == ("nothing was changed", [])
+    else:  # what was trained is not lost
+        assert [row.state for row in rows] == ["candidate"]
+        assert report.reason == "'me-1' was not judged; `ondevice evaluate` does it"
+    assert seen[-1] == "done"
+    assert engine.active_adapters == []
 
 
 def test_two_at_once(make_profile, engine):
