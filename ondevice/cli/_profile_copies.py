@@ -39,10 +39,17 @@ def new_passphrase(prompt: str) -> str:
     secret = phrases.from_file()
     if secret is not None:
         return secret
+    return ask_passphrase(prompt, "set ONDEVICE_PASSPHRASE_FILE instead")
+
+
+def ask_passphrase(prompt: str, otherwise: str) -> str:
+    """Ask for a new passphrase twice; `otherwise` says what to do where nobody can be asked.
+
+    Raises:
+        click.UsageError: nobody is there to type it.
+    """
     if not sys.stdin.isatty():
-        raise click.UsageError(
-            "Nobody is there to type a passphrase; set ONDEVICE_PASSPHRASE_FILE instead."
-        )
+        raise click.UsageError(f"Nobody is there to type a passphrase; {otherwise}.")
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True))
 
 

@@ -8,7 +8,7 @@ import click
 
 from ondevice.cli._output import json_option, print_json, talk, warn
 from ondevice.cli._paths import UserPath
-from ondevice.cli._profile_copies import new_passphrase
+from ondevice.cli._profile_copies import ask_passphrase, new_passphrase
 from ondevice.cli._session import open_profile, passphrase_asker, profile_option
 
 if TYPE_CHECKING:
@@ -65,7 +65,13 @@ def passphrase_command(
         elif no_recovery_code:
             key_changes.remove_recovery_code(store)
         elif not show:
-            secret = read(new_file, str(new_file)) if new_file else new_passphrase("New passphrase")
+            if new_file:
+                secret = read(new_file, str(new_file))
+            elif "passphrase" in key_changes.ways_in(store.home, store.name):
+                # That of ONDEVICE_PASSPHRASE_FILE is the old one.
+                secret = ask_passphrase("New passphrase", "give it with --new-file FILE")
+            else:
+                secret = new_passphrase("New passphrase")
             key_changes.set_passphrase(store, secret)
         ways = key_changes.ways_in(store.home, store.name)
         name = store.name

@@ -50,11 +50,11 @@ def export_readable(profile: Profile, folder: Path) -> list[Path]:
         names = [_write(draft / name, content) for name, content in _contents(profile)]
         if folder.exists():
             folder.rmdir()
+        profile.note_copy("readable", str(folder))  # while it can still be taken back
         draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    profile.note_copy("readable", str(folder))
     return [folder / path.relative_to(draft) for path in names]
 
 

@@ -232,10 +232,10 @@ def _write(
             reader = ArchiveReader(file, path)
             reader.unlock(profile.data_key)
             written = _unpack(reader, path, folder, profile.data_key)
+        profile.note_copy(kind, listed_as or str(path))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    profile.note_copy(kind, listed_as or str(path))
     return written
 
 

@@ -49,9 +49,11 @@ def _held(folder: Path) -> Iterator[None]:
 
     lock = folder.with_name(f"{folder.name}.lock")
     with FileLock(lock, timeout=0, mode=0o600):
-        yield
-    with contextlib.suppress(OSError):
-        lock.unlink()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
 
 def replace_profile(home: Home, name: str, folder: Path) -> None:

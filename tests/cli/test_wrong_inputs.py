@@ -146,3 +146,20 @@ def test_the_setting_for_passages_holds_for_imports(ondevice, tmp_path):
     assert ondevice("config", "set", "recall.passage_tokens", "50")[0] == 0
     report = json.loads(ondevice("import", str(tmp_path / "note.txt"), "--json")[1])
     assert report["passages"] > 10
+
+
+def test_a_path_of_nothing_and_a_link_that_leads_round(ondevice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "note.md").write_text("The quinces are ripe.")
+    code, _, err = ondevice("import", "")
+    assert code == 2 and "empty path" in err
+    (tmp_path / "round.md").symlink_to("round.md")
+    assert json.loads(ondevice("import", ".", "--json")[1])["documents"] == 1
+
+
+def test_the_file_of_scripts_is_no_new_passphrase(ondevice, tmp_path, monkeypatch):
+    (tmp_path / "word").write_text("correct horse")
+    monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(tmp_path / "word"))
+    ondevice("memory", "list")
+    code, _, err = ondevice("profile", "passphrase")
+    assert code == 2 and "--new-file" in err

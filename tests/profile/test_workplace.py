@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from ondevice.adapters import forgetting
-from ondevice.profile import transfer
+from ondevice.errors import ProfileError
+from ondevice.profile import key_changes, keys, transfer
+from ondevice.profile.readable import export_readable
 from ondevice.profile.store import Profile, wipe_profile
 from ondevice.profile.workplace import clear_workplaces, workplace
 
@@ -36,6 +38,35 @@ def test_forgetting_reaches_the_copy_that_a_dead_process_left(profile):
         forgetting.forget(profile, forgetting.preview(profile, [fact.id]))
         assert left(profile.folder) == [mine.name, f"{mine.name}.lock"]  # of who is alive
     assert left(profile.folder) == []
+
+
+def test_a_copy_that_cannot_be_listed_is_not_made(profile, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise ProfileError("The disk is full.")
+
+    monkeypatch.setattr(Profile, "note_copy", full)
+    with pytest.raises(ProfileError):
+        transfer.backup_profile(profile, tmp_path / "backup")
+    with pytest.raises(ProfileError):
+        export_readable(profile, tmp_path / "clear")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert left(profile.folder) == []
+
+
+def test_a_recovery_code_that_cannot_be_noted_does_not_replace_the_old_one(
+    home, profile, monkeypatch
+):
+    code = key_changes.new_recovery_code(profile)
+    keys.key_file(home, profile.name).unlink()
+
+    def full(*_, **__):
+        raise ProfileError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Profile, "note", full)
+        with pytest.raises(ProfileError):
+            key_changes.new_recovery_code(profile)
+    Profile.open(home, ask_passphrase=lambda: code).close()
 
 
 def test_wiping_destroys_what_a_restore_left(home, profile):

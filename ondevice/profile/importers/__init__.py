@@ -288,7 +288,12 @@ def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
 
 
 def _leads_out(entry: Path, top: Path) -> bool:
-    return entry.is_symlink() and not entry.resolve().is_relative_to(top.resolve())
+    if not entry.is_symlink():
+        return False
+    try:
+        return not entry.resolve().is_relative_to(top.resolve())
+    except (OSError, RuntimeError):  # it leads round in a circle
+        return True
 
 
 def _maildirs_below(folder: Path) -> Iterator[Path]:
