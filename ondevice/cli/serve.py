@@ -70,14 +70,7 @@ def command(
     """
     if options["continue_last"]:
         raise click.UsageError("--continue is for chats; the server keeps no conversation.")
-    from ondevice.base.address import is_loopback_host
-
-    loopback = is_loopback_host(host)
-    if not loopback and not allow_network:
-        raise click.UsageError(
-            f"{host} can be reached by other machines, without encryption; "
-            "add --allow-network if you mean it."
-        )
+    loopback = _is_loopback(host, allow_network)
     if no_token and (not loopback or token_file is not None):
         raise click.UsageError("--no-token is for loopback only, and without --token-file.")
     for origin in origins:
@@ -123,6 +116,23 @@ def command(
                 talk(f"Programs use {address}/v1 with the token in {path}.")
 
         serve(server_for(app, limits, ready), listener)
+
+
+def _is_loopback(host: str, allow_network: bool) -> bool:
+    """Whether only this machine reaches `host`.
+
+    Raises:
+        click.UsageError: others do, and that was not allowed.
+    """
+    from ondevice.base.address import is_loopback_host
+
+    loopback = is_loopback_host(host)
+    if not loopback and not allow_network:
+        raise click.UsageError(
+            f"{host or 'An empty address'} can be reached by other machines, without encryption; "
+            "add --allow-network if you mean it."
+        )
+    return loopback
 
 
 def _bracketed(host: str) -> str:
