@@ -125,6 +125,11 @@ class AdapterRegistry:
         for row in rows:
             if row.name == name:
                 return row
+        if name == READER:
+            raise AdapterNotFoundError(
+                f"'{READER}' comes with the base model and is no adapter of the profile; only "
+                "`ondevice adapter use`, `off` and `show` take it."
+            )
         raise AdapterNotFoundError(
             f"There is no adapter '{name}' in this profile; "
             f"{did_you_mean(name, (row.name for row in rows))}`ondevice adapter list` shows "

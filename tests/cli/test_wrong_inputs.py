@@ -163,3 +163,8 @@ def test_the_file_of_scripts_is_no_new_passphrase(ondevice, tmp_path, monkeypatc
     ondevice("memory", "list")
     code, _, err = ondevice("profile", "passphrase")
     assert code == 2 and "--new-file" in err
+
+
+def test_the_reader_is_not_denied_where_it_cannot_be_taken(ondevice, tmp_path):
+    code, _, err = ondevice("adapter", "export", "reader", "--gguf", str(tmp_path / "r.gguf"))
+    assert code == 1 and "comes with the base model" in err
