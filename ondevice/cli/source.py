@@ -45,17 +45,9 @@ def list_(kind: str | None, profile: str | None, as_json: bool) -> None:
 @json_option
 def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -> None:
     """Show a source and what came from it; the start of an id is enough."""
-    from ondevice.errors import RecordNotFoundError
-    from ondevice.profile.records import Source
-
     with open_profile(profile) as store:
-        sources = store.sources()
-        named = [source for source in sources if source.name == source_id]
-        begun = [source for source in sources if source.id.startswith(source_id)]
-        # Records of the same moment have ids that begin alike: sources come first here.
-        source = named[-1] if named else begun[0] if len(begun) == 1 else store.get(source_id)
-        if not isinstance(source, Source):
-            raise RecordNotFoundError(f"{source.id} is not a source; see `ondevice source list`.")
+        named = [source for source in store.sources() if source.name == source_id]
+        source = named[-1] if named else store.source(source_id)
         count = store.source_sizes().get(source.id, 0)
         records = store.members(source.id, None if everything or as_json else SHOWN)
         if as_json:

@@ -22,7 +22,6 @@ from ondevice.profile.records import (
     Fact,
     ForgetPreview,
     ForgetReport,
-    Source,
     Turn,
 )
 from ondevice.profile.sources import Sources
@@ -99,12 +98,7 @@ class Forgetting(Sources):
         if source is not None:
             ids = [one.id for one in self.sources() if one.name == source]
             if not ids:
-                found = self.get(source)
-                if not isinstance(found, Source):
-                    raise RecordNotFoundError(
-                        f"{found.id} is not the id of a source; see `ondevice source list`."
-                    )
-                ids = [found.id]
+                ids = [self.source(source).id]
             if words is None and since is None:
                 return ids  # it takes everything that came from it along
             conditions.append("r.source_id IN (SELECT value FROM json_each(?))")

@@ -71,6 +71,21 @@ class Sources(Facts):
         """Return all sources, or those of one kind, oldest first."""
         return self._sources("WHERE ?1 IS NULL OR kind = ?1 ORDER BY id", (kind,))
 
+    def source(self, source_id: str) -> Source:
+        """Return the source with this id, or with the only id that starts so.
+
+        Raises:
+            RecordNotFoundError: there is none.
+        """
+        # Records of the same moment have ids that begin alike: only sources are looked at.
+        found = [one for one in self.sources() if one.id.startswith(source_id.strip().lower())]
+        if len(found) != 1 or not source_id.strip():
+            raise RecordNotFoundError(
+                "There is no import or conversation of that name or id; `ondevice source list` "
+                "shows those there are."
+            )
+        return found[0]
+
     def sources_by_key(self, key: str) -> list[Source]:
         """Return the sources with this key, oldest first; one without SHA-256 was cut off."""
         return self._sources("WHERE key = ? ORDER BY id", (key,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -36,8 +37,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(512)  # now, or another server could bind until the model is loaded
     except OSError as error:
         listener.close()
+        not_here = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         raise SettingsError(
-            f"Cannot listen on {host}, port {port} ({error.strerror}); choose another with --port."
+            f"Cannot listen on {host}, port {port} ({error.strerror}); choose another with "
+            f"{'--host' if not_here else '--port'}."
         ) from error
     listener.set_inheritable(False)
     return listener

@@ -168,3 +168,15 @@ def test_the_file_of_scripts_is_no_new_passphrase(ondevice, tmp_path, monkeypatc
 def test_the_reader_is_not_denied_where_it_cannot_be_taken(ondevice, tmp_path):
     code, _, err = ondevice("adapter", "export", "reader", "--gguf", str(tmp_path / "r.gguf"))
     assert code == 1 and "comes with the base model" in err
+
+
+def test_what_is_no_source_is_said_of_sources(ondevice):
+    fact = ondevice("memory", "add", "I live in Ulm.")[1].strip()
+    for arguments in (
+        ("source", "show", "nope"),
+        ("source", "show", fact),
+        ("source", "forget", "nope", "--yes"),
+        ("memory", "forget", "--source", fact, "--yes"),
+    ):
+        code, _, err = ondevice(*arguments)
+        assert code == 1 and "`ondevice source list`" in err
