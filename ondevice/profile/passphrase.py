@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ondevice._files import expanded
-from ondevice.errors import ProfileDamagedError, ProfileLockedError
+from ondevice.errors import ProfileDamagedError, ProfileLockedError, explain
 
 PASSPHRASE_FILE = "ONDEVICE_PASSPHRASE_FILE"
 
@@ -65,7 +65,9 @@ def read(path: Path, what: str) -> str:
     """
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ProfileLockedError(f"{what} cannot be read: {explain(error)}.") from error
+    except UnicodeDecodeError as error:
         raise ProfileLockedError(f"{what} cannot be read as text; check the path.") from error
     if not text:
         raise ProfileLockedError(f"{what} is empty; write the passphrase into it.")
