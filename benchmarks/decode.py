@@ -23,10 +23,11 @@ from ondevice import Assistant, Settings
 from ondevice.base import native
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
-from ondevice.engine.context import PROMPT_CHUNK, physical_cores
+from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.home import Home
+from ondevice.processor import physical_cores
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
 from ondevice.settings import ModelSettings, RecallSettings

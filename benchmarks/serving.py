@@ -29,7 +29,8 @@ from ondevice.base import native
 from ondevice.base.messages import Message
 from ondevice.base.models import resolve
 from ondevice.base.openmp import release_team
-from ondevice.engine.context import PROMPT_CHUNK, physical_cores
+from ondevice.engine.context import PROMPT_CHUNK
+from ondevice.processor import physical_cores
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits
 from ondevice.server.run import listen, server_for

@@ -19,7 +19,7 @@ from ondevice.base import native
 from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
-from ondevice.processor import physical_cores as physical_cores  # others take it from here
+from ondevice.processor import physical_cores
 
 PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
 MAX_BRANCHES = 7  # that go on from the cached tokens at the same time

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ondevice.base import native
 from ondevice.base.models import BaseModel
 from ondevice.base.openmp import release_team
-from ondevice.engine.context import physical_cores
 from ondevice.errors import EngineError
+from ondevice.processor import physical_cores
 
 PARALLEL = 16  # texts at once: a step costs little more than for one
 TEMPERATURE = 0.8  # at 1 a small model loses the thread, and its prose is none

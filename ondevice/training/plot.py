@@ -57,16 +57,6 @@ def loss_picture(losses: Sequence[float], held_out: Sequence[tuple[int, float]])
     return Picture(_WIDTH, _HEIGHT, parts)
 
 
-def loss_svg(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> str:
-    """Return the picture as an SVG document; for the arguments see `loss_picture`."""
-    return loss_picture(losses, held_out).svg()
-
-
-def loss_png(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> bytes:
-    """Return the picture as a PNG file, at twice the size; needs Pillow."""
-    return loss_picture(losses, held_out).png()
-
-
 def loss_text(
     losses: Sequence[float],
     held_out: Sequence[tuple[int, float]],

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ondevice.cli import cli
-from ondevice.training.plot import loss_png, loss_svg, loss_text, moving_average
+from ondevice.training.plot import loss_picture, loss_text, moving_average
 
 LOSSES = [4.0 - 0.03 * i for i in range(100)]
 
@@ -21,7 +21,7 @@ LOSSES = [4.0 - 0.03 * i for i in range(100)]
 def test_svg_is_xml_with_every_point(
     losses: list[float], held_out: list[tuple[int, float]]
 ) -> None:
-    root = ET.fromstring(loss_svg(losses, held_out))
+    root = ET.fromstring(loss_picture(losses, held_out).svg())
     lines = [e for e in root if e.tag.endswith("polyline")][5:]  # behind the grid
     counts = [len(e.attrib["points"].split()) for e in lines]
     assert counts == [len(losses), len(losses), *([len(held_out)] if held_out else [])]
@@ -32,7 +32,7 @@ def test_svg_is_xml_with_every_point(
 
 
 def test_png_shows_the_same_lines() -> None:
-    image = Image.open(io.BytesIO(loss_png(LOSSES, [(0, 4.1), (50, 3.0), (100, 2.2)])))
+    image = Image.open(io.BytesIO(loss_picture(LOSSES, [(0, 4.1), (50, 3.0), (100, 2.2)]).png()))
     assert (image.format, image.size) == ("PNG", (1440, 720))
     blue, red = (0x1F, 0x4E, 0x79), (0xC0, 0x39, 0x2B)
     pixels = image.convert("RGB").load()
@@ -46,7 +46,7 @@ def test_png_shows_the_same_lines() -> None:
     assert max(heights(blue, 150)) < min(heights(blue, width - 300))
     assert max(heights(red, 120)) < min(heights(red, width - 300))
     assert max(heights(red, width - 300)) < min(heights(blue, width - 300))
-    plain = Image.open(io.BytesIO(loss_png([2.0], []))).convert("RGB")
+    plain = Image.open(io.BytesIO(loss_picture([2.0], []).png())).convert("RGB")
     assert red not in {colour for _, colour in plain.getcolors(1 << 20)}
 
 
