@@ -179,6 +179,16 @@ def _plot(report: LearnReport, path: Path) -> None:
     write_plot(path, loss_picture(texts["losses"], held_out))
 
 
+def _from_anywhere(model: str) -> str:
+    """Return a model's name, or its file's absolute path: at night the program starts elsewhere."""
+    from ondevice._files import expanded
+    from ondevice.base.catalogue import CATALOGUE
+
+    path = expanded(Path(model))
+    is_name = model in ("default", *CATALOGUE) or not path.is_file()
+    return model if is_name else str(path.absolute())
+
+
 def _schedule(options: dict[str, Any]) -> int:
     from ondevice.errors import LearningError, ProfileLockedError
     from ondevice.home import Home
@@ -187,7 +197,7 @@ def _schedule(options: dict[str, Any]) -> int:
 
     home = Home.default()
     name = options["profile"] or profile_in_use(home)
-    arguments = ["--model", options["model"]] if options["model"] else []
+    arguments = ["--model", _from_anywhere(options["model"])] if options["model"] else []
     arguments += ["--context", options["scope"]] if options["scope"] else []
     entry = Entry.for_profile(name, arguments)
     system = scheduler(home.config)

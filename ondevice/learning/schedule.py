@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import plistlib
-import shlex
+import string
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from ondevice._files import write_atomic
+from ondevice._files import expanded, write_atomic
 from ondevice.errors import LearningError
 
 HOUR, MINUTE = 3, 0  # at night; a machine that is off runs it when it is next on
-_KEPT = ("ONDEVICE_HOME", "ONDEVICE_PASSPHRASE_FILE")
+_PATHS = ("ONDEVICE_HOME", "ONDEVICE_PASSPHRASE_FILE")
+_UNIT_CHARACTERS = frozenset(string.ascii_letters + string.digits + ":-_.")
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,29 @@ class Entry:
 
     Attributes:
         profile: its name, part of the entry's.
-        command: program and arguments.
+        arguments: of `ondevice`.
         environment: variables that the program needs to find its files.
     """
 
     profile: str
-    command: tuple[str, ...]
+    arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def for_profile(cls, profile: str, arguments: Sequence[str] = ()) -> Entry:
-        """Return the entry that learns from `profile` with this Python."""
-        command = (sys.executable, "-m", "ondevice", "learn", "--scheduled", "--profile", profile)
-        kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
-        return cls(profile, (*command, *arguments), kept)
+        """Return the entry that learns from `profile` with this Python.
+
+        At night the program starts in another folder, so paths become absolute.
+        """
+        learn = ("learn", "--scheduled", "--profile", profile)
+        set_here = {name: os.environ.get(name) for name in _PATHS}
+        kept = {name: str(expanded(Path(p)).absolute()) for name, p in set_here.items() if p}
+        return cls(profile, (*learn, *arguments), kept)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Program and arguments."""
+        return (sys.executable, "-m", "ondevice", *self.arguments)
 
     @property
     def name(self) -> str:
@@ -81,9 +91,12 @@ class Systemd(Scheduler):
         """Write service and timer; see `Scheduler`."""
         service, timer = self._files(entry)
         variables = "".join(
-            f'Environment="{name}={_percent(value)}"\n' for name, value in entry.environment.items()
+            f"Environment={_quoted(f'{name}={value}')}\n"
+            for name, value in entry.environment.items()
         )
-        command = " ".join(shlex.quote(_percent(part)) for part in entry.command)
+        # systemd replaces the names of variables in arguments, but not in the program.
+        program, *arguments = map(_quoted, entry.command)
+        command = " ".join([program, *(one.replace("$", "$$") for one in arguments)])
         write_atomic(
             service,
             (
@@ -120,7 +133,8 @@ class Systemd(Scheduler):
         return True
 
     def _files(self, entry: Entry) -> tuple[Path, Path]:
-        return self.folder / f"{entry.name}.service", self.folder / f"{entry.name}.timer"
+        name = _unit_name(entry.name)
+        return self.folder / f"{name}.service", self.folder / f"{name}.timer"
 
     def _delete(self, entry: Entry) -> None:
         for path in self._files(entry):
@@ -132,6 +146,7 @@ class OneFile(Scheduler):
 
     def write(self, entry: Entry) -> list[Path]:
         """Write the file and switch the entry on; see `Scheduler`."""
+        self.remove(entry)  # launchd keeps to the definition that it has loaded
         path = self._file(entry)
         write_atomic(path, self._content(entry))
         try:
@@ -216,9 +231,10 @@ class TaskScheduler(OneFile):
 
 def task_xml(entry: Entry) -> str:
     """Return the definition of a task that runs at night, on mains power, when idle."""
-    # Windows has no place for variables in a task: the shell sets them.
-    settings = "".join(f'set "{name}={value}" && ' for name, value in entry.environment.items())
-    arguments = escape(f"/c {settings}{subprocess.list2cmdline(entry.command)}")
+    program, *arguments = entry.command
+    if entry.environment:  # a task has no place for variables, and a shell would read more in them
+        arguments = ["-c", _starting_with(entry.environment), *entry.arguments]
+    command, line = escape(program), escape(subprocess.list2cmdline(arguments))
     return f"""<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <Triggers><CalendarTrigger>
@@ -232,7 +248,7 @@ def task_xml(entry: Entry) -> str:
     <StartWhenAvailable>true</StartWhenAvailable>
     <Priority>9</Priority>
   </Settings>
-  <Actions><Exec><Command>cmd.exe</Command><Arguments>{arguments}</Arguments></Exec></Actions>
+  <Actions><Exec><Command>{command}</Command><Arguments>{line}</Arguments></Exec></Actions>
 </Task>
 """
 
@@ -244,8 +260,37 @@ def scheduler(config: Path) -> Scheduler:
     return TaskScheduler(config) if sys.platform == "win32" else Systemd()
 
 
-def _percent(text: str) -> str:
-    return text.replace("%", "%%")  # systemd's own placeholders begin with it
+def _quoted(text: str) -> str:
+    """Return `text` as one word of a systemd unit (systemd.syntax, systemd.unit).
+
+    Quotes and backslashes are escaped as in C, control characters by their numbers; "%" begins
+    systemd's own placeholders.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return '"' + "".join(c if c.isprintable() else _bytes_of(c) for c in escaped) + '"'
+
+
+def _unit_name(name: str) -> str:
+    """Return `name` in ASCII, as names of units are; other characters as `systemd-escape` does."""
+    return "".join(c if c in _UNIT_CHARACTERS else _bytes_of(c) for c in name)
+
+
+def _bytes_of(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode())
+
+
+def _starting_with(environment: Mapping[str, str]) -> str:
+    """Return Python that sets the variables and starts ondevice, without quotes, "%" and "$"."""
+    values = ",".join(f"{name}={_literal(value)}" for name, value in environment.items())
+    return (
+        f"import os,runpy;os.environ.update({values});"
+        "runpy.run_module('ondevice',run_name='__main__')"
+    )
+
+
+def _literal(text: str) -> str:
+    plain = frozenset(string.ascii_letters + string.digits + " :/._-")
+    return "'" + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + "'"
 
 
 def _run(command: Sequence[str]) -> None:

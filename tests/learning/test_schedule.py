@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -30,14 +32,12 @@ def commands(tmp_path, monkeypatch):
 
 def test_systemd_timer_is_written_switched_on_and_removed(tmp_path, commands, monkeypatch):
     monkeypatch.setenv("ONDEVICE_HOME", "/data/100% mine")
-    entry = Entry.for_profile("default", ["--model", "my model.gguf"])
+    entry = Entry.for_profile("default")
     system = Systemd()
     service, timer = system.write(entry)
     text = service.read_text()
     assert "ConditionACPower=true" in text
     assert 'Environment="ONDEVICE_HOME=/data/100%% mine"' in text
-    assert f"{sys.executable} -m ondevice learn --scheduled --profile default" in text
-    assert "'my model.gguf'" in text
     assert "OnCalendar=*-*-* 03:00:00" in timer.read_text()
     assert f"enable --now {timer.name}" in commands.read_text()
     assert system.remove(entry)
@@ -46,30 +46,98 @@ def test_systemd_timer_is_written_switched_on_and_removed(tmp_path, commands, mo
     assert not system.remove(entry)
 
 
+ODD = """/a b/100% "quoted" 'x' \\n $HOME ${HOME} $$ ; & ^ größe"""
+
+
+def words_of(line, *, variables):
+    """Read one line of a systemd unit as the manual pages systemd.syntax and systemd.unit say."""
+    words, at = [], 0
+    while at < len(line):
+        assert line[at] == '"'
+        word, at = bytearray(), at + 1
+        while line[at] != '"':
+            taken = line[at : at + 2]
+            if line[at] == "\\":
+                assert taken in ('\\"', "\\\\")
+            elif line[at] == "%" or (variables and words and line[at] == "$"):
+                assert taken in ("%%", "$$"), "a placeholder or a variable"
+            else:
+                taken = line[at]
+            word += taken[-1].encode()
+            at += len(taken)
+        words.append(word.decode())
+        assert line[at + 1 : at + 2] in ("", " ")
+        at += 2
+    return words
+
+
+def test_systemd_reads_every_character_as_it_was_meant(tmp_path, commands, monkeypatch):
+    monkeypatch.setenv("ONDEVICE_HOME", ODD)
+    monkeypatch.setattr(sys, "executable", "/opt/$HOME/100% python")
+    entry = Entry.for_profile("größe", ["--model", ODD, "--context", ";"])
+    service, timer = Systemd().write(entry)
+    assert service.stem == timer.stem == r"ondevice-learn-gr\xc3\xb6\xc3\x9fe"
+    settings = dict(line.partition("=")[::2] for line in service.read_text().splitlines())
+    assert words_of(settings["Environment"], variables=False) == [f"ONDEVICE_HOME={ODD}"]
+    assert words_of(settings["ExecStart"], variables=True) == list(entry.command)
+
+
+def test_windows_hands_over_every_character():
+    entry = Entry("work", ("learn", "--model", ODD), {"ONDEVICE_HOME": ODD})
+    task = ElementTree.fromstring(task_xml(entry).split("?>", 1)[1])
+    line = task.find(".//{*}Arguments").text
+    flag, _, rest = line.partition(" ")
+    assert flag == "-c"
+    code = rest[1:].split('"')[0]  # the program that stands there, between two quotes
+    assert line == subprocess.list2cmdline(["-c", code, *entry.arguments])
+    assert not set(code) & set('"%$')
+    environment = {key: value for key, value in os.environ.items() if key != "ONDEVICE_HOME"}
+    seen = "print(os.environ['ONDEVICE_HOME'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code.partition("runpy.run")[0] + seen],
+        env={**environment, "PYTHONIOENCODING": "utf-8"}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.decode().rstrip("\r\n") == ODD
+
+
+def test_the_night_finds_what_was_named_by_a_relative_path(home, commands, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ONDEVICE_HOME", "home")
+    (tmp_path / "my.gguf").touch()
+    assert run(["learn", "--schedule", "nightly", "--model", "my.gguf"]) == 0
+    (service,) = (tmp_path / "config").rglob("*.service")
+    assert f'"ONDEVICE_HOME={tmp_path / "home"}"' in service.read_text()
+    assert f'"{tmp_path / "my.gguf"}"' in service.read_text()
+
+
 def test_a_scheduler_that_refuses_leaves_nothing(tmp_path, commands):
     (commands.parent / "bin" / "refuse").touch()
     system = Systemd()
     with pytest.raises(LearningError, match="refused"):
-        system.write(Entry("default", ("ondevice",)))
+        system.write(Entry("default", ("learn",)))
     assert list(system.folder.iterdir()) == []
     (commands.parent / "bin" / "systemctl").unlink()
     with pytest.raises(LearningError, match="no systemctl"):
-        system.write(Entry("default", ("ondevice",)))
+        system.write(Entry("default", ("learn",)))
 
 
 def test_launchd_and_task_scheduler(tmp_path, commands):
-    entry = Entry("work", ("/usr/bin/python", "-m", "ondevice"), {"ONDEVICE_HOME": "/a & b"})
+    entry = Entry("work", ("learn",), {"ONDEVICE_HOME": "/a & b"})
     agents = Launchd(tmp_path / "agents")
     (path,) = agents.write(entry)
     content = plistlib.loads(path.read_bytes())
     assert content["ProgramArguments"] == list(entry.command)
     assert content["EnvironmentVariables"] == {"ONDEVICE_HOME": "/a & b"}
+    agents.write(entry)  # launchd would keep to the definition that it has loaded
+    assert [line.split()[1] for line in commands.read_text().splitlines()] == [
+        "load", "unload", "load",
+    ]  # fmt: skip
     assert agents.remove(entry)
     task = ElementTree.fromstring(task_xml(entry).split("?>", 1)[1])
     space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
     assert task.find(f".//{space}RunOnlyIfIdle").text == "true"
     assert task.find(f".//{space}DisallowStartIfOnBatteries").text == "true"
-    assert '"ONDEVICE_HOME=/a & b"' in task.find(f".//{space}Arguments").text
+    assert task.find(f".//{space}Command").text == sys.executable
 
 
 def test_a_profile_with_a_passphrase_only_is_refused(home, commands, capsys, monkeypatch):
