@@ -33,8 +33,9 @@ quote personal text. `explain` gives such words for what the operating system sa
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 # what happened; what to do. By number, because the texts of the systems differ.
 _SYSTEM = {
@@ -68,6 +69,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(name, list(known), 1)
     return f"did you mean '{close[0]}'? " if close else ""
+
+
+@contextlib.contextmanager
+def ending_with(clean_up: Callable[[], None]) -> Iterator[None]:
+    """Call `clean_up` when the block has ended; an error of the block is not hidden by its own."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OndeviceError, OSError):
+            clean_up()
+        raise
+    clean_up()
 
 
 class OndeviceError(Exception):

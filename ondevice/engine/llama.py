@@ -230,10 +230,26 @@ class LlamaEngine:
 
         with self._exclusive():
             if essence(adapters) != essence(self._uses):
-                loaded, _ = self._ensure_loaded()
-                loaded.adapters.activate(adapters)
+                self._activate(adapters)
                 self._cache_key = ()
             self._uses = list(adapters)
+
+    def _activate(self, adapters: Sequence[AdapterUse]) -> None:
+        """Apply the adapters; a model that was unloaded is loaded with these, not the former ones.
+
+        One of those may be what nobody can read any more, because something was forgotten.
+        """
+        with self._load:
+            loaded = self._loaded
+            if loaded is None:
+                former, self._uses = self._uses, list(adapters)
+                try:
+                    self._ensure_loaded()
+                except BaseException:
+                    self._uses = former
+                    raise
+        if loaded is not None:
+            loaded.adapters.activate(adapters)
 
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of `text`; control-token text in it stays plain text."""

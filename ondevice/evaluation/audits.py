@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ondevice.base.messages import Message
+from ondevice.engine.borrowing import borrowed
 from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import ChatOptions
 from ondevice.evaluation.arms import MemoryPrompts
@@ -116,14 +117,11 @@ def run_audits(
     settings = settings or AuditSettings()
     questions = _Questions.prepare(engine, prompts, texts or AuditTexts(), settings)
     scorer = scorer_for(engine)
-    former = engine.active_adapters
-    try:
+    with borrowed(engine):
         set_adapters(engine, scorer, below)
         before = _measure(engine, scorer, questions, settings, progress, 0)
         set_adapters(engine, scorer, [*below, candidate])
         after = _measure(engine, scorer, questions, settings, progress, 1)
-    finally:
-        engine.set_adapters(former)
     return _judged(before, after, settings, bootstrap)
 
 

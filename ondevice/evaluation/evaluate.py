@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ondevice.engine.borrowing import borrowed
 from ondevice.engine.prompt import shared_prefix
 from ondevice.evaluation.arms import (
     ACTIVE_ARM,
@@ -183,8 +184,7 @@ def measure_arms(
     scorer = scorer_for(engine)
     meter = _Meter(progress, work, arms)
     outcomes: dict[tuple[ArmName, Metric], Outcome] = {}
-    before = engine.active_adapters
-    try:
+    with borrowed(engine):
         neutral: dict[bool, Outcome] = {}
         for arm in arms:
             above = active if arm is ACTIVE_ARM else candidate if arm.adapter else None
@@ -201,8 +201,6 @@ def measure_arms(
             )
             for metric, outcome in _asked(engine, scorer, work, arm, meter).items():
                 outcomes[arm.name, metric] = outcome
-    finally:
-        engine.set_adapters(before)
     clusters: dict[Metric, list[str]] = {
         "text": [task.cluster for task in work.texts],
         "choices": [task.cluster for task in work.choices],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ondevice.adapters.reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.tokenizer import Tokenizer
+from ondevice.engine.borrowing import borrowed
 from ondevice.engine.protocol import AdapterUse, Engine
 from ondevice.errors import LearningError, explain
 from ondevice.evaluation.audits import Audit, AuditSettings
@@ -138,15 +139,11 @@ class Learner:
         """
         started = time.monotonic()
         self._should_stop = should_stop or self._should_stop
-        with self._place.alone():
-            before = self._engine.active_adapters
+        with self._place.alone(), borrowed(self._engine):
             try:
                 report = self._learn(confirm)
             except _Stopped:
                 report = LearnReport("stopped", "nothing was changed")
-            finally:
-                if self._engine.active_adapters != before:
-                    self._engine.set_adapters(before)
         self._told(LearnEvent("done", 1, 1))
         return dataclasses.replace(report, seconds=time.monotonic() - started)
 

@@ -17,6 +17,7 @@ from ondevice.errors import (
     AdapterBaseMismatchError,
     AdapterNotFoundError,
     AdapterSelfTestError,
+    AdapterStaleError,
     InvalidAdapterError,
 )
 from ondevice.home import Home
@@ -110,6 +111,23 @@ def test_adapters_come_back_after_unloading(engine: LlamaEngine, use: Use) -> No
     engine.unload()
     assert np.array_equal(values(engine), before)
     assert len(engine.active_adapters) == 2
+
+
+def test_others_are_applied_though_the_former_ones_are_gone(engine: LlamaEngine, use: Use) -> None:
+    def gone() -> bytes:
+        raise AdapterStaleError("It is stale.")
+
+    base = values(engine)
+    engine.set_adapters([use(1)])
+    engine.set_adapters([dataclasses.replace(use(1), source=gone)])  # loaded already
+    engine.unload()
+    with pytest.raises(AdapterNotFoundError):
+        engine.set_adapters([dataclasses.replace(use(2), source=Path("nowhere"))])
+    assert [one.source for one in engine.active_adapters] == [gone]
+    engine.set_adapters([use(2)])
+    assert not np.array_equal(base, values(engine))
+    engine.set_adapters([])
+    assert np.array_equal(base, values(engine))
 
 
 def test_adapter_given_as_bytes_leaves_no_file(engine: LlamaEngine, use: Use, home: Home) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from ondevice.adapters import forgetting
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.errors import AdapterStaleError, LearningError
+from ondevice.engine.fake import FakeEngine
+from ondevice.engine.protocol import AdapterUse
+from ondevice.errors import AdapterStaleError, LearningError, TrainingError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
@@ -179,6 +181,45 @@ def test_a_budget_is_shared_by_texts_and_verdicts(make_profile, engine):
     assert training["texts"]["steps"] == training["recipe"]["max_steps"]
     assert training["preferences"]["steps"] == training["preference_recipe"]["max_steps"]
     assert report.steps == training["texts"]["steps"] + training["preferences"]["steps"]
+
+
+class Reading(FakeEngine):
+    """Reads adapters when they are applied, as the real engine does."""
+
+    def set_adapters(self, adapters):
+        for use in adapters:
+            use.source()
+        super().set_adapters(adapters)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_former_adapter_that_has_gone_stale_hides_neither_report_nor_error(
+    make_profile, base, fails, monkeypatch
+):
+    engine = Reading(["Yes."], model=base)
+    profile = make_profile()
+    stale = []
+
+    def source():
+        if stale:
+            raise AdapterStaleError("The former adapter is stale.")
+        return b""
+
+    engine.set_adapters([AdapterUse("former", "0" * 64, source)])
+
+    def tell(event):
+        if event.stage == "evaluation":
+            stale.append(True)
+            if fails and event.total:
+                raise TrainingError("This went wrong first.")
+
+    learning = learner(profile, engine, tell=tell)
+    if fails:
+        with pytest.raises(TrainingError, match="first"):
+            learning.learn()
+    else:
+        assert learning.learn().outcome == "candidate"
+    assert engine.active_adapters == []
 
 
 def test_after_forgetting_it_starts_from_scratch(make_profile, engine, add_note, always):
