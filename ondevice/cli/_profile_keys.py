@@ -98,7 +98,7 @@ def lock_command(name: str | None) -> None:
 
     home = Home.default()
     name = name or profile_in_use(home)
-    key_changes.lock(home, name)
+    key_changes.lock(home, name, warn=warn)
     talk(f"The profile '{name}' is locked; `ondevice profile unlock {name}` opens it.")
 
 
@@ -112,5 +112,5 @@ def unlock_command(name: str | None) -> None:
 
     home = Home.default()
     name = name or profile_in_use(home)
-    key_changes.unlock(home, name, passphrase_asker())
+    key_changes.unlock(home, name, passphrase_asker(), warn=warn)
     talk(f"The profile '{name}' is unlocked.")

@@ -138,7 +138,7 @@ def _drop(wraps: keys.Wraps, kind: str, what: str, name: str) -> None:
     wraps.wraps = left
 
 
-def lock(home: Home, name: str) -> None:
+def lock(home: Home, name: str, *, warn: Callable[[str], None] | None = None) -> None:
     """Lock a profile without opening it: no command and no running program can read it any more.
 
     Programs that have it open lose it at their next look. The keys in the keyring and in a key
@@ -148,7 +148,7 @@ def lock(home: Home, name: str) -> None:
         ProfileNotFoundError: there is none of that name.
         ProfileError: it has neither passphrase nor recovery code; nothing was changed.
     """
-    with _reading(home, name) as (path, wraps):
+    with _reading(home, name, warn) as (path, wraps):
         left = wraps.without("keyring", "file")
         if not left:
             raise ProfileError(
@@ -161,14 +161,20 @@ def lock(home: Home, name: str) -> None:
         keys.shred_file(keys.key_file(home, name))
 
 
-def unlock(home: Home, name: str, ask_passphrase: Callable[[], str] | None) -> None:
+def unlock(
+    home: Home,
+    name: str,
+    ask_passphrase: Callable[[], str] | None,
+    *,
+    warn: Callable[[str], None] | None = None,
+) -> None:
     """Unlock a profile with its passphrase or recovery code.
 
     Raises:
         ProfileNotFoundError: there is none of that name.
         ProfileLockedError: the passphrase is wrong, or nobody can be asked.
     """
-    with _reading(home, name) as (path, wraps):
+    with _reading(home, name, warn) as (path, wraps):
         keys.unlock(home, name, ask_passphrase=ask_passphrase, even_locked=True)
         wraps.locked = False
         wraps.write(path)
@@ -187,12 +193,14 @@ def _changing(profile: Profile, what: str) -> Iterator[keys.Wraps]:
 
 
 @contextlib.contextmanager
-def _reading(home: Home, name: str) -> Iterator[tuple[Any, keys.Wraps]]:
+def _reading(
+    home: Home, name: str, warn: Callable[[str], None] | None = None
+) -> Iterator[tuple[Any, keys.Wraps]]:
     from ondevice.profile.store import check_name, exclusive, exists, not_found
 
     if not exists(home, check_name(name)):
         raise not_found(home, name)
-    with exclusive(home, name):
+    with exclusive(home, name, warn):
         path = keys.keys_path(home, name)
         for left in path.parent.glob(f".{path.name}.*.part"):  # by a process that died
             left.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ from ondevice.profile.workplace import clear_workplaces, former_place, put_back
 
 DEFAULT_NAME = "default"
 DATABASE_NAME = "profile.db"
+PATIENCE_SECONDS = 1.0  # for another process, before it is said what is waited for
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
@@ -84,7 +85,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             name: letters, digits, `_` and `-`.
             passphrase: protects the key; without one it is kept as `keys.create` says.
             ask_passphrase: asks the person, where there is no keyring.
-            warn: is called with a sentence about where the key is kept.
+            warn: is called with a sentence about where the key is kept, or what is waited for.
 
         Raises:
             ProfileExistsError: there is one of that name.
@@ -92,7 +93,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             ProfileLockedError: the passphrase cannot be had.
         """
         check_name(name)
-        with exclusive(home, name):
+        with exclusive(home, name, warn):
             if exists(home, name):
                 raise ProfileExistsError(
                     f"There is a profile called '{name}' already; choose another name, or use it."
@@ -116,7 +117,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             name: the one in use if None.
             ask_passphrase: asks the person, if it takes a passphrase.
             create: make it if it is not there.
-            warn: is called with a sentence about where a new key is kept.
+            warn: is called with a sentence about where a new key is kept, or what is waited for.
 
         Raises:
             ProfileNotFoundError: there is none of that name.
@@ -125,12 +126,12 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         """
         name = profile_in_use(home) if name is None else check_name(name)
         if not exists(home, name) and former_place(home, name).exists():
-            with exclusive(home, name):
+            with exclusive(home, name, warn):
                 put_back(home, name)  # a restore was interrupted
         if not exists(home, name):
             if not create:
                 raise not_found(home, name)
-            with exclusive(home, name):
+            with exclusive(home, name, warn):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn)
         database = home.profile(name) / DATABASE_NAME
@@ -357,9 +358,23 @@ def not_found(home: Home, name: str) -> ProfileNotFoundError:
 
 
 @contextlib.contextmanager
-def exclusive(home: Home, name: str) -> Iterator[None]:
-    """Keep other processes from making the profile, or changing its keys, at the same time."""
-    from filelock import FileLock
+def exclusive(home: Home, name: str, warn: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Keep other processes from making the profile, or changing its keys, at the same time.
 
-    with FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600):
+    One of them may be asking somebody for a passphrase: after a moment `warn` is called with a
+    sentence that says so.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600)
+    try:
+        held = lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout:
+        (warn or keys.silent)(
+            f"Another ondevice is making the profile '{name}' or changing its keys, and may be "
+            "asking for a passphrase in its terminal; this one waits until that is done (Ctrl-C "
+            "ends it)."
+        )
+        held = lock.acquire()
+    with held:
         yield

@@ -186,7 +186,7 @@ def restore_backup(
         ProfileDamagedError: the file was altered or is cut off. Nothing was changed.
     """
     with _opened(home, path, None, ask_passphrase) as (folder, about, data_key):  # noqa: SIM117
-        with exclusive(home, about.name):
+        with exclusive(home, about.name, warn):
             put_back(home, about.name)
             there, again = exists(home, about.name), 0
             if there and not replace:

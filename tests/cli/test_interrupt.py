@@ -123,6 +123,25 @@ def test_a_question_for_the_passphrase(terminal, home):
     assert not home.profile("default").exists()
 
 
+def test_waiting_for_somebody_who_is_asked_for_a_passphrase(terminal, home):
+    first = terminal("memory", "list", passphrase=False)
+    first.read_until("assphrase:")
+    second = terminal("memory", "list", passphrase=False)
+    second.read_until("this one waits until that is done")
+    assert "assphrase:" not in second.shown
+    second.press(CTRL_C)
+    assert second.end() == 130
+    assert "Traceback" not in second.shown
+    third = terminal("memory", "list", passphrase=False)
+    third.read_until("this one waits until that is done")
+    first.press(CTRL_C)
+    assert first.end() == 130
+    third.read_until("assphrase:")  # now it is asked itself
+    third.press(CTRL_C)
+    assert third.end() == 130
+    assert not home.profile("default").exists()
+
+
 @pytest.mark.parametrize("seconds", [0.12, 0.3, 0.6, 1.0])
 def test_at_any_moment(home, seconds):
     """Whatever the program does: importing, loading the model, computing."""

@@ -13,7 +13,7 @@ import pytest
 from ondevice.errors import ProfileLockedError
 from ondevice.profile import key_changes
 from ondevice.profile.passphrase import Cost
-from ondevice.profile.store import Profile
+from ondevice.profile.store import Profile, exclusive
 
 WRITER = """
 import sys
@@ -107,6 +107,27 @@ def test_threads_share_a_profile(profile):
         thread.join()
     assert len(profile.turns()) == 120
     profile.check()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.5])
+def test_who_waits_for_another_process_says_so_after_a_moment(home, seconds):
+    def somebody_else():
+        with exclusive(home, "default"):
+            begun.set()
+            time.sleep(seconds)
+
+    begun, said = threading.Event(), []
+    other = threading.Thread(target=somebody_else)
+    other.start()
+    begun.wait()
+    Profile.open(home, create=True, warn=said.append).close()
+    other.join()
+    waits = [sentence for sentence in said if "waits until that is done" in sentence]
+    assert len(waits) == (1 if seconds else 0)
+    with Profile.open(home) as opened:  # nobody holds it any more
+        assert opened.facts() == []
+    with exclusive(home, "default", warn=pytest.fail):
+        pass
 
 
 class Interrupted:
