@@ -19,9 +19,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from throwaway import throwaway_home
 
 from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
@@ -98,11 +97,7 @@ def main() -> None:
     """Learn, measure, print and write."""
     options = _options()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home.below(Path(folder))
-        passphrase = Path(folder) / "passphrase"
-        passphrase.write_text("a benchmark's own")
-        os.environ["ONDEVICE_PASSPHRASE_FILE"] = str(passphrase)
+    with throwaway_home() as home:
         base, embedder = resolve(options.model, home), Embedder(threads=options.threads)
         results = Results(options, base)
         with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:

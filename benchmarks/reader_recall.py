@@ -12,14 +12,13 @@ greedily without the reader and with it. Prints shares with 95 % intervals
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reader import Arm, Share, reader_use
+from throwaway import throwaway_home
 
 from ondevice.base.models import resolve
 from ondevice.engine.llama import LlamaEngine
@@ -103,11 +102,7 @@ def main() -> None:
     parser.add_argument("--reader", type=Path, help="an adapter file instead of the shipped one")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home.below(Path(folder))
-        passphrase = Path(folder) / "passphrase"
-        passphrase.write_text("a benchmark's own")
-        os.environ["ONDEVICE_PASSPHRASE_FILE"] = str(passphrase)
+    with throwaway_home() as home:
         base = resolve("default", home)
         with LlamaEngine(
             base, ModelSettings(n_ctx=2048, n_threads=options.threads), home
