@@ -71,10 +71,11 @@ class Outlines(Part):
     def rank_text(self, terms: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers and BM25 scores (larger is better) of the `k` best full-text hits.
 
-        Unlike `search_text` it filters nothing, and so reads nothing but the full-text index:
-        the caller knows each record's state and scope. Ranking a match costs far more than
-        finding it, so of many matches only those of the rarer terms are ranked; the commoner
-        ones hardly move a BM25 score.
+        A record is found by any of `terms`, words or phrases, in any form of them (Porter stems).
+        Nothing is filtered, and so nothing but the full-text index is read: the caller knows each
+        record's state and scope. Ranking a match costs far more than finding it, so of many
+        matches only those of the rarer terms are ranked; the commoner ones hardly move a BM25
+        score.
         """
         import numpy as np
 

@@ -34,7 +34,6 @@ from ondevice.profile.database import Database
 from ondevice.profile.forget import Forgetting
 from ondevice.profile.migrations import migrate
 from ondevice.profile.outline import Outlines
-from ondevice.profile.text_search import TextSearch
 from ondevice.profile.workplace import clear_workplaces, former_place, put_back
 
 DEFAULT_NAME = "default"
@@ -45,7 +44,7 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
 
 
-class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
+class Profile(Forgetting, AdapterRows, Outlines, Browsing):
     """An open, decrypted profile."""
 
     def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:

@@ -78,8 +78,8 @@ def test_forgotten_fact_leaves_no_trace(profile):
     assert report.records == (fact.id,)
     assert report.purged
     assert traces(profile) == []
-    assert profile.search_text(["zanzibarian"], 5) == []
-    assert len(profile.search_text(["roses"], 500)) == 120
+    assert len(profile.rank_text(["zanzibarian"], 5)[0]) == 0
+    assert len(profile.rank_text(["roses"], 500)[0]) == 120
     profile.check()
 
 

@@ -78,8 +78,13 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def same_as_the_model(self):
         assert {f.id: (f.text, f.state) for f in self.profile.facts()} == self.model
+        outline = self.profile.outline()
+        known = (
+            list(zip(outline.number, outline.id, outline.active, strict=True)) if outline else []
+        )
         for word in WORDS:
-            found = {record_id for record_id, _ in self.profile.search_text([word], 1000)}
+            hits = set(self.profile.rank_text([word], 1000)[0].tolist())
+            found = {record_id for number, record_id, active in known if active and number in hits}
             assert found == {
                 i for i, (text, state) in self.model.items() if word in text and state == "active"
             }

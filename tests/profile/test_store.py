@@ -145,24 +145,24 @@ def test_wrong_database_key_is_damage_not_an_empty_profile(home, profile):
     connection.close()
 
 
-def test_search_ranks_stems_and_filters(profile):
+def hits(profile, *terms, k=10):
+    """Return ids and scores of what full-text search finds, best first."""
+    outline = profile.outline()
+    ids = dict(zip(outline.number.tolist(), outline.id, strict=True))
+    numbers, scores = profile.rank_text(terms, k)
+    return [(ids[n], score) for n, score in zip(numbers.tolist(), scores.tolist(), strict=True)]
+
+
+def test_full_text_ranks_and_stems(profile):
     best = profile.add_fact("My dogs love running, dogs of all kinds.")
     other = profile.add_fact("A dog barked somewhere in a very long and winding sentence.")
-    old = profile.add_fact("The dog was a puppy.")
-    profile.add_fact("The dog is grown.", supersedes=[old.id], state="pending")
-    work = profile.add_fact("The dog of the office.", scope="work")
     accent = profile.add_fact("El niño canta.")
-    found = profile.search_text(["dog"], 10, scope=None)
-    assert [i for i, _ in found] == [best.id, other.id] or {i for i, _ in found} == {
-        best.id,
-        other.id,
-    }
-    assert found == sorted(found, key=lambda pair: -pair[1])
-    assert work.id in dict(profile.search_text(["dog"], 10, scope="work"))
-    assert dict(profile.search_text(["dog"], 10, states=("superseded",))).keys() == {old.id}
-    assert dict(profile.search_text(["nino"], 10)).keys() == {accent.id}
-    assert profile.search_text(["dog"], 10, kinds=("turn",)) == []
-    assert len(profile.search_text(["dog"], 2)) == 2
+    found = hits(profile, "dog")
+    assert [record_id for record_id, _ in found] == [best.id, other.id]
+    assert found[0][1] > found[1][1] > 0
+    assert [record_id for record_id, _ in hits(profile, "nino")] == [accent.id]
+    assert [record_id for record_id, _ in hits(profile, "very long", "nino")] != []
+    assert len(hits(profile, "dog", k=1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,8 @@ def test_search_ranks_stems_and_filters(profile):
 )
 def test_search_terms_are_only_words(profile, term):
     profile.add_fact("something")
-    assert profile.search_text([term], 5) == []
-    assert len(profile.search_text([term, "something"], 5)) == 1
-
-
-def test_search_looks_past_filtered_rows(profile):
-    wanted = profile.add_fact("dog " + "word " * 50)
-    source = profile.add_source("import", "kennel", scope="work")
-    profile.add_passages(source.id, [NewPassage("dog dog", scope="work") for _ in range(500)])
-    assert dict(profile.search_text(["dog"], 3, scope=None)).keys() == {wanted.id}
+    assert hits(profile, term) == []
+    assert len(hits(profile, term, "something")) == 1
 
 
 def test_vectors_and_neighbours(profile):

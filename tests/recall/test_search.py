@@ -106,6 +106,16 @@ def test_pending_facts_and_other_contexts_are_not_found(recall: Recall) -> None:
     assert {m.id for m in recall.search("prefer", k=5, scope=ANY_SCOPE)} == at_work
 
 
+def test_what_another_context_says_more_often_hides_nothing(
+    profile: Profile, recall: Recall, embedder: Embedder
+) -> None:
+    wanted = recall.add_text("The dog sleeps in the kitchen since the stove was mended.")
+    source = profile.add_source("import", "kennel", scope="work")
+    passages = [NewPassage("dog dog", scope="work") for _ in range(500)]
+    profile.add_passages(source.id, passages, np.repeat(embedder.embed(["dog dog"]), 500, axis=0))
+    assert [memory.id for memory in recall.search("dog", k=3)] == [wanted.id]
+
+
 def test_facts_of_different_contexts_do_not_supersede_each_other(recall: Recall) -> None:
     recall.add_text("My name is Jo.", scope="work")
     recall.add_text("My name is Joanna.")
