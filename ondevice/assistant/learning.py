@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ondevice.assistant.review import Reviews
 from ondevice.engine.protocol import Engine
-from ondevice.errors import OndeviceError
+from ondevice.errors import OndeviceError, ending_with
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import Settings
 
 if TYPE_CHECKING:
+    from ondevice.engine.protocol import AdapterUse
     from ondevice.evaluation.audits import Audit
-    from ondevice.evaluation.evaluate import Evaluation
-    from ondevice.learning.options import LearnOptions, Tell
+    from ondevice.evaluation.evaluate import Evaluation, Progress
+    from ondevice.learning.options import LearnOptions, Stage, Tell
     from ondevice.learning.report import LearnReport
     from ondevice.learning.run import Learner, Preview
     from ondevice.profile.records import AdapterRow, Feedback, Verdict
@@ -139,60 +141,71 @@ class LearnsFromProfile(Reviews):
         Raises:
             AdapterError: the adapter is stale, damaged or made for another base.
         """
-        from ondevice.evaluation.audits import AuditSettings
-        from ondevice.evaluation.evaluate import EvaluationSettings, audit, evaluate
-        from ondevice.learning.options import LearnEvent, Stage
-
-        profile, recaller = self._needs_profile()
-
-        def progress(stage: Stage) -> Callable[[float, float, str], None]:
-            def told(done: float, total: float, what: str) -> None:
-                if tell is not None:
-                    tell(LearnEvent(stage, done, total, what))
-
-            return told
-
         with self._turn_lock:
             row = self._judged(adapter)
-            wanted = self._adapters_wanted
-            try:
-                self.use_adapters([])  # the reader stays below
-                below = self.engine.active_adapters
+            with self._with_the_reader_alone():
                 use = self.adapter_use(row.name, scale) if row is not None else None
-                records = row.records if row is not None else ()
-                rival = self.rival_of(row)
-                settings = EvaluationSettings.fast() if fast else EvaluationSettings()
-                evaluation = evaluate(
-                    self.engine,
-                    profile,
-                    recaller,
-                    self.settings.recall,
-                    candidate=use,
-                    active=self.adapter_use(rival.name) if rival is not None else None,
-                    below=below,
-                    scope=self.scope,
-                    trained_on={*records, *(rival.records if rival is not None else ())},
-                    settings=settings.within(self.settings.learning.neutral_growth),
-                    progress=progress("evaluation"),
-                )
+                evaluation = self._evaluated(row, use, fast, _telling(tell, "evaluation"))
                 found = None
-                if audits and use is not None:
-                    found = audit(
-                        self.engine,
-                        profile,
-                        recaller,
-                        self.settings.recall,
-                        candidate=use,
-                        below=below,
-                        scope=self.scope,
-                        trained_on=records,
-                        settings=AuditSettings.fast() if fast else AuditSettings(),
-                        progress=progress("audits"),
-                    )
-            finally:
-                self._adapters_wanted = wanted
-                self._rebuild()
+                if audits and row is not None and use is not None:
+                    found = self._audited(row, use, fast, _telling(tell, "audits"))
         return Measured(row.name if row is not None else None, evaluation, found)
+
+    @contextlib.contextmanager
+    def _with_the_reader_alone(self) -> Iterator[None]:
+        """Take the person's adapters away for a while; the reader stays, below what is measured."""
+        wanted = self._adapters_wanted
+
+        def put_back() -> None:
+            self._adapters_wanted = wanted
+            self._rebuild()
+
+        with ending_with(put_back):
+            self.use_adapters([])
+            yield
+
+    def _evaluated(
+        self, row: AdapterRow | None, use: AdapterUse | None, fast: bool, progress: Progress
+    ) -> Evaluation:
+        from ondevice.evaluation.evaluate import EvaluationSettings, evaluate
+
+        profile, recaller = self._needs_profile()
+        rival = self.rival_of(row)
+        trained_on = {record for one in (row, rival) if one is not None for record in one.records}
+        settings = EvaluationSettings.fast() if fast else EvaluationSettings()
+        return evaluate(
+            self.engine,
+            profile,
+            recaller,
+            self.settings.recall,
+            candidate=use,
+            active=self.adapter_use(rival.name) if rival is not None else None,
+            below=self.engine.active_adapters,
+            scope=self.scope,
+            trained_on=trained_on,
+            settings=settings.within(self.settings.learning.neutral_growth),
+            progress=progress,
+        )
+
+    def _audited(
+        self, row: AdapterRow, use: AdapterUse, fast: bool, progress: Progress
+    ) -> list[Audit]:
+        from ondevice.evaluation.audits import AuditSettings
+        from ondevice.evaluation.evaluate import audit
+
+        profile, recaller = self._needs_profile()
+        return audit(
+            self.engine,
+            profile,
+            recaller,
+            self.settings.recall,
+            candidate=use,
+            below=self.engine.active_adapters,
+            scope=self.scope,
+            trained_on=row.records,
+            settings=AuditSettings.fast() if fast else AuditSettings(),
+            progress=progress,
+        )
 
     def rival_of(self, row: AdapterRow | None) -> AdapterRow | None:
         """Return the learned adapter in use that `row` would replace; None if there is no other."""
@@ -238,3 +251,14 @@ class LearnsFromProfile(Reviews):
             scope=self.scope,
             tell=tell,
         )
+
+
+def _telling(tell: Tell | None, stage: Stage) -> Progress:
+    """Return what tells of the progress of a stage."""
+    from ondevice.learning.options import LearnEvent
+
+    def told(done: float, total: float, what: str) -> None:
+        if tell is not None:
+            tell(LearnEvent(stage, done, total, what))
+
+    return told
