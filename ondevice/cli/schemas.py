@@ -26,70 +26,14 @@ IDS: Schema = {"type": "array", "items": TEXT}
 
 def schemas() -> dict[str, Schema]:
     """Return the schema of every command that takes `--json`, by the command's full name."""
-    from ondevice.adapters.comparison import Comparison
-    from ondevice.base.models import ListedModel
-    from ondevice.base.origin import Origin
     from ondevice.cli.doctor import Finding
-    from ondevice.profile.records import AdapterRow, Copy, Event, Fact, Source
-    from ondevice.profile.transfer import Transfer
-    from ondevice.recall.passages import IngestReport
-    from ondevice.settings import RetentionSettings
 
-    fact, adapter = of(Fact), of(AdapterRow)
-    source = extended(of(Source), records=WHOLE)
-    forgotten = record(
-        records=IDS, purged=TRUTH, adapters_stale=IDS, shredded=IDS, certificate=maybe(TEXT)
-    )
-    found = {"id": TEXT, "text": TEXT, "score": NUMBER}
     return {
         "ask": _answer(),
-        "memory add": fact,
-        "memory list": listing(fact),
-        "memory propose": listing(fact),
-        "memory edit": fact,
-        "memory search": listing(record(**found, source=maybe(TEXT), time=NUMBER)),
-        "memory show": _any_record(),
-        "memory why": {
-            "oneOf": [
-                record(answer=TEXT, memories=listing(record(id=TEXT, text=TEXT))),
-                listing(record(**found, reason=MAP)),
-            ],
-            "description": "The memories of an answer; with --query, what it would recall.",
-        },
-        "memory forget": forgotten,
-        "memory certificate": record(
-            valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
-        ),
-        "import": of(IngestReport),
-        "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
-        "profile export": {
-            "anyOf": [of(Transfer), record(folder=TEXT, files=IDS)],
-            "description": "Of the encrypted file; with --readable, the files in clear.",
-        },
-        "profile import": of(Transfer),
-        "profile backup": of(Transfer),
-        "profile restore": of(Transfer),
-        "profile backups": listing(extended(of(Copy), there=TRUTH)),
-        "profile passphrase": record(profile=TEXT, opened_by=IDS, recovery_code=maybe(TEXT)),
-        "profile retention": of(RetentionSettings),
-        "profile log": listing(of(Event)),
-        "source list": listing(source),
-        "source show": extended(source, members=listing(MAP)),
-        "source forget": forgotten,
-        "adapter list": listing(adapter),
-        "adapter show": adapter,
-        "adapter diff": of(Comparison),
-        "model list": listing(of(ListedModel)),
-        "model pull": extended(of(Origin), name=TEXT, path=TEXT, fetched=TRUTH),
-        "model check": record(
-            name=TEXT, path=TEXT, sha256=TEXT, architecture=TEXT, tensors=WHOLE, size_bytes=WHOLE
-        ),
-        "score": record(
-            tokens=WHOLE,
-            nll=NUMBER,
-            perplexity=NUMBER,
-            per_document=listing(record(name=TEXT, tokens=WHOLE, nll=NUMBER)),
-        ),
+        **_memories(),
+        **_profiles(),
+        **_sources(),
+        **_models_and_adapters(),
         "evaluate": _evaluation(),
         "config show": listing(record(name=TEXT, value={}, default={})),
         "doctor": listing(of(Finding)),
@@ -158,6 +102,97 @@ def _descriptions(kind: type) -> dict[str, str]:
     _, _, attributes = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", attributes, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
+
+
+def _memories() -> dict[str, Schema]:
+    from ondevice.profile.records import Fact
+    from ondevice.recall.passages import IngestReport
+
+    fact = of(Fact)
+    found = {"id": TEXT, "text": TEXT, "score": NUMBER}
+    return {
+        "memory add": fact,
+        "memory list": listing(fact),
+        "memory propose": listing(fact),
+        "memory edit": fact,
+        "memory search": listing(record(**found, source=maybe(TEXT), time=NUMBER)),
+        "memory show": _any_record(),
+        "memory why": {
+            "oneOf": [
+                record(answer=TEXT, memories=listing(record(id=TEXT, text=TEXT))),
+                listing(record(**found, reason=MAP)),
+            ],
+            "description": "The memories of an answer; with --query, what it would recall.",
+        },
+        "memory forget": _forgotten(),
+        "memory certificate": record(
+            valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
+        ),
+        "import": of(IngestReport),
+    }
+
+
+def _forgotten() -> Schema:
+    return record(
+        records=IDS, purged=TRUTH, adapters_stale=IDS, shredded=IDS, certificate=maybe(TEXT)
+    )
+
+
+def _profiles() -> dict[str, Schema]:
+    from ondevice.profile.records import Copy, Event
+    from ondevice.profile.transfer import Transfer
+    from ondevice.settings import RetentionSettings
+
+    return {
+        "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
+        "profile export": {
+            "anyOf": [of(Transfer), record(folder=TEXT, files=IDS)],
+            "description": "Of the encrypted file; with --readable, the files in clear.",
+        },
+        "profile import": of(Transfer),
+        "profile backup": of(Transfer),
+        "profile restore": of(Transfer),
+        "profile backups": listing(extended(of(Copy), there=TRUTH)),
+        "profile passphrase": record(profile=TEXT, opened_by=IDS, recovery_code=maybe(TEXT)),
+        "profile retention": of(RetentionSettings),
+        "profile log": listing(of(Event)),
+    }
+
+
+def _sources() -> dict[str, Schema]:
+    from ondevice.profile.records import Source
+
+    source = extended(of(Source), records=WHOLE)
+    return {
+        "source list": listing(source),
+        "source show": extended(source, members=listing(MAP)),
+        "source forget": _forgotten(),
+    }
+
+
+def _models_and_adapters() -> dict[str, Schema]:
+    from ondevice.adapters.comparison import Comparison
+    from ondevice.base.models import ListedModel
+    from ondevice.base.origin import Origin
+    from ondevice.profile.records import AdapterRow
+
+    adapter = of(AdapterRow)
+    return {
+        "adapter list": listing(adapter),
+        "adapter show": adapter,
+        "adapter diff": of(Comparison),
+        "model list": listing(of(ListedModel)),
+        "model pull": extended(of(Origin), name=TEXT, path=TEXT, fetched=TRUTH),
+        "model check": record(
+            name=TEXT, path=TEXT, sha256=TEXT, architecture=TEXT, tensors=WHOLE, size_bytes=WHOLE
+        ),
+        "score": record(
+            tokens=WHOLE,
+            nll=NUMBER,
+            perplexity=NUMBER,
+            per_document=listing(record(name=TEXT, tokens=WHOLE, nll=NUMBER)),
+        ),
+    }
 
 
 def _any_record() -> Schema:
