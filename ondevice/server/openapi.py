@@ -23,77 +23,79 @@ _EVENTS = "text/event-stream"
 _FILE: dict[str, Any] = {"application/octet-stream": {"schema": {}}}
 
 
+_WAYS_IN: dict[str, Any] = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "page": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "ondevice-PORT",
+        "description": "Set by /enter; what changes something needs the page's Origin.",
+    },
+}
+Paths = dict[str, dict[str, Any]]  # by path and method
+
+
 @functools.cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of everything that is served except the page's files."""
     schemas = _Schemas()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "ondevice", "version": ondevice.__version__},
+        "paths": {**_openai(schemas), **_own(schemas), **_management(schemas)},
+        "components": {"schemas": schemas.all, "securitySchemes": _WAYS_IN},
+        "security": [{"token": []}, {"page": []}],
+    }
+
+
+def _openai(schemas: _Schemas) -> Paths:
+    """Return what is served as OpenAI's API has it."""
     chat = [(_JSON, a.ChatCompletion), (_EVENTS, a.StreamedChat)]
     text = [(_JSON, a.Completion), (_EVENTS, a.StreamedText)]
+    vectors = [(_JSON, a.Embeddings)]
+    listed = "The base, the base with each adapter, and the embedder."
     model = _parameter("model", "path", schemas.of(str), needed=True)
-    entry = {"key": _parameter("key", "query", schemas.of(str), needed=True)}
-    described: dict[str, dict[str, Any]] = {
+    asked = schemas.operation
+    return {
         "/v1/chat/completions": {
-            "post": schemas.operation("Answer a conversation's newest turn.", chat, ChatRequest)
+            "post": asked("Answer a conversation's newest turn.", chat, ChatRequest)
         },
         "/v1/completions": {
-            "post": schemas.operation("Go on with a text, without memory.", text, CompletionRequest)
+            "post": asked("Go on with a text, without memory.", text, CompletionRequest)
         },
-        "/v1/embeddings": {
-            "post": schemas.operation(
-                "Return vectors of texts.", [(_JSON, a.Embeddings)], EmbeddingRequest
-            )
-        },
-        "/v1/models": {
-            "get": schemas.operation(
-                "The base, the base with each adapter, and the embedder.", [(_JSON, a.Models)]
-            )
-        },
+        "/v1/embeddings": {"post": asked("Return vectors of texts.", vectors, EmbeddingRequest)},
+        "/v1/models": {"get": asked(listed, [(_JSON, a.Models)])},
         "/v1/models/{model}": {
-            "get": {
-                **schemas.operation("Describe one model.", [(_JSON, a.Model)]),
-                "parameters": [model],
-            }
+            "get": {**asked("Describe one model.", [(_JSON, a.Model)]), "parameters": [model]}
         },
-        "/health": {
-            "get": {
-                **schemas.operation("Whether the server is there.", [(_JSON, a.Health)]),
-                "security": [],
-            }
-        },
+    }
+
+
+def _own(schemas: _Schemas) -> Paths:
+    """Return what is about the server itself."""
+    health = schemas.operation("Whether the server is there.", [(_JSON, a.Health)])
+    key = _parameter("key", "query", schemas.of(str), needed=True)
+    return {
+        "/health": {"get": {**health, "security": []}},
         "/openapi.json": {"get": schemas.operation("This document.", [(_JSON, dict[str, Any])])},
         "/enter": {
             "get": {
                 "summary": "Use up a link; a cookie opens the page from then on.",
-                "parameters": list(entry.values()),
-                "responses": {
-                    "303": {"description": "to the page"},
-                    **schemas.refusals(),
-                },
+                "parameters": [key],
+                "responses": {"303": {"description": "to the page"}, **schemas.refusals()},
                 "security": [],
             }
         },
     }
+
+
+def _management(schemas: _Schemas) -> Paths:
+    """Return what the page uses."""
+    described: Paths = {}
     for (method, path), operation in OPERATIONS.items():
         place = described.setdefault(f"/api{path}", {})
         place[method.lower()] = schemas.managed(path, method, operation)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "ondevice", "version": ondevice.__version__},
-        "paths": described,
-        "components": {
-            "schemas": schemas.all,
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer"},
-                "page": {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": "ondevice-PORT",
-                    "description": "Set by /enter; what changes something needs the page's Origin.",
-                },
-            },
-        },
-        "security": [{"token": []}, {"page": []}],
-    }
+    return described
 
 
 class _Schemas:
