@@ -182,13 +182,7 @@ class Trainer:
         self.checkpoint_path = checkpoint_path
         self._checkpoint_seconds, self._cipher = checkpoint_seconds, cipher
         self._best: bytes | None = None
-        self._provenance = {
-            "base_sha256": base_sha256,
-            "recipe_sha256": recipe.sha256(),
-            "code_sha256": code_sha256(),
-        }
-        if reader_sha256 is not None:
-            self._provenance["reader_sha256"] = reader_sha256
+        self._provenance = _provenance(base_sha256, recipe, reader_sha256)
         before = [] if start is None else [(start, 1.0)]
         self._identity = self._identify([*below, *before])
 
@@ -449,6 +443,16 @@ class Trainer:
             best_step=p.best_step if self._best is not None else p.step,
             memory=self.memory,
         )
+
+
+def _provenance(base_sha256: str, recipe: Recipe, reader_sha256: str | None) -> dict[str, str]:
+    """Return what the adapter's file says of where it comes from."""
+    hashes = {
+        "base_sha256": base_sha256,
+        "recipe_sha256": recipe.sha256(),
+        "code_sha256": code_sha256(),
+    }
+    return hashes if reader_sha256 is None else {**hashes, "reader_sha256": reader_sha256}
 
 
 def _frozen(adapter: LoraAdapter, scale: float, weights: Weights) -> Mapping[str, Pair]:
