@@ -14,9 +14,15 @@ from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 from ondevice.settings import RetentionSettings
 
+MOST_DAYS = 100_000
+
 
 def protection_routes(page: Page) -> list[BaseRoute]:
     """Return the routes about passphrase, recovery code, keyring and retention."""
+    return [*_key_routes(page), *_retention_routes(page)]
+
+
+def _key_routes(page: Page) -> list[BaseRoute]:
 
     def keys(values: Values) -> dict[str, Any]:
         profile = page.profile
@@ -50,6 +56,17 @@ def protection_routes(page: Page) -> list[BaseRoute]:
             key_changes.remove_keyring(page.profile)
         return keys(values)
 
+    return [
+        route(page, "GET", "/privacy/keys", keys),
+        route(page, "POST", "/privacy/passphrase", set_passphrase),
+        route(page, "POST", "/privacy/passphrase/remove", remove_passphrase),
+        route(page, "POST", "/privacy/recovery", new_recovery_code),
+        route(page, "POST", "/privacy/recovery/remove", remove_recovery_code),
+        route(page, "POST", "/privacy/keyring", keyring),
+    ]
+
+
+def _retention_routes(page: Page) -> list[BaseRoute]:
     def retention(values: Values) -> dict[str, Any]:
         kept = page.profile.retention(page.me.settings.retention)
         return {"retention": dataclasses.asdict(kept)}
@@ -69,15 +86,6 @@ def protection_routes(page: Page) -> list[BaseRoute]:
         return {**retention(values), "due": 0, "forgotten": len(gone.records)}
 
     return [
-        route(page, "GET", "/privacy/keys", keys),
-        route(page, "POST", "/privacy/passphrase", set_passphrase),
-        route(page, "POST", "/privacy/passphrase/remove", remove_passphrase),
-        route(page, "POST", "/privacy/recovery", new_recovery_code),
-        route(page, "POST", "/privacy/recovery/remove", remove_recovery_code),
-        route(page, "POST", "/privacy/keyring", keyring),
         route(page, "GET", "/privacy/retention", retention),
         route(page, "POST", "/privacy/retention", keep),
     ]
-
-
-MOST_DAYS = 100_000
