@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ondevice.engine import number_grammar
+from ondevice.engine import number_grammar, string_grammar
 from ondevice.engine.schema_alternatives import exclude_each_other
 from ondevice.errors import EngineError
 
@@ -24,28 +24,6 @@ _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _SPACE = '" "?'
-_CHARACTER = r'[^"\\\x00-\x1F\x7F\uD800-\uDFFF] | "\\" ["\\/bfnrt] | "\\u00" [01] [0-9a-fA-F]'
-_DAY = (
-    '("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])'
-    ' | ("0" [469] | "11") "-" ("0" [1-9] | [12] [0-9] | "30")'
-    ' | "02-" ("0" [1-9] | "1" [0-9] | "2" [0-8])'
-)
-_TIME = (
-    '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,6})?'
-    ' ("Z" | [+-] ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9])'
-)
-_BYTE = '([0-9] | [1-9] [0-9] | "1" [0-9] [0-9] | "2" [0-4] [0-9] | "25" [0-5])'
-_LABEL = "[a-z0-9] ([a-z0-9-]{0,30} [a-z0-9])?"
-_FORMATS = {
-    "date": f'[12] [0-9]{{3}} "-" ({_DAY})',
-    "time": _TIME,
-    "date-time": f'[12] [0-9]{{3}} "-" ({_DAY}) "T" {_TIME}',
-    "uuid": '[0-9a-f]{8} "-" [0-9a-f]{4} "-" [1-8] [0-9a-f]{3} "-" [89ab] [0-9a-f]{3} "-" '
-    "[0-9a-f]{12}",
-    "ipv4": f'{_BYTE} "." {_BYTE} "." {_BYTE} "." {_BYTE}',
-    "email": f'[a-zA-Z0-9] ([a-zA-Z0-9._+-]{{0,40}} [a-zA-Z0-9])? "@" '
-    f'{_LABEL} ("." {_LABEL}){{1,4}}',
-}
 
 # What says something about a value beside these is refused; all other words only describe.
 _NOT_SAID = frozenset(
@@ -326,17 +304,17 @@ class _Document:
         return _between("[", several if least else f"({several})?", "]")
 
     def _string(self, schema: dict[str, Any], at: str) -> str:
-        wanted = schema.get("format")
         least, most = _counts(schema, "minLength", "maxLength", at)
-        if wanted is not None:
-            if not isinstance(wanted, str) or wanted not in _FORMATS:
-                raise _refused(at, f"the format may be {', '.join(_FORMATS)}")
+        if schema.get("format") is not None:
+            try:
+                expression = string_grammar.of_format(schema["format"])
+            except ValueError as error:
+                raise _refused(at, str(error)) from None
             if least or most is not None:
                 raise _refused(at, "'format' and a length exclude each other")
-            return self._rules.add(f'"\\"" {_FORMATS[wanted]} "\\""')
-        character = self._rules.add(_CHARACTER)
-        count = "*" if not least and most is None else f"{{{least},{'' if most is None else most}}}"
-        return self._rules.add(f'"\\"" {character}{count} "\\""')
+            return self._rules.add(expression)
+        character = self._rules.add(string_grammar.CHARACTER)
+        return self._rules.add(string_grammar.of_length(character, least, most))
 
     def _any(self) -> str:
         """Return a rule for any JSON value."""
