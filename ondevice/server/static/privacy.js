@@ -60,7 +60,7 @@ export function create() {
 
   function copies(state) {
     return el("div", { class: "card" }, el("h2", {}, "Copies"),
-      el("p", {}, "An export is one encrypted file that a passphrase of its own opens on any machine. A backup opens with what opens this profile. Bring them back in a terminal: ", el("code", {}, "ondevice profile import FILE"), " makes a profile of an export, ", el("code", {}, "ondevice profile restore FILE"), " puts a backup in the place of this one."),
+      el("p", {}, "An export is one encrypted file that a passphrase of its own opens on any machine. A backup opens with what opens this profile. Bring them back in a terminal: ", el("code", {}, "ondevice profile import FILE"), " makes a profile of an export, ", el("code", {}, "ondevice profile restore FILE --replace"), " puts a backup in the place of this one."),
       el("div", { class: "row" }, button("Export…", () => attempt(exportIt)), button("Back up", () => attempt(async () => { toast(`Saved ${await download("/api/privacy/backup")}.`); await again(); }))),
       state.copies.length > 0 && el("div", { class: "after" }, el("p", { class: "small" }, "What you forget later is still in these; delete them, or make them anew:"),
         el("ul", { class: "small plain-list" }, state.copies.toReversed().slice(0, 20).map((one) => el("li", {}, `${one.kind}, ${moment(one.time)}: `, el("span", { class: "quiet" }, one.path))))));
