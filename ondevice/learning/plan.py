@@ -171,8 +171,9 @@ def _beginning(
     active = [row for row in learned if row.state == "active"]
     if options.from_scratch:
         return None, 1, "from scratch, as asked"
-    if options.method == "dpo":
-        return (active[-1], 1, "on the active adapter") if active else (None, 1, "on the base")
+    preferences = options.method == "dpo"
+    if preferences and not active:
+        return None, 1, "on the base"
     if not active:
         # Never from a stale one: what was forgotten lives on in what is trained after it.
         if learned and learned[-1].state == "stale":
@@ -180,15 +181,24 @@ def _beginning(
         return None, 1, "from scratch: no learned adapter is active"
     row = active[-1]
     run = int(row.training.get("run", 1)) + 1
-    if row.base_sha256 != base.sha256:
-        return None, 1, f"from scratch: '{row.name}' was made for another base model"
-    if row.training.get("reader_sha256") != reader_sha256:
-        return None, 1, f"from scratch: '{row.name}' was trained on another reader"
-    if row.training.get("persona_version") != PERSONA_VERSION:
-        return None, 1, f"from scratch: '{row.name}' was trained with another form of notes"
+    if (unfit := _why_unfit(row, base, reader_sha256)) is not None:
+        return None, 1, f"{'on the base' if preferences else 'from scratch'}: {unfit}"
+    if preferences:
+        return row, run, "on the active adapter"
     if run > settings.from_scratch_every:
         return None, 1, f"from scratch, as every {settings.from_scratch_every} runs"
     return row, run, f"going on from '{row.name}'"
+
+
+def _why_unfit(row: AdapterRow, base: BaseModel, reader_sha256: str | None) -> str | None:
+    """Return why nothing can be trained on top of an adapter, or None."""
+    if row.base_sha256 != base.sha256:
+        return f"'{row.name}' was made for another base model"
+    if row.training.get("reader_sha256") != reader_sha256:
+        return f"'{row.name}' was trained on another reader"
+    if row.training.get("persona_version") != PERSONA_VERSION:
+        return f"'{row.name}' was trained with another form of notes"
+    return None
 
 
 def _new_and_old(examples: Sequence[Example], start: AdapterRow, new_share: float) -> list[Example]:

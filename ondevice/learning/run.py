@@ -109,6 +109,10 @@ class Learner:
 
     def preview(self) -> Preview:
         """Return what `learn` would do, after measuring how fast this machine trains."""
+        with borrowed(self._engine):
+            return self._preview()
+
+    def _preview(self) -> Preview:
         plan = self._plan(self._records())
         if plan.too_little is not None:
             return Preview(plan, None, None, None)
@@ -185,9 +189,11 @@ class Learner:
             return dataclasses.replace(report, outcome="stopped", reason=reason)
         self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
+        if self._profile.adapter(row.id).state == "stale":  # judging and asking take a while
+            raise self._changed_meanwhile()
         if activate:
             self._activate(row)
-        self._drop_old_candidates()
+        self._drop_old_candidates(row)
         return dataclasses.replace(
             report,
             outcome="activated" if activate else "candidate",
@@ -441,13 +447,13 @@ class Learner:
         ]
         self._profile.set_active([*others, (row.id, row.scale)])
 
-    def _drop_old_candidates(self) -> None:
-        """Remove all but the newest candidates of this scope, and stale ones without a file."""
+    def _drop_old_candidates(self, made: AdapterRow) -> None:
+        """Remove all but the newest candidates of this scope, and stale ones, but not `made`."""
         learned = learned_rows(self._registry, self._scope)
         candidates = [row for row in learned if row.state == "candidate"]
-        keep = self._settings.learning.keep_candidates
-        stale = [row for row in learned if row.state == "stale"]
-        for row in [*candidates[: len(candidates) - keep], *stale]:
+        too_many = max(0, len(candidates) - max(0, self._settings.learning.keep_candidates))
+        old = [row for row in candidates[:too_many] if row.id != made.id]
+        for row in [*old, *(row for row in learned if row.state == "stale")]:
             self._registry.remove(row.name)
 
 

@@ -8,13 +8,16 @@ import threading
 import pytest
 
 from ondevice.adapters import forgetting
+from ondevice.adapters.reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.errors import AdapterStaleError, LearningError, TrainingError
 from ondevice.evaluation.evaluate import records_in_scope
+from ondevice.learning import plan as plan_module
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
+from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.recall.search import Recall
 from ondevice.settings import LearningSettings, Settings
 
@@ -141,6 +144,67 @@ def test_one_worse_than_the_active_adapter_stays_a_candidate(
     forgetting.forget(profile, forgetting.preview(profile, [profile.facts()[0].id]))
     learner(profile, engine).learn()
     assert seen[-1][0] is None
+
+
+def learned_before(profile, base, name, state="candidate", **more):
+    """Put the row of a learned adapter there, without a file."""
+    notes = {"method": "sft", "run": 1, "reader_sha256": builtin_reader(base).sha256,
+             "persona_version": PERSONA_VERSION}  # fmt: skip
+    row = {"file_sha256": "0" * 64, "base_sha256": base.sha256, "rank": 8, "alpha": 32.0, **more}
+    return profile.add_adapter(name, state=state, training=notes, **row)
+
+
+@pytest.mark.parametrize(("before", "keep", "left"), [(1, 3, [1, 2]), (2, 2, [2, 3]), (1, 0, [2])])
+def test_so_many_candidates_are_kept_the_new_one_in_any_case(
+    make_profile, engine, before, keep, left
+):
+    profile = make_profile()
+    for number in range(before):
+        learned_before(profile, engine.model, f"me-{number + 1}")
+    settings = dataclasses.replace(
+        SETTINGS, learning=dataclasses.replace(SETTINGS.learning, keep_candidates=keep)
+    )
+    assert learner(profile, engine, settings=settings).learn().adapter == f"me-{before + 1}"
+    assert [row.name for row in AdapterRegistry(profile).list()] == [f"me-{n}" for n in left]
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_nothing_goes_on_from_an_adapter_for_another_base(make_profile, engine, method):
+    profile = make_profile()
+    options = dataclasses.replace(QUICK, method=method)
+    learned_before(profile, engine.model, "me-1", "active")
+    one = learner(profile, engine, options)
+    start, run, _ = plan_module._beginning(
+        one._registry, engine.model, SETTINGS.learning, options, None, one._reader.sha256
+    )
+    assert (start.name, run) == ("me-1", 2)
+    other = dataclasses.replace(engine.model, sha256="f" * 64)
+    start, run, why = plan_module._beginning(
+        one._registry, other, SETTINGS.learning, options, None, one._reader.sha256
+    )
+    assert (start, run) == (None, 1)
+    assert "another base" in why
+    start, _, why = plan_module._beginning(
+        one._registry, engine.model, SETTINGS.learning, options, None, "another"
+    )
+    assert start is None
+    assert "another reader" in why
+
+
+def test_a_preview_that_fails_leaves_the_adapters_that_were_in_use(
+    make_profile, engine, monkeypatch
+):
+    def fails(*args):
+        raise TrainingError("This model cannot be trained.")
+
+    monkeypatch.setattr(run.PlanTrainer, "speed", fails)
+    use = AdapterUse("former", "0" * 64, lambda: b"")
+    engine.set_adapters([use])
+    settings = Settings(learning=LearningSettings(fewest_examples=8))  # asks for other words
+    with pytest.raises(TrainingError):
+        learner(make_profile(), engine, LearnOptions(), settings).preview()
+    assert engine.calls.adapters[1] == []
+    assert engine.active_adapters == [use]
 
 
 def test_each_fact_is_put_in_other_words_once_and_the_progress_told(make_profile, engine):
@@ -337,6 +401,19 @@ def test_full_disk_before_and_while_writing(make_profile, engine, monkeypatch):
         learner(profile, engine).learn()
     assert AdapterRegistry(profile).list() == []
     assert not list(profile.folder.rglob("*.part"))
+
+
+def test_what_is_forgotten_while_it_is_judged_is_said_as_such(make_profile, engine):
+    profile = make_profile()
+    fact = profile.facts()[0]
+
+    def tell(event):
+        if event.stage == "evaluation" and event.total and profile.has(fact.id):
+            profile.forget([fact.id])
+
+    with pytest.raises(LearningError, match="forgotten or changed"):
+        learner(profile, engine, tell=tell).learn()
+    assert not list(profile.folder.glob("adapters/*.enc"))
 
 
 @pytest.mark.parametrize("change", ["forget", "edit"])
