@@ -11,9 +11,10 @@ exchanged for another adapter's. Plaintext exists in memory only.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ondevice._files import write_atomic
 from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
@@ -33,10 +34,14 @@ from ondevice.profile.ids import new_id
 from ondevice.profile.records import AdapterRow
 from ondevice.profile.store import Profile
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _MAGIC = b"ODADAPT1"
 _CHECKPOINT_MAGIC = b"ODCHECK1"
 _SUFFIX = ".gguf.enc"
 _CHECKPOINT = ".checkpoint.enc"
+_HALF_WRITTEN = ".*.part"  # what `write_atomic` adds to a name
 _MAX_FILE_BYTES = 1 << 31  # what AES-GCM of the library takes at once; real ones are below 1 GB
 
 
@@ -91,22 +96,25 @@ class AdapterRegistry:
             )
         digest, adapter_id = content_sha256(content), new_id()
         path = self._path(adapter_id)
-        try:  # the file first: a row never stands for a file that is not there
-            self._write(adapter_id, digest, content)
-            return self._profile.add_adapter(
-                name,
-                file_sha256=digest,
-                base_sha256=base.sha256,
-                rank=adapter.rank,
-                alpha=adapter.alpha,
-                scale=scale,
-                state=state,
-                records=records,
-                scope=scope,
-                provenance=adapter.provenance,
-                adapter_id=adapter_id,
-                training=training,
-            )
+        try:
+            # The file first: a row never stands for a file that is not there. Whoever tidies up
+            # waits for the transaction, and does not take it for one that a crash has left.
+            with self._profile.transaction():
+                self._write(adapter_id, digest, content)
+                return self._profile.add_adapter(
+                    name,
+                    file_sha256=digest,
+                    base_sha256=base.sha256,
+                    rank=adapter.rank,
+                    alpha=adapter.alpha,
+                    scale=scale,
+                    state=state,
+                    records=records,
+                    scope=scope,
+                    provenance=adapter.provenance,
+                    adapter_id=adapter_id,
+                    training=training,
+                )
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -264,13 +272,16 @@ class AdapterRegistry:
         Files that belong to no adapter, left by a crash, go too.
         """
         self.clear_checkpoints()
-        rows = self.list()
-        known = {f"{row.id}{_SUFFIX}" for row in rows if row.state != "stale"}
-        shredded = tuple(row.name for row in rows if row.state == "stale" and self.file_exists(row))
-        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+        with self._profile.transaction():  # nobody adds one just now
+            rows = self.list()
+            known = {f"{row.id}{_SUFFIX}" for row in rows if row.state != "stale"}
+            gone = [row.name for row in rows if row.state == "stale" and self.file_exists(row)]
+            files = sorted(self._folder.glob(f"*{_SUFFIX}"))
+            files += self._folder.glob(f".*{_SUFFIX}{_HALF_WRITTEN}")
+        for path in files:
             if path.name not in known:
                 shred(path)
-        return shredded
+        return tuple(gone)
 
     def file_exists(self, row: AdapterRow) -> bool:
         """Whether the adapter's file is still there; that of a stale one may have been shredded."""
@@ -286,9 +297,28 @@ class AdapterRegistry:
         return Sealer(self._profile.derive_key("checkpoints"), _CHECKPOINT_MAGIC)
 
     def clear_checkpoints(self) -> None:
-        """Shred the states of unfinished trainings: they hold traces of what was learned."""
+        """Shred the states of unfinished trainings: they hold traces of what was learned.
+
+        What a process that died has left half written goes too, unless somebody is training.
+        """
+        from filelock import Timeout
+
         for path in self._folder.glob(f"*{_CHECKPOINT}"):
             shred(path)
+        if any(self._folder.glob(f".*{_CHECKPOINT}{_HALF_WRITTEN}")):
+            with contextlib.suppress(Timeout), self.training_lock():
+                self.clear_half_written()
+
+    def clear_half_written(self) -> None:
+        """Shred what is left of states that were being written; hold the `training_lock`."""
+        for path in self._folder.glob(f".*{_CHECKPOINT}{_HALF_WRITTEN}"):
+            shred(path)
+
+    def training_lock(self) -> FileLock:
+        """Return the lock that who trains for this profile holds; taken, it raises `Timeout`."""
+        from filelock import FileLock
+
+        return FileLock(self._profile.folder / ".learn.lock", timeout=0, mode=0o600)
 
     def _fresh(self, name: str) -> AdapterRow:
         row = self.get(name)

@@ -53,9 +53,13 @@ def shred(path: Path) -> None:
     """Overwrite and delete a file; one that is not there is no error.
 
     Overwriting is a courtesy on disks that write elsewhere; what may remain there is encrypted.
+    So a file that cannot be overwritten, such as on a full disk of that kind, is deleted as it is.
+
+    Raises:
+        OSError: it cannot be deleted.
     """
     with contextlib.suppress(FileNotFoundError):
-        with path.open("r+b") as file:
+        with contextlib.suppress(OSError), path.open("r+b") as file:
             left = path.stat().st_size
             while left > 0:
                 left -= file.write(os.urandom(min(left, 1 << 20)))

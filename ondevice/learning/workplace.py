@@ -31,16 +31,17 @@ class Workplace:
         Raises:
             LearningError: one is under way.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
-        lock = FileLock(self.folder / ".learn.lock", timeout=0, mode=0o600)
         try:
-            with lock:
-                yield
+            held = self.registry.training_lock().acquire()
         except Timeout as error:
             raise LearningError(
                 "Another run is learning from this profile; wait until it is done, or stop it."
             ) from error
+        with held:
+            self.registry.clear_half_written()  # by a run that died
+            yield
 
     def need_room(self, n_bytes: int) -> None:
         """Check that so many bytes can be written.

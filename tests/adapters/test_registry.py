@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ondevice._files import write_atomic
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, content_sha256, write_adapter
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.adapters.sealing import shred
 from ondevice.base.models import BaseModel
 from ondevice.errors import (
     AdapterBaseMismatchError,
@@ -25,6 +29,7 @@ from ondevice.home import Home
 from ondevice.profile.store import Profile
 
 Q = "blk.0.attn_q.weight"
+PASSPHRASE = "a long enough passphrase"
 
 
 def content_for(base: BaseModel, seed: int = 0, sha256: str | None = None) -> bytes:
@@ -42,7 +47,7 @@ def own_home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def profile(own_home: Home) -> Iterator[Profile]:
-    with Profile.create(own_home, "one", passphrase="a long enough passphrase") as made:
+    with Profile.create(own_home, "one", passphrase=PASSPHRASE) as made:
         yield made
 
 
@@ -135,7 +140,7 @@ def test_another_profile_cannot_read_it(
     content = content_for(default_model)
     row = registry.add(content, default_model, name="style")
     stored = the_file(profile).read_bytes()
-    with Profile.create(own_home, "two", passphrase="a long enough passphrase") as other:
+    with Profile.create(own_home, "two", passphrase=PASSPHRASE) as other:
         theirs = AdapterRegistry(other)
         other.add_adapter(
             "style",
@@ -150,6 +155,71 @@ def test_another_profile_cannot_read_it(
         with pytest.raises(InvalidAdapterError):
             theirs.read("style")
     assert registry.read("style") == content
+
+
+def test_who_tidies_up_meanwhile_leaves_a_new_adapter_alone(
+    registry: AdapterRegistry,
+    profile: Profile,
+    own_home: Home,
+    default_model: BaseModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tidying = []
+
+    def written(path: Path, content: bytes) -> None:
+        write_atomic(path, content)
+
+        def tidy_up() -> None:  # in another process, when the file is there and its row is not
+            with Profile.open(own_home, "one", ask_passphrase=lambda: PASSPHRASE) as other:
+                AdapterRegistry(other).shred_stale()
+
+        tidying.append(threading.Thread(target=tidy_up))
+        tidying[0].start()
+        tidying[0].join(timeout=3.0)
+
+    monkeypatch.setattr("ondevice.adapters.registry.write_atomic", written)
+    content = content_for(default_model)
+    registry.add(content, default_model, name="new")
+    tidying[0].join()
+    assert registry.read("new") == content
+
+
+def test_what_a_process_that_died_left_half_written_goes(
+    registry: AdapterRegistry, profile: Profile, default_model: BaseModel
+) -> None:
+    registry.add(content_for(default_model), default_model, name="kept")
+    folder = profile.folder / "adapters"
+    (kept,) = folder.iterdir()
+    for name in (f".{kept.name}.abcd.part", ".sft.checkpoint.enc.1234.part", "lost.gguf.enc"):
+        (folder / name).write_bytes(b"x" * 100)
+    with registry.training_lock():  # somebody is training, and may be writing a checkpoint
+        registry.shred_stale()
+    assert {path.name for path in folder.iterdir()} == {
+        kept.name, ".sft.checkpoint.enc.1234.part"
+    }  # fmt: skip
+    registry.shred_stale()
+    assert [path.name for path in folder.iterdir()] == [kept.name]
+
+
+def test_a_file_that_cannot_be_overwritten_is_deleted_all_the_same(
+    registry: AdapterRegistry,
+    profile: Profile,
+    default_model: BaseModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry.add(content_for(default_model), default_model, name="old")
+    real, full = os.fsync, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def fsync(descriptor: int) -> None:
+        if full:
+            raise full.pop()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = the_file(profile)
+    shred(path)
+    assert full == []
+    assert not path.exists()
 
 
 def test_forgetting_a_record_makes_it_stale(
