@@ -71,20 +71,29 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
     if not isinstance(header, dict):
         raise _damaged(path, "its header is no list of tensors")
     data = memoryview(content)[8 + n_header :]
-    return {
-        name: _tensor(data, name, entry, path)
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
+    tensors: dict[str, Float32] = {}
+    left = len(data)
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        piece, dtype, shape = _place(data, name, entry, path)
+        left -= len(piece)
+        if left < 0:  # they would take more memory than the file is long
+            raise _damaged(path, "its tensors lie over each other")
+        tensors[name] = _values(piece, dtype, name, path).reshape(shape)
+    return tensors
 
 
-def _tensor(data: memoryview, name: str, entry: object, path: Path) -> Float32:
-    shown = name[:100] if name.isprintable() else "?"
+def _place(
+    data: memoryview, name: str, entry: object, path: Path
+) -> tuple[memoryview, str, list[int]]:
+    """Return a tensor's bytes, its dtype and its shape, checked."""
+    shown = _shown(name)
     entry = entry if isinstance(entry, dict) else {}
     dtype, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not (_is_counts(shape) and _is_counts(place) and len(place) == 2 and len(shape) <= 4):
         raise _damaged(path, f"the entry of '{shown}' is not understood")
-    if dtype not in _SIZES:
+    if not isinstance(dtype, str) or dtype not in _SIZES:
         raise InvalidAdapterError(
             f"{path}: '{shown}' is {str(dtype)[:20]}, but adapters are F32, F16 or BF16; "
             "convert it to one of them."
@@ -92,7 +101,10 @@ def _tensor(data: memoryview, name: str, entry: object, path: Path) -> Float32:
     start, end = place
     if not start <= end <= len(data) or end - start != math.prod(shape) * _SIZES[dtype]:
         raise _damaged(path, f"'{shown}' does not lie in the file as its shape says")
-    piece = data[start:end]
+    return data[start:end], dtype, shape
+
+
+def _values(piece: memoryview, dtype: str, name: str, path: Path) -> Float32:
     if dtype == "BF16":  # the upper half of a float32
         bits = np.frombuffer(piece, "<u2").astype(np.uint32) << 16
         values = bits.view(np.float32)
@@ -100,9 +112,14 @@ def _tensor(data: memoryview, name: str, entry: object, path: Path) -> Float32:
         values = np.frombuffer(piece, "<f4" if dtype == "F32" else "<f2").astype(np.float32)
     if not np.isfinite(values).all():
         raise InvalidAdapterError(
-            f"{path}: '{shown}' holds NaN or infinity; train it anew at a lower learning rate."
+            f"{path}: '{_shown(name)}' holds NaN or infinity; train it anew at a lower "
+            "learning rate."
         )
-    return values.reshape(shape)
+    return values
+
+
+def _shown(name: str) -> str:
+    return name[:100] if name.isprintable() else "?"
 
 
 def _is_counts(value: object) -> TypeGuard[list[int]]:

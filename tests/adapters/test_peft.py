@@ -314,13 +314,16 @@ ENTRY: dict[str, Any] = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         {**ENTRY, "data_offsets": [0]},
         {**ENTRY, "data_offsets": ["0", "8"]},
         {**ENTRY, "dtype": "I64"},
+        {**ENTRY, "dtype": ["F32"]},
         7,
+        {"x": ENTRY, "y": ENTRY},  # a small file could so hold as many tensors as it likes
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "a.safetensors"
     if not isinstance(content, bytes):
-        text = json.dumps({"x": content}).encode()
+        entries = content if isinstance(content, dict) and "x" in content else {"x": content}
+        text = json.dumps(entries).encode()
         content = len(text).to_bytes(8, "little") + text + bytes(8)
     path.write_bytes(content)
     with pytest.raises(AdapterError, match=r"a\.safetensors") as raised:
