@@ -20,7 +20,6 @@ from ondevice.base.models import BaseModel
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions, Engine
-from ondevice.errors import TrainingError
 from ondevice.home import Home
 from ondevice.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
 from ondevice.reader.own_texts import OPENINGS, own_texts
@@ -29,6 +28,7 @@ from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.settings import ModelSettings
 from ondevice.training import checkpoint
 from ondevice.training.data import Document, DocumentReader
+from ondevice.training.files import check_target
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Callback, Trainer, TrainingResult
 from ondevice.training.weights import Weights
@@ -117,8 +117,7 @@ def teach(
             diverges.
     """
     settings = settings or TeachSettings()
-    if not out.parent.is_dir():
-        raise TrainingError(f"There is no folder {out.parent} to write the reader into; create it.")
+    check_target(out, "reader")
     weights = Weights(base.header)
     kept, unfinished = (out.with_name(out.name + end) for end in (".answers", ".checkpoint"))
     own = _read_own(kept, base, settings)

@@ -68,10 +68,8 @@ def train(
         ImportSourceError: a data file cannot be read.
         AdapterError: an adapter of `on` does not fit the base.
     """
-    if out is not None and not out.parent.is_dir():
-        raise TrainingError(
-            f"There is no folder {out.parent} to write the adapter into; create it."
-        )
+    if out is not None:
+        check_target(out, "adapter")
     if checkpoint_path is None and out is not None:
         checkpoint_path = out.with_name(out.name + ".checkpoint")
     trainer = prepare(
@@ -101,6 +99,18 @@ def train(
         if checkpoint_path is not None:
             checkpoint.remove(checkpoint_path)
     return result
+
+
+def check_target(out: Path, what: str) -> None:
+    """Check, before the work, that a file can be written to `out`; `what` it is stands in errors.
+
+    Raises:
+        TrainingError: there is no such folder, or `out` is one.
+    """
+    if not out.parent.is_dir():
+        raise TrainingError(f"There is no folder {out.parent} to write the {what} into; create it.")
+    if out.is_dir():
+        raise TrainingError(f"{out} is a folder; give the name of the {what}'s file in it.")
 
 
 def prepare(

@@ -164,6 +164,7 @@ def test_score_command(trained: Path) -> None:
     [
         (["--data", "/nowhere/x.txt", "--out", "{}/a.gguf"], "There is no file"),
         (["--data", str(PROSE), "--out", "{}/none/a.gguf"], "There is no folder"),
+        (["--data", str(PROSE), "--out", "{}"], "is a folder"),
         (["--data", str(PROSE), "--out", "{}/a.gguf", "--rank", "-3"], "rank"),
         (["--data", str(PROSE), "--out", "{}/a.gguf", "--memory-budget", "50MB"], "memory"),
         (["--data", str(PROSE), "--out", "{}/a.gguf", "--on", "{}/b.gguf"], "There is no file"),
