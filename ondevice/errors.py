@@ -25,6 +25,7 @@
     ├── EngineError
     │   └── ContextOverflowError     the prompt does not fit the context
     ├── TrainingError
+    │   └── DivergedError            the loss is no number any more, or grows without end
     └── LearningError            the profile cannot be learned from now
 
 Messages are one sentence: what happened, which file, what to do. They never
@@ -181,6 +182,10 @@ class ContextOverflowError(EngineError):
 
 class TrainingError(OndeviceError):
     """Training cannot start or cannot go on."""
+
+
+class DivergedError(TrainingError):
+    """The loss of a training is no number any more, or grows without end."""
 
 
 class LearningError(OndeviceError):

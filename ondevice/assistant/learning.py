@@ -102,9 +102,9 @@ class LearnsFromProfile(Reviews):
             confirm: asked before an adapter that raises doubts is activated; None: it is not.
 
         Raises:
-            LearningError: another run is under way, the disk is full, or something that was
-                being learned was forgotten meanwhile.
-            TrainingError: the base cannot be trained, or the training diverges.
+            LearningError: another run is under way, the disk is full, the training diverges, or
+                something that was being learned was forgotten meanwhile.
+            TrainingError: the base cannot be trained.
         """
         with self._turn_lock:
             report = self._learner(options, tell).learn(should_stop, confirm)

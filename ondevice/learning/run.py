@@ -13,7 +13,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.borrowing import borrowed
 from ondevice.engine.protocol import AdapterUse, Engine
-from ondevice.errors import LearningError, explain
+from ondevice.errors import DivergedError, LearningError, explain
 from ondevice.evaluation.audits import Audit, AuditSettings
 from ondevice.evaluation.evaluate import (
     Evaluation,
@@ -137,9 +137,9 @@ class Learner:
             confirm: asked before an adapter that raises doubts is activated; None never does.
 
         Raises:
-            LearningError: another run is under way, the disk is full, or a record was forgotten
-                meanwhile; nothing but checkpoints is left.
-            TrainingError: the base cannot be trained, or the training diverges.
+            LearningError: another run is under way, the disk is full, the training diverges, or a
+                record was forgotten meanwhile; nothing but checkpoints is left.
+            TrainingError: the base cannot be trained.
         """
         started = time.monotonic()
         self._should_stop = should_stop or self._should_stop
@@ -268,7 +268,15 @@ class Learner:
 
     def _train(self, trainer: PlanTrainer, plan: Plan) -> Trained:
         watched = _Watch(self._profile, plan.records)
-        trained = trainer.train(plan, self._tell, lambda: watched.gone or self._should_stop())
+        try:
+            trained = trainer.train(plan, self._tell, lambda: watched.gone or self._should_stop())
+        except DivergedError as error:
+            self._place.clear()  # from there it would diverge again
+            what, _, _ = str(error).partition(";")
+            raise LearningError(
+                f"{what}, so nothing of this run was kept; run it again with --scratch, or with a "
+                "shorter --time-budget."
+            ) from error
         if watched.gone:
             raise self._changed_meanwhile()
         return trained

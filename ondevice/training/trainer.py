@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, check_base, write_adapter
-from ondevice.errors import TrainingError
+from ondevice.errors import DivergedError
 from ondevice.system_memory import resident_memory
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
@@ -194,7 +194,8 @@ class Trainer:
         """Train to the end, or until `should_stop`, going on from a checkpoint if there is one.
 
         Raises:
-            TrainingError: the loss is no number or diverges; the last checkpoint is kept.
+            DivergedError: the loss is no number or diverges; the last checkpoint is kept.
+            TrainingError: a checkpoint is damaged, or cannot be written.
         """
         tell = callback or (lambda event: None)
         self._resume()
@@ -321,13 +322,13 @@ class Trainer:
         if p.smooth_loss > lowest + max(2.0, 0.5 * lowest):
             raise self._diverged("diverges")
 
-    def _diverged(self, what: str) -> TrainingError:
+    def _diverged(self, what: str) -> DivergedError:
         kept = (
             f"; the last good state is in {self.checkpoint_path}"
             if self.checkpoint_path is not None and self.checkpoint_path.exists()
             else ""
         )
-        return TrainingError(
+        return DivergedError(
             f"The loss {what} at step {self.progress.step + 1}; try a lower learning rate than "
             f"{self.recipe.learning_rate:g}{kept}."
         )

@@ -20,6 +20,7 @@ from ondevice.learning.options import LearnOptions
 from ondevice.recall.persona import PERSONA_VERSION
 from ondevice.recall.search import Recall
 from ondevice.settings import LearningSettings, Settings
+from ondevice.training.trainer import Trainer
 
 QUICK = LearnOptions(method="sft", token_budget=256, quick=True)
 SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
@@ -401,6 +402,26 @@ def test_full_disk_before_and_while_writing(make_profile, engine, monkeypatch):
         learner(profile, engine).learn()
     assert AdapterRegistry(profile).list() == []
     assert not list(profile.folder.rglob("*.part"))
+
+
+def test_a_training_that_diverges_does_not_go_on_to_diverge_again(
+    make_profile, engine, monkeypatch
+):
+    profile = make_profile()
+    options = dataclasses.replace(QUICK, token_budget=768)
+    real = Trainer._check_divergence
+
+    def check(trainer, loss, norm):
+        if trainer.progress.step:
+            trainer._save(lambda event: None)
+            loss = float("nan")
+        real(trainer, loss, norm)
+
+    monkeypatch.setattr(Trainer, "_check_divergence", check)
+    with pytest.raises(LearningError, match="at step 2") as raised:
+        learner(profile, engine, options).learn()
+    assert "learning rate" not in str(raised.value)  # there is no such option
+    assert not list(profile.folder.glob("adapters/*"))
 
 
 def test_what_is_forgotten_while_it_is_judged_is_said_as_such(make_profile, engine):
