@@ -24,7 +24,7 @@ class Comparison:
         in_both: how many both were.
         differences: what differs -> both values.
         cosine: of what they add to the weights; None if that cannot be compared.
-        distance: length of the difference, as a share of the first one's length.
+        distance: length of the difference, as a share of the first one's length; None likewise.
     """
 
     only_first: tuple[str, ...]
@@ -32,7 +32,7 @@ class Comparison:
     in_both: int
     differences: dict[str, tuple[Any, Any]]
     cosine: float | None
-    distance: float
+    distance: float | None
 
 
 def compare(registry: AdapterRegistry, first: str, second: str) -> Comparison:
@@ -73,26 +73,26 @@ def _facts(row: AdapterRow) -> dict[str, Any]:
 
 def _weights(
     registry: AdapterRegistry, rows: tuple[AdapterRow, AdapterRow]
-) -> tuple[float | None, float]:
+) -> tuple[float | None, float | None]:
     """Return cosine and relative distance of the matrices that both add, over all layers."""
     try:
         first, second = (read_adapter(registry.read(row.name), None) for row in rows)
     except AdapterError:  # stale, or its file is gone
-        return None, math.nan
+        return None, None
     if first.tensors.keys() != second.tensors.keys():
-        return None, math.nan
+        return None, None
     dot = own = other = 0.0
     for name, pair in first.tensors.items():
         theirs = second.tensors[name]
         if pair.a.shape[1] != theirs.a.shape[1] or pair.b.shape[0] != theirs.b.shape[0]:
-            return None, math.nan
+            return None, None
         s, t = _scale(first, pair), _scale(second, theirs)
         # Never the full matrices: <B A, D C> is the sum over (Bᵀ D) * (A Cᵀ).
         dot += s * t * _inner(pair, theirs)
         own += s * s * _inner(pair, pair)
         other += t * t * _inner(theirs, theirs)
     if own == 0 or other == 0:
-        return None, math.nan
+        return None, None
     return dot / math.sqrt(own * other), math.sqrt(max(0.0, own + other - 2 * dot) / own)
 
 

@@ -382,7 +382,7 @@ def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
         *((name, *pair) for name, pair in found.differences.items()),
     ]
     print_table(["", first, second], rows, "They are alike.")
-    if found.cosine is None:
+    if found.cosine is None or found.distance is None:
         talk("Their weights cannot be compared: a file is gone, or they adapt other layers.")
     else:
         talk(
