@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from ondevice.learning.report import LearnReport
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+MAINS_SECONDS = 10.0  # between two looks at the mains power, which may take a program of its own
 
 
 def parse_duration(text: str) -> float:
@@ -159,13 +162,21 @@ def _confirm(options: dict[str, Any], show: Show) -> Any:
     return ask
 
 
-def _unless_on_battery(should_stop: Any, scheduled: bool) -> Any:
+def _unless_on_battery(should_stop: Callable[[], bool], scheduled: bool) -> Callable[[], bool]:
     """Stop a nightly run also when the mains power goes; it goes on next time."""
     if not scheduled:
         return should_stop
     from ondevice.learning.conditions import on_mains
 
-    return lambda: should_stop() or not on_mains()
+    looked, mains = time.monotonic(), True
+
+    def stops() -> bool:
+        nonlocal looked, mains
+        if time.monotonic() - looked >= MAINS_SECONDS:
+            looked, mains = time.monotonic(), on_mains()
+        return should_stop() or not mains
+
+    return stops
 
 
 def _plot(report: LearnReport, path: Path) -> None:
