@@ -93,6 +93,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
         """
         check_name(name)
         with exclusive(home, name):
+            put_back(home, name)  # a restore was interrupted
             if exists(home, name):
                 raise ProfileExistsError(
                     f"There is a profile called '{name}' already; choose another name, or use it."
@@ -160,7 +161,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             )
             return cls(home, name, data_key)
         except BaseException:
-            wipe_profile(home, name)
+            _destroy(home, name)
             raise
 
     @classmethod
@@ -324,11 +325,21 @@ def wipe_profile(home: Home, name: str) -> None:
     Raises:
         ProfileNotFoundError: there is none of that name.
     """
-    folder = home.profile(check_name(name))
-    if not folder.exists():
+    if not (home.profile(check_name(name)).exists() or former_place(home, name).exists()):
         raise not_found(home, name)
+    with exclusive(home, name):
+        _destroy(home, name)
+
+
+def _destroy(home: Home, name: str) -> None:
+    """Destroy a profile; call it `exclusive`ly."""
+    folder, former = home.profile(name), former_place(home, name)
+    if former.exists():  # left by a restore that was interrupted: it must not come back
+        keys.shred_wraps(former / keys.KEYS_NAME)
+        shutil.rmtree(former)
     keys.shred(home, name)
-    shutil.rmtree(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
     clear_workplaces(home.profiles)
     sync_folder(home.profiles)
     if _pointer(home).exists() and profile_in_use(home) == name:

@@ -20,7 +20,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice._files import atomic_writer, expanded, private_folder, sync_folder
+from ondevice._files import (
+    atomic_writer,
+    expanded,
+    private_folder,
+    sync_folder,
+    write_atomic,
+)
 from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
@@ -171,7 +177,8 @@ def restore_backup(
 ) -> Transfer:
     """Put a backup in the place that it was made of, with the keys that it had.
 
-    What was forgotten since it was made, by the profile that it replaces, is not brought back.
+    What was forgotten since it was made, by the profile that it replaces, is not brought back, and
+    the certificates of that are kept.
 
     Args:
         home: where to.
@@ -197,6 +204,7 @@ def restore_backup(
                 )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
+                _take_certificates(home.profile(about.name), folder)
             replace_profile(home, about.name, folder)
     return Transfer(**{**about.__dict__, "forgotten_again": again})
 
@@ -328,6 +336,14 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         records = copy.count_records()
     n_bytes = path.stat().st_size
     return Transfer(str(path), name, created, records, len(rows), n_bytes)
+
+
+def _take_certificates(present: Path, folder: Path) -> None:
+    """Put the proofs of what was forgotten since the backup was made into the restored files."""
+    for certificate in sorted((present / "certificates").glob("*.json")):
+        target = folder / "certificates" / certificate.name
+        if not target.exists():
+            write_atomic(target, certificate.read_bytes())
 
 
 def _forget_again(
