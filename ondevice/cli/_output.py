@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from ondevice._dates import to_the_minute
+from ondevice._text import visible
 from ondevice.cli import QUIET
 
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ def print_json(value: object) -> None:
 
 def json_text(value: object) -> str:
     """Return what `print_json` prints."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    # JSON lets these stand, and a terminal may obey them.
+    return re.sub(r"[\x7f-\x9f]", lambda control: f"\\u{ord(control[0]):04x}", text)
 
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
@@ -58,7 +62,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_one_line(cell)) for cell in row))
+        table.add_row(*(Text(visible(_one_line(cell))) for cell in row))
     Console(highlight=False).print(table)
 
 
@@ -69,12 +73,17 @@ def _one_line(cell: object) -> str:
 def talk(text: str, *, dim: bool = False) -> None:
     """Print a sentence for the person on stderr, unless `--quiet` was given."""
     if not is_quiet():
-        click.secho(text, file=_above_bars(), err=True, dim=dim)
+        click.secho(visible(text), file=_above_bars(), err=True, dim=dim)
 
 
 def warn(text: str) -> None:
     """Print a sentence on stderr that nobody should miss, `--quiet` or not."""
-    click.secho(text, file=_above_bars(), err=True)
+    click.secho(visible(text), file=_above_bars(), err=True)
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Print text on stdout, as it is, but for what a terminal would obey."""
+    click.echo((visible(text) if sys.stdout.isatty() else text) + end, nl=False)
 
 
 def _above_bars() -> IO[str] | None:
@@ -118,7 +127,7 @@ def stream(reply: Reply) -> bool:
     pieces = iter(reply)
     try:
         for piece in pieces:
-            click.echo(piece, nl=False)
+            say(piece, end="")
             sys.stdout.flush()
     except KeyboardInterrupt:
         reply.cancel()
@@ -151,9 +160,21 @@ def clock(seconds: float) -> str:
 
 def day(seconds: float | None) -> str:
     """Return a Unix time as a local date and time, to the minute."""
-    if seconds is None:
-        return ""
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    return "" if seconds is None else to_the_minute(seconds)
+
+
+def ask_hidden(prompt: str, *, twice: bool = False) -> str:
+    """Ask for a passphrase, which is not shown.
+
+    Raises:
+        click.UsageError: what was typed is no text.
+    """
+    try:
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            "What was typed is not UTF-8 text; check the terminal's encoding."
+        ) from error
 
 
 def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:

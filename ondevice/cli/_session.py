@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._complete import complete_adapters, complete_models, complete_profiles
-from ondevice.cli._output import warn
+from ondevice.cli._output import ask_hidden, warn
 from ondevice.settings import GenerationSettings, ModelSettings, Settings
 
 if TYPE_CHECKING:
@@ -194,4 +194,4 @@ def passphrase_asker() -> Callable[[], str] | None:
     if not sys.stdin.isatty():
         return None
     labels = itertools.chain(["Passphrase"], itertools.repeat("Passphrase, again"))
-    return lambda: str(click.prompt(next(labels), hide_input=True, err=True))
+    return lambda: ask_hidden(next(labels))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._forget import certificate_command, forget_command
-from ondevice.cli._output import day, json_option, print_json, print_table, talk
+from ondevice.cli._output import day, json_option, print_json, print_table, say, talk
 from ondevice.cli._session import (
     model_options,
     open_assistant,
@@ -168,7 +168,7 @@ def show(record_id: str, profile: str | None, as_json: bool) -> None:
         for name, value in values.items():
             if value not in (None, (), ""):
                 shown = day(value) if name in ("time", "valid_from", "valid_to") else value
-                click.echo(f"{name:>12}  {shown}")
+                say(f"{name:>12}  {shown}")
 
 
 @command.command("edit")
@@ -338,6 +338,8 @@ def why(
         turn = store.get(turn_id) if turn_id else store.last_answer()
         if turn is None:
             talk("There is no answer yet; ask something first.")
+            if as_json:
+                print_json({"answer": None, "memories": []})
             return
         ids = getattr(turn, "memories_used", None)
         if ids is None:
