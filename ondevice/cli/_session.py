@@ -36,6 +36,17 @@ scope_option = click.option(
 )
 
 
+keep_scope_option = click.option(
+    "--context",
+    "scope",
+    metavar="NAME",
+    help="Keep it in this context, apart from others; without one it is for all.",
+)
+continue_option = click.option(
+    "-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat."
+)
+
+
 def model_options(command: Command) -> Command:
     """Add the options of every command that generates text."""
     for option in reversed(
@@ -64,9 +75,6 @@ def model_options(command: Command) -> Command:
                 "--no-reader",
                 is_flag=True,
                 help="Leave out the reader, which makes the model use its notes.",
-            ),
-            click.option(
-                "-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat."
             ),
             click.option(
                 "--temperature",

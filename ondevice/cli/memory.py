@@ -9,6 +9,7 @@ import click
 from ondevice.cli._forget import certificate_command, forget_command
 from ondevice.cli._output import day, json_option, print_json, print_table, say, talk
 from ondevice.cli._session import (
+    keep_scope_option,
     model_options,
     open_assistant,
     open_profile,
@@ -43,7 +44,7 @@ def _recall(store: Profile) -> Recall:
 @command.command("add")
 @click.argument("text", nargs=-1, required=True)
 @profile_option
-@scope_option
+@keep_scope_option
 @category_option
 @click.option("--pin", is_flag=True, help="Always show it to the model.")
 @click.option("--no-learn", is_flag=True, help="Never train an adapter on it.")

@@ -68,8 +68,6 @@ def command(
     The address is printed on standard output when the server is ready. Programs send
     the token of the token file; a browser gets in by the link on standard error, once.
     """
-    if options["continue_last"]:
-        raise click.UsageError("--continue is for chats; the server keeps no conversation.")
     loopback = _is_loopback(host, allow_network)
     if no_token and (not loopback or token_file is not None):
         raise click.UsageError("--no-token is for loopback only, and without --token-file.")
@@ -91,7 +89,7 @@ def command(
 
     path = token_file or Home.default().config / "server-token"
     token = None if no_token else load_token(path)
-    hosts = [*(LOOPBACK if loopback else (_bracketed(host),)), *names]
+    hosts = dict.fromkeys([*(LOOPBACK if loopback else ()), _bracketed(host), *names])
     limits = Limits()
     with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
         bound = listener.getsockname()[1]
@@ -99,7 +97,7 @@ def command(
             me,
             token=token,
             port=bound,
-            hosts=hosts,
+            hosts=list(hosts),
             origins=origins,
             limits=limits,
             open_profile=_opener(options),

@@ -113,7 +113,10 @@ class Gate:
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise ApiError(
-                421, "This server does not answer under that host name.", code="unknown_host"
+                421,
+                "This server does not answer under that host name; if it is its own, start it "
+                "with --allow-host NAME.",
+                code="unknown_host",
             )
         if sum(name == b"origin" for name, _ in headers) > 1 or (
             origin and origin not in self._own | self._foreign

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import openai
 import pytest
@@ -79,3 +80,34 @@ def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
     assert "Traceback" not in errors
     assert f"{address}/enter?key=" in errors
     assert token not in errors
+
+
+def test_another_address_of_this_machine_is_answered_under_its_own_name(home, tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("only Linux has all of 127.0.0.0/8 without being told")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--host", "127.0.0.2",
+         "--no-token", "--temporary"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.2:")
+        with urllib.request.urlopen(f"{address}/health") as answer:
+            assert answer.status == 200
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_no_core_is_dumped():
+    """A crash of native code would write keys and memories to the disk, in clear."""
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096));"
+        "from ondevice.__main__ import main; sys.argv = ['ondevice', '--version']\n"
+        "try: main()\n"
+        "finally: print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
