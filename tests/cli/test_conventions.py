@@ -171,6 +171,18 @@ def test_completion_of_files(home):
                 assert [item.type for item in found] in (["file"], ["dir"]), (name, parameter.name)
 
 
+def test_whatever_takes_a_profile_or_an_adapter_completes_it(home, ondevice):
+    ondevice("profile", "create", "anna")
+    new = {"profile create", "profile import", "adapter add"}  # a name that is not there yet
+    for name, command in leaves():
+        for parameter in command.params:
+            takes = parameter.name == "profile" or (name.startswith("profile ") and
+                                                    parameter.name == "name")  # fmt: skip
+            if takes and name not in new:
+                found = parameter.shell_complete(click.Context(command), "an")
+                assert [item.value for item in found] == ["anna"], name
+
+
 def test_completion_of_what_is_yours(ondevice, home, make_adapter):
     ondevice("profile", "create", "anna", "--use")
     file, _ = make_adapter(1)
