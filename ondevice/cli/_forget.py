@@ -217,7 +217,9 @@ def certificate_command(
 def _json_of(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
+    except (ValueError, RecursionError) as error:
         raise ProfileError(
             f"{path} cannot be read as JSON; give the file that was written then."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -124,14 +125,13 @@ def shows_progress() -> bool:
 
 def stream(reply: Reply) -> bool:
     """Print an answer as it comes; Ctrl-C stops it. Returns whether it was heard to its end."""
-    pieces = iter(reply)
+    pieces: Any = iter(reply)  # a generator: closed in time, it keeps what was said so far
     try:
-        for piece in pieces:
-            say(piece, end="")
-            sys.stdout.flush()
+        with contextlib.closing(pieces):
+            for piece in pieces:
+                say(piece, end="")
+                sys.stdout.flush()
     except KeyboardInterrupt:
-        reply.cancel()
-        pieces.close()  # type: ignore[attr-defined] # a generator: what was said is kept
         return False
     finally:
         click.echo()

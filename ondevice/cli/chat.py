@@ -115,6 +115,8 @@ class ChatLoop:
                     self._answer(text)
             except (OndeviceError, click.UsageError) as error:
                 warn(f"Error: {error}")
+            except BrokenPipeError:
+                raise  # nobody reads the answers any more
             except OSError as error:
                 warn(f"Error: {error.filename or 'A file'}: {explain(error)}.")
             except KeyboardInterrupt:
