@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ondevice.assistant.reply import Reply
 
+NARROW = 70  # columns of a terminal below which a wide table is written in another way
+
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
 )
@@ -59,12 +61,25 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    if console.width < min(NARROW, _room_for(headings, rows)):
+        for row in rows:  # columns of a few letters each could not be read
+            *first, last = [_one_line(cell) for cell in row]
+            say("  ".join(filter(None, first)))
+            say(f"    {last}")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_one_line(cell))) for cell in row))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _room_for(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Return how wide a table is in which no cell is broken but those of the last column."""
+    columns = list(zip(headings, *rows, strict=True))
+    return sum(max(len(_one_line(cell)) for cell in column) + 2 for column in columns[:-1]) + 12
 
 
 def _one_line(cell: object) -> str:

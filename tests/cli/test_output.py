@@ -113,3 +113,21 @@ def test_closed_standard_streams(home, closed):  # type: ignore[no-untyped-def]
     command = f"{sys.executable} -m ondevice memory add -p anna 'I live in Rome.' {closed}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.returncode == 0 and "unforeseen" not in done.stderr, done.stderr
+
+
+def test_a_table_in_a_narrow_terminal_breaks_no_id(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    row = ("01m8d2bw6ymk6f7k", "active", "preference", "2026-11-26 23:17", "The user likes tea.")
+    headings = ("id", "state", "category", "time", "text")
+    monkeypatch.setenv("COLUMNS", "42")
+    print_table(headings, [row], "")
+    assert capsys.readouterr().out == "  ".join(row[:-1]) + "\n    The user likes tea.\n"
+    monkeypatch.setenv("COLUMNS", "80")
+    print_table(headings, [row], "")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split() == list(headings) and all(cell in shown[1] for cell in row[:-1])
+    monkeypatch.setenv("COLUMNS", "30")  # what fits stays a table
+    print_table(("a", "text"), [("1", "x " * 40)], "")
+    assert len(capsys.readouterr().out.splitlines()) > 2
