@@ -127,7 +127,7 @@ def test_a_table_in_a_narrow_terminal_breaks_no_id(
     monkeypatch.setenv("COLUMNS", "80")
     print_table(headings, [row], "")
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].split() == list(headings) and all(cell in shown[1] for cell in row[:-1])
+    assert all(word in shown[0] for word in headings) and all(c in shown[1] for c in row[:-1])
     monkeypatch.setenv("COLUMNS", "30")  # what fits stays a table
     print_table(("a", "text"), [("1", "x " * 40)], "")
     assert len(capsys.readouterr().out.splitlines()) > 2
