@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ondevice._files import (
     atomic_writer,
@@ -38,7 +39,14 @@ from ondevice.home import Home
 from ondevice.profile import keys, recovery
 from ondevice.profile import passphrase as phrases
 from ondevice.profile.archive import ArchiveReader, ArchiveWriter
-from ondevice.profile.store import DATABASE_NAME, Profile, check_name, exclusive, exists
+from ondevice.profile.store import (
+    DATABASE_NAME,
+    Profile,
+    check_name,
+    check_place,
+    exclusive,
+    exists,
+)
 from ondevice.profile.workplace import put_back, replace_profile, workplace
 
 Ask = Callable[[], str]
@@ -141,6 +149,8 @@ def import_profile(
         ProfileLockedError: the passphrase is wrong, or nobody can be asked.
         ProfileDamagedError: the file was altered or is cut off. Nothing was changed.
     """
+    with _file(path) as file:  # what is no such file is said before somebody is asked
+        ArchiveReader(file, path)
     secret = phrases.from_file() or (ask_passphrase() if ask_passphrase else None)
     if not secret:
         raise ProfileLockedError(
@@ -161,6 +171,7 @@ def import_profile(
                     f"There is a profile called '{about.name}' already, so nothing was changed; "
                     "choose another name with --name."
                 )
+            check_place(home, about.name)
             shutil.rmtree(home.profile(about.name), ignore_errors=True)  # left by a wipe
             folder.rename(home.profile(about.name))
         sync_folder(home.profiles)
@@ -196,6 +207,8 @@ def restore_backup(
         with exclusive(home, about.name):
             put_back(home, about.name)
             there, again = exists(home, about.name), 0
+            if not there and not replace:
+                check_place(home, about.name)
             if there and not replace:
                 raise ProfileExistsError(
                     f"There is a profile called '{about.name}' already, so nothing was changed; "
@@ -272,11 +285,7 @@ def _opened(
     Yields the folder, what it holds under the name that it is to have, and its data key.
     """
     path = expanded(path)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
-    with file:
+    with _file(path) as file:
         reader = ArchiveReader(file, path)
         data_key = _key(reader, home, name or _guessed_name(home, reader), path, ask_passphrase)
         reader.unlock(data_key)
@@ -285,6 +294,13 @@ def _opened(
             about = Transfer(**{**about.__dict__, "name": check_name(name or about.name)})
             keys.Wraps(reader.wraps.profile_id, reader.wraps.wraps).write(folder / "keys.json")
             yield folder, about, data_key
+
+
+def _file(path: Path) -> BinaryIO:
+    try:
+        return expanded(path).open("rb")
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
 
 
 def _key(
