@@ -142,7 +142,7 @@ class Profile(Forgetting, TextSearch, AdapterRows, Outlines, Browsing):
             if not _has_database(home, name):
                 raise ProfileDamagedError(
                     f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
-                    f"backup, or destroy what is left: ondevice profile wipe {name}"
+                    f"backup, or destroy what is left with `ondevice profile wipe {name}`."
                 )
         return cls(home, name, keys.unlock(home, name, ask_passphrase=ask_passphrase))
 
@@ -367,8 +367,8 @@ def check_place(home: Home, name: str) -> None:
     if _has_database(home, name) and not (home.profile(name) / WIPED_NAME).exists():
         raise ProfileDamagedError(
             f"{keys.keys_path(home, name)} is missing, without which nobody can read the profile "
-            f"'{name}'; bring that file back from a backup, or destroy what is left: ondevice "
-            f"profile wipe {name}"
+            f"'{name}'; restore that file from a backup, or destroy what is left with `ondevice "
+            f"profile wipe {name}`."
         )
 
 
