@@ -75,7 +75,7 @@ def read(path: Path, what: str) -> str:
         ProfileLockedError: the file cannot be read or is empty.
     """
     try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ProfileLockedError(f"{what} cannot be read: {explain(error)}.") from error
     except UnicodeDecodeError as error:

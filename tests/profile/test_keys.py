@@ -40,9 +40,10 @@ def test_wrong_passphrase_changes_nothing_and_is_quick(home, monkeypatch):
     monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(file))
     with pytest.raises(ProfileLockedError, match="cannot be read"):
         Profile.open(home, "anna")
-    file.write_text("correct horse\n")
-    with Profile.open(home, "anna") as profile:
-        assert profile.get(fact.id) == fact
+    for content in (b"correct horse\n", b"\xef\xbb\xbfcorrect horse\r\n"):  # as Windows writes it
+        file.write_bytes(content)
+        with Profile.open(home, "anna") as profile:
+            assert profile.get(fact.id) == fact
 
 
 def test_what_goes_wrong_in_asking_says_nothing_of_the_keys(home):
