@@ -43,7 +43,7 @@ DEFAULT_PORT = 8484
     "names",
     metavar="NAME",
     multiple=True,
-    help="Another name under which clients reach this server; repeatable.",
+    help="Another name under which clients reach this server, or a proxy before it; repeatable.",
 )
 @click.option(
     "--allow-origin",
@@ -89,7 +89,9 @@ def command(
 
     path = token_file or Home.default().config / "server-token"
     token = None if no_token else load_token(path)
-    hosts = dict.fromkeys([*(LOOPBACK if loopback else ()), _bracketed(host), *names])
+    everywhere = host in ("0.0.0.0", "::")  # what is no name that anybody can be reached under
+    hosts = list(LOOPBACK) if loopback or everywhere else []
+    hosts += [] if everywhere or _bracketed(host) in hosts else [_bracketed(host)]
     limits = Limits()
     with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
         bound = listener.getsockname()[1]
@@ -97,12 +99,14 @@ def command(
             me,
             token=token,
             port=bound,
-            hosts=list(hosts),
+            hosts=hosts,
+            names=names,
             origins=origins,
             limits=limits,
             open_profile=_opener(options),
         )
-        address = f"http://{_bracketed(host)}:{bound}"
+        shown = (names[0] if names else hosts[0]) if everywhere else _bracketed(host)
+        address = f"http://{shown}:{bound}"
 
         def ready() -> None:
             click.echo(address)

@@ -1,12 +1,12 @@
 """`ondevice serve` as its user runs it, with the real model."""
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 
 import openai
 import pytest
@@ -82,19 +82,33 @@ def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
     assert token not in errors
 
 
-def test_another_address_of_this_machine_is_answered_under_its_own_name(home, tmp_path):
-    if sys.platform != "linux":
-        pytest.skip("only Linux has all of 127.0.0.0/8 without being told")
+@pytest.mark.skipif(sys.platform != "linux", reason="others have not all of 127.0.0.0/8")
+@pytest.mark.parametrize(
+    ("arguments", "address", "hosts"),
+    [
+        (["--host", "127.0.0.2", "--no-token"], "127.0.0.2", {"127.0.0.2": 200, "localhost": 200}),
+        (
+            ["--host", "0.0.0.0", "--allow-network", "--allow-host", "my.box"],
+            "my.box",
+            {"my.box": 200, "127.0.0.1": 200, "0.0.0.0": 421},
+        ),
+    ],
+)
+def test_it_tells_an_address_under_which_it_answers(home, arguments, address, hosts):
     process = subprocess.Popen(
-        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--host", "127.0.0.2",
-         "--no-token", "--temporary"],
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--temporary", *arguments],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.2:")
-        with urllib.request.urlopen(f"{address}/health") as answer:
-            assert answer.status == 200
+        told = process.stdout.readline().strip()
+        assert told.startswith(f"http://{address}:")
+        port = told.rpartition(":")[2]
+        here = "127.0.0.2" if address == "127.0.0.2" else "127.0.0.1"
+        for host, status in hosts.items():
+            connection = http.client.HTTPConnection(here, int(port))
+            connection.request("GET", "/health", headers={"Host": f"{host}:{port}"})
+            assert connection.getresponse().status == status, host
+            connection.close()
     finally:
         process.kill()
         process.communicate()
