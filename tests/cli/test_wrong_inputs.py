@@ -205,3 +205,11 @@ def test_who_stops_reading_an_answer_sees_no_traceback_and_loses_nothing(home, c
     with Profile.open(home) as profile:
         asked, answered = profile.turns()
     assert asked.text == "Tell me a long story." and answered.text
+
+
+def test_a_certificate_that_is_not_there_is_said_to_be_missing(ondevice, tmp_path):
+    code, _, err = ondevice("memory", "certificate", str(tmp_path / "none.json"))
+    assert code == 1 and "there is no such file" in err
+    (tmp_path / "text").write_text("no JSON")
+    code, _, err = ondevice("memory", "certificate", str(tmp_path / "text"))
+    assert code == 1 and "as JSON" in err
