@@ -1,9 +1,10 @@
-"""Text files, line by line: UTF-8 with or without a byte order mark, and JSON Lines."""
+"""Text files, line by line: UTF-8 with or without a byte order mark, JSON Lines; visible text."""
 
 from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -13,6 +14,18 @@ JSON_LINES = (".jsonl", ".ndjson")
 
 # A line longer than this is not what a person wrote; reading on would fill the memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
+
+
+_CONTROL = re.compile(r"(?!\r?\n|\t)[\x00-\x1f\x7f-\x9f]")
+
+
+def visible(text: str) -> str:
+    """Return `text` with control characters written out, as `\\x1b`: a terminal obeys them.
+
+    What was imported, or what a model says, could otherwise repaint the screen, rename the window
+    or write into the clipboard.
+    """
+    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", text)
 
 
 def lines_of(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:

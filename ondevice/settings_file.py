@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ondevice._files import write_atomic
 from ondevice.errors import SettingsError, did_you_mean
-from ondevice.settings import Settings
+from ondevice.settings import Settings, out_of_bounds
 
 Value = bool | int | float | str | None
 
@@ -54,7 +54,7 @@ def set_value(path: Path, name: str, text: str) -> Value:
             f"{path} is written in a way that cannot be edited safely; open it in an editor and "
             f"set {key} in the table [{table}]."
         )
-    write_atomic(path, new.encode())
+    write_atomic(path.resolve(), new.encode())  # a link, as to a folder of dotfiles, stays one
     return value
 
 
@@ -77,6 +77,10 @@ def _parsed(name: str, text: str, default: Value) -> Value:
         kind = "a number" if isinstance(default, float) else "a whole number"
         raise SettingsError(
             f"'{name}' is {kind}, not '{text}'; give one (its default is {default})."
+        )
+    if wrong := out_of_bounds(name, value):
+        raise SettingsError(
+            f"'{name}' is {wrong}, not {text}; give another (its default is {default})."
         )
     return value
 

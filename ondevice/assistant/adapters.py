@@ -34,11 +34,17 @@ class UsesAdapters:
         below them; it can be given another scale under the name "reader".
 
         Raises:
-            AdapterError: not found, stale, damaged or made for another base.
+            AdapterError: not found, stale, damaged or made for another base; those of before
+                stay in use.
         """
         with self._turn_lock:
+            former = self._adapters_wanted
             self._adapters_wanted = None if adapters is None else list(adapters)
-            self._apply_adapters()
+            try:
+                self._apply_adapters()
+            except BaseException:
+                self._adapters_wanted = former  # or every later answer would fail, too
+                raise
 
     def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
         """Return how the adapter `name` of the profile is applied; None is its own scale.

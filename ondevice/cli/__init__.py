@@ -11,11 +11,13 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 import ondevice
+from ondevice._text import visible
 from ondevice.errors import OndeviceError, did_you_mean, explain
 
 if TYPE_CHECKING:
@@ -127,6 +129,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it failed, 2 wrong use, 130 interrupted."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller (`>&-`), or none in a window
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout):  # what is no character must not end a chat
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -152,7 +157,7 @@ def run(arguments: list[str]) -> int:
         click.echo("Stopped.", err=True)
         return 130
     except OndeviceError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {visible(str(error))}", err=True)
         return 1
     except BrokenPipeError:
         # The reader has gone (`ondevice … | head`); keep Python from saying so again at exit.
@@ -161,7 +166,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         what = where + explain(error)
-        click.echo(f"Error: {what[0].upper()}{what[1:]}.", err=True)
+        click.echo(f"Error: {visible(what[0].upper() + what[1:])}.", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _internal_error(error)

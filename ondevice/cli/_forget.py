@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import confirm, json_option, print_json, talk
+from ondevice.cli._output import confirm, day, json_option, print_json, talk
 from ondevice.cli._paths import UserPath
 from ondevice.cli._session import open_profile, profile_option
 from ondevice.errors import ProfileError, explain
@@ -80,6 +80,9 @@ def forget_command(**options: Any) -> int:
         ids = _chosen(store, options)
         if not ids:
             talk("Nothing fits; nothing was forgotten.")
+            if options["as_json"]:
+                print_json({"records": [], "purged": True, "adapters_stale": [], "shredded": [],
+                            "certificate": None})  # fmt: skip
             return 0
         shown = forgetting.preview(store, ids, keep_turns=options["keep_turns"])
         if not options["as_json"]:
@@ -201,7 +204,7 @@ def certificate_command(
         print_json({"valid": True, "removed": len(content["removed"]),
                     "usable_adapters": back, "holds_text": held})  # fmt: skip
     else:
-        when = datetime.datetime.fromtimestamp(content["time"]).strftime("%Y-%m-%d %H:%M")
+        when = day(content["time"])
         talk(f"The certificate is whole and was made by this profile on {when}.")
         talk(f"{len(content['removed'])} items removed, {len(content['adapters'])} adapters.")
         if back:
@@ -214,7 +217,9 @@ def certificate_command(
 def _json_of(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
+    except (ValueError, RecursionError) as error:
         raise ProfileError(
             f"{path} cannot be read as JSON; give the file that was written then."
         ) from error

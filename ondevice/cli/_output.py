@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import datetime
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from ondevice._dates import to_the_minute
+from ondevice._text import visible
 from ondevice.cli import QUIET
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ondevice.assistant.reply import Reply
+
+NARROW = 70  # columns of a terminal below which a wide table is written in another way
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
@@ -30,12 +35,14 @@ def print_json(value: object) -> None:
 
 def json_text(value: object) -> str:
     """Return what `print_json` prints."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    # JSON lets these stand, and a terminal may obey them.
+    return re.sub(r"[\x7f-\x9f]", lambda control: f"\\u{ord(control[0]):04x}", text)
 
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
@@ -54,12 +61,25 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    if console.width < min(NARROW, _room_for(headings, rows)):
+        for row in rows:  # columns of a few letters each could not be read
+            *first, last = [_one_line(cell) for cell in row]
+            say("  ".join(filter(None, first)))
+            say(f"    {last}")
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_one_line(cell)) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(visible(_one_line(cell))) for cell in row))
+    console.print(table)
+
+
+def _room_for(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Return how wide a table is in which no cell is broken but those of the last column."""
+    columns = list(zip(headings, *rows, strict=True))
+    return sum(max(len(_one_line(cell)) for cell in column) + 2 for column in columns[:-1]) + 12
 
 
 def _one_line(cell: object) -> str:
@@ -69,12 +89,17 @@ def _one_line(cell: object) -> str:
 def talk(text: str, *, dim: bool = False) -> None:
     """Print a sentence for the person on stderr, unless `--quiet` was given."""
     if not is_quiet():
-        click.secho(text, file=_above_bars(), err=True, dim=dim)
+        click.secho(visible(text), file=_above_bars(), err=True, dim=dim)
 
 
 def warn(text: str) -> None:
     """Print a sentence on stderr that nobody should miss, `--quiet` or not."""
-    click.secho(text, file=_above_bars(), err=True)
+    click.secho(visible(text), file=_above_bars(), err=True)
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Print text on stdout, as it is, but for what a terminal would obey."""
+    click.echo((visible(text) if sys.stdout.isatty() else text) + end, nl=False)
 
 
 def _above_bars() -> IO[str] | None:
@@ -115,14 +140,13 @@ def shows_progress() -> bool:
 
 def stream(reply: Reply) -> bool:
     """Print an answer as it comes; Ctrl-C stops it. Returns whether it was heard to its end."""
-    pieces = iter(reply)
+    pieces: Any = iter(reply)  # a generator: closed in time, it keeps what was said so far
     try:
-        for piece in pieces:
-            click.echo(piece, nl=False)
-            sys.stdout.flush()
+        with contextlib.closing(pieces):
+            for piece in pieces:
+                say(piece, end="")
+                sys.stdout.flush()
     except KeyboardInterrupt:
-        reply.cancel()
-        pieces.close()  # type: ignore[attr-defined] # a generator: what was said is kept
         return False
     finally:
         click.echo()
@@ -151,9 +175,21 @@ def clock(seconds: float) -> str:
 
 def day(seconds: float | None) -> str:
     """Return a Unix time as a local date and time, to the minute."""
-    if seconds is None:
-        return ""
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    return "" if seconds is None else to_the_minute(seconds)
+
+
+def ask_hidden(prompt: str, *, twice: bool = False) -> str:
+    """Ask for a passphrase, which is not shown.
+
+    Raises:
+        click.UsageError: what was typed is no text.
+    """
+    try:
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            "What was typed is not UTF-8 text; check the terminal's encoding."
+        ) from error
 
 
 def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:

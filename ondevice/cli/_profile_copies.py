@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ondevice.cli._output import (
+    ask_hidden,
     confirm,
     counted,
     day,
@@ -50,7 +51,7 @@ def ask_passphrase(prompt: str, otherwise: str) -> str:
     """
     if not sys.stdin.isatty():
         raise click.UsageError(f"Nobody is there to type a passphrase; {otherwise}.")
-    return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True))
+    return ask_hidden(prompt, twice=True)
 
 
 @click.command("export")
@@ -68,6 +69,7 @@ def export_command(
     It holds the memories, the settings of the profile and its adapters. The file
     is read again and checked before this says that it is done.
     """
+    from ondevice.errors import ProfileExistsError
     from ondevice.profile import readable as plain
     from ondevice.profile import transfer
 
@@ -84,6 +86,8 @@ def export_command(
                 talk(f"Wrote {len(files)} files to {readable}.")
             return
         assert file is not None
+        if file.exists():  # before somebody thinks of a passphrase
+            raise ProfileExistsError(f"{file} exists already; choose another name.")
         done = transfer.export_profile(store, file, new_passphrase("New passphrase for the file"))
     _say(done, as_json, "Exported and verified")
 
@@ -169,7 +173,8 @@ def backups_command(drop: Path | None, profile: str | None, as_json: bool) -> No
         if drop is not None:
             known = store.drop_copy(str(drop.absolute()))
             talk(f"{drop} is no longer listed." if known else f"{drop} was not listed.")
-            return
+            if not as_json:
+                return
         copies = [(copy, Path(copy.path).exists()) for copy in store.copies()]
         if as_json:
             print_json([

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli._complete import complete_profiles
 from ondevice.cli._output import json_option, print_json, talk, warn
 from ondevice.cli._paths import UserPath
 from ondevice.cli._profile_copies import ask_passphrase, new_passphrase
@@ -85,7 +86,7 @@ def passphrase_command(
 
 
 @click.command("lock")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_profiles)
 def lock_command(name: str | None) -> None:
     """Lock a profile: nothing reads it until it is unlocked.
 
@@ -103,7 +104,7 @@ def lock_command(name: str | None) -> None:
 
 
 @click.command("unlock")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_profiles)
 def unlock_command(name: str | None) -> None:
     """Unlock a profile with its passphrase or recovery code."""
     from ondevice.home import Home

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._complete import complete_adapters, complete_models, complete_profiles
-from ondevice.cli._output import warn
+from ondevice.cli._output import ask_hidden, warn
 from ondevice.settings import GenerationSettings, ModelSettings, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ scope_option = click.option(
     "scope",
     metavar="NAME",
     help="Use only memories and adapters of this context, and those of none.",
+)
+
+
+keep_scope_option = click.option(
+    "--context",
+    "scope",
+    metavar="NAME",
+    help="Keep it in this context, apart from others; without one it is for all.",
+)
+continue_option = click.option(
+    "-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat."
 )
 
 
@@ -64,9 +75,6 @@ def model_options(command: Command) -> Command:
                 "--no-reader",
                 is_flag=True,
                 help="Leave out the reader, which makes the model use its notes.",
-            ),
-            click.option(
-                "-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat."
             ),
             click.option(
                 "--temperature",
@@ -194,4 +202,4 @@ def passphrase_asker() -> Callable[[], str] | None:
     if not sys.stdin.isatty():
         return None
     labels = itertools.chain(["Passphrase"], itertools.repeat("Passphrase, again"))
-    return lambda: str(click.prompt(next(labels), hide_input=True, err=True))
+    return lambda: ask_hidden(next(labels))

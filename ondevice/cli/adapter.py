@@ -20,6 +20,7 @@ from ondevice.cli._output import (
     json_option,
     print_json,
     print_table,
+    say,
     talk,
     warn,
 )
@@ -307,7 +308,7 @@ def show(name: str, profile: str | None, as_json: bool) -> None:
             print_json(dataclasses.asdict(row))
             return
         for key, value in _shown(row):
-            click.echo(f"{key:>16}  {value}")
+            say(f"{key:>16}  {value}")
 
 
 def _shown(row: AdapterRow) -> Iterator[tuple[str, object]]:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from ondevice.cli._output import json_option, print_json, stream, talk, warn
-from ondevice.cli._session import model_options, open_assistant
+from ondevice.cli._session import continue_option, model_options, open_assistant
 
 
 @click.command("ask")
 @click.argument("question", nargs=-1)
 @model_options
+@continue_option
 @json_option
 def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Ask one question and print the answer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 from ondevice._files import expanded, write_atomic
 from ondevice.cli._edit import edited
 from ondevice.cli._output import stream, talk, warn
-from ondevice.cli._session import model_options, open_assistant, parse_adapter
+from ondevice.cli._session import continue_option, model_options, open_assistant, parse_adapter
 from ondevice.errors import OndeviceError, explain
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ several lines between two lines of \"\"\"."""
 
 @click.command("chat")
 @model_options
+@continue_option
 def command(**options: Any) -> None:
     """Chat with the model that knows you.
 
@@ -87,7 +89,7 @@ class ChatLoop:
         self.interactive = interactive
         self.last: Receipt | None = None
         self.listed: list[str] = []  # ids that /memories has numbered
-        self.log: list[tuple[str, str]] = []
+        self.log: list[tuple[str, str]] = self._said()
         if interactive:
             _line_editing(me)
 
@@ -113,6 +115,8 @@ class ChatLoop:
                     self._answer(text)
             except (OndeviceError, click.UsageError) as error:
                 warn(f"Error: {error}")
+            except BrokenPipeError:
+                raise  # nobody reads the answers any more
             except OSError as error:
                 warn(f"Error: {error.filename or 'A file'}: {explain(error)}.")
             except KeyboardInterrupt:
@@ -121,12 +125,17 @@ class ChatLoop:
     # --- input ----------------------------------------------------------------
 
     def _read(self) -> str:
-        line = self._line("> ")
-        if line.strip() == '"""':
-            return "\n".join(iter(lambda: self._line('" '), '"""'))
-        while line.endswith("\\"):
-            line = line[:-1] + "\n" + self._line("… ")
-        return line
+        lines = [self._line("> ")]
+        with contextlib.suppress(EOFError):  # the end of the input ends what is begun, too
+            if lines[0].strip() == '"""':
+                del lines[0]
+                while (line := self._line('" ')).strip() != '"""':
+                    lines.append(line)
+            else:
+                while lines[-1].endswith("\\"):
+                    lines[-1] = lines[-1][:-1]
+                    lines.append(self._line("… "))
+        return "\n".join(lines)
 
     def _line(self, prompt: str) -> str:
         if self.interactive:
@@ -145,6 +154,11 @@ class ChatLoop:
         self.last = reply.receipt
         self.log += [("you", text), ("assistant", reply.text)]
         talk(receipt_line(reply.receipt, temporary=self.me.temporary), dim=True)
+
+    def _said(self) -> list[tuple[str, str]]:
+        """Return what was said in the conversation that the assistant goes on with."""
+        exchanges = self.me.conversation.exchanges
+        return [pair for e in exchanges for pair in (("you", e.user), ("assistant", e.answer))]
 
     # --- commands -------------------------------------------------------------
 
@@ -201,6 +215,8 @@ class ChatLoop:
             self._memories(words)
             return
         report = self.me.forget(*ids)
+        if not self.me.temporary:  # what was forgotten is not saved, and not explained
+            self.log, self.last = self._said(), None
         stale = f"; adapters now stale: {', '.join(report.adapters_stale)}" * bool(
             report.adapters_stale
         )
@@ -286,7 +302,7 @@ class ChatLoop:
         if self.me.profile is None:
             talk("This chat has no profile; it is temporary.")
             return
-        self.me.new_conversation()
+        self._begin_anew()
         self.me.temporary = not self.me.temporary
         talk(
             "Temporary chat: nothing is read from or written to your memory."
@@ -316,13 +332,21 @@ class ChatLoop:
         if path.exists():
             talk(f"{path} exists already; choose another name.")
             return
+        if not self.log:
+            talk("Nothing was said yet.")
+            return
         text = "".join(f"**{who}**: {said}\n\n" for who, said in self.log)
         write_atomic(path, text.encode())
         talk(f"Saved to {path}. That file is not encrypted.")
 
     def _new(self, _: str) -> None:
-        self.me.new_conversation()
+        self._begin_anew()
         talk("A new conversation.")
+
+    def _begin_anew(self) -> None:
+        """Leave nothing of this conversation to be saved, corrected or explained."""
+        self.me.new_conversation()
+        self.log, self.last = [], None
 
 
 def receipt_line(receipt: Receipt, *, temporary: bool) -> str:

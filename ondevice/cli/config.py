@@ -60,7 +60,7 @@ def show(name: str | None, as_json: bool) -> None:
         print_table(["setting", "value", "default"], rows, "")
 
 
-@command.command("set")
+@command.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1
 @click.argument("name", shell_complete=_complete_settings)
 @click.argument("value")
 def set_(name: str, value: str) -> None:

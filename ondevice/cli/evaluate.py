@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._complete import complete_models
+from ondevice.cli._complete import complete_adapters, complete_models
 from ondevice.cli._output import (
     console_of_bars,
     json_option,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--adapter",
     metavar="NAME[:SCALE]",
+    shell_complete=complete_adapters,
     help="The adapter to judge [default: the active one, else the newest candidate].",
 )
 @click.option("--fast", is_flag=True, help="A third of the items: quicker, and less certain.")

@@ -20,7 +20,7 @@ from ondevice.cli._output import (
     talk,
 )
 from ondevice.cli._paths import UserPath
-from ondevice.cli._session import open_profile, profile_option, scope_option
+from ondevice.cli._session import keep_scope_option, open_profile, profile_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ MOST_PEOPLE = 12  # named in a preview
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=UserPath(), metavar="PATH...")
 @profile_option
-@scope_option
+@keep_scope_option
 @click.option(
     "--as",
     "me",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli._forget import certificate_command, forget_command
-from ondevice.cli._output import day, json_option, print_json, print_table, talk
+from ondevice.cli._output import day, json_option, print_json, print_table, say, talk
 from ondevice.cli._session import (
+    keep_scope_option,
     model_options,
     open_assistant,
     open_profile,
@@ -43,7 +44,7 @@ def _recall(store: Profile) -> Recall:
 @command.command("add")
 @click.argument("text", nargs=-1, required=True)
 @profile_option
-@scope_option
+@keep_scope_option
 @category_option
 @click.option("--pin", is_flag=True, help="Always show it to the model.")
 @click.option("--no-learn", is_flag=True, help="Never train an adapter on it.")
@@ -168,7 +169,7 @@ def show(record_id: str, profile: str | None, as_json: bool) -> None:
         for name, value in values.items():
             if value not in (None, (), ""):
                 shown = day(value) if name in ("time", "valid_from", "valid_to") else value
-                click.echo(f"{name:>12}  {shown}")
+                say(f"{name:>12}  {shown}")
 
 
 @command.command("edit")
@@ -338,6 +339,8 @@ def why(
         turn = store.get(turn_id) if turn_id else store.last_answer()
         if turn is None:
             talk("There is no answer yet; ask something first.")
+            if as_json:
+                print_json({"answer": None, "memories": []})
             return
         ids = getattr(turn, "memories_used", None)
         if ids is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ondevice.cli._complete import complete_profiles
 from ondevice.cli._output import confirm, json_option, print_json, print_table, talk, warn
 from ondevice.cli._profile_copies import (
     backup_command,
@@ -93,7 +94,7 @@ def list_(as_json: bool) -> None:
 
 
 @command.command("use")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 def use(name: str) -> None:
     """Use a profile from now on."""
     from ondevice.home import Home
@@ -104,7 +105,7 @@ def use(name: str) -> None:
 
 
 @command.command("path")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_profiles)
 def path(name: str | None) -> None:
     """Print the folder of a profile."""
     from ondevice.home import Home
@@ -117,7 +118,7 @@ def path(name: str | None) -> None:
 
 
 @command.command("wipe")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def wipe(name: str, yes: bool) -> None:
     """Destroy a profile: first its keys, then every file.

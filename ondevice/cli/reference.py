@@ -30,7 +30,7 @@ only. Answers and listings go to standard output, everything else to standard er
 | 0 | done |
 | 1 | it failed, and one sentence says why and what to do |
 | 2 | wrong use: an unknown option, a missing argument, or nobody there to answer a question |
-| 130 | stopped by Ctrl-C |
+| 130 | stopped by Ctrl-C, or by the answer no |
 """
 
 _EVERYWHERE = {"--help", "--quiet"}

@@ -10,6 +10,7 @@ import inspect
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -92,7 +93,7 @@ def _of_type(kind: Any) -> Schema:
     if origin in (tuple, list, set, frozenset) or str(origin).endswith("Sequence'>"):
         items = inner[:1] if len(inner) < 2 or inner[1] is ... else ()
         return {"type": "array", **({"items": _of_type(items[0])} if items else {})}
-    if origin in (dict, Mapping) or str(origin).endswith("Mapping'>"):
+    if origin in (dict, Counter, Mapping) or str(origin).endswith("Mapping'>"):
         return dict(MAP)
     return {}
 
@@ -105,6 +106,7 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 
 def _memories() -> dict[str, Schema]:
+    from ondevice.profile.importers import Preview
     from ondevice.profile.records import Fact
     from ondevice.recall.passages import IngestReport
 
@@ -119,7 +121,7 @@ def _memories() -> dict[str, Schema]:
         "memory show": _any_record(),
         "memory why": {
             "oneOf": [
-                record(answer=TEXT, memories=listing(record(id=TEXT, text=TEXT))),
+                record(answer=maybe(TEXT), memories=listing(record(id=TEXT, text=TEXT))),
                 listing(record(**found, reason=MAP)),
             ],
             "description": "The memories of an answer; with --query, what it would recall.",
@@ -128,7 +130,10 @@ def _memories() -> dict[str, Schema]:
         "memory certificate": record(
             valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
         ),
-        "import": of(IngestReport),
+        "import": {
+            "anyOf": [of(IngestReport), listing(of(Preview))],
+            "description": "What was imported; with --preview, what would be, file by file.",
+        },
     }
 
 
@@ -217,7 +222,7 @@ def _answer() -> Schema:
         model=TEXT,
         adapters=IDS,
         memories=listing(
-            record(id=TEXT, text=TEXT, score=NUMBER, place={"enum": ["prefix", "turn"]})
+            record(id=TEXT, text=TEXT, score=NUMBER, place={"enum": ["prefix", "turn", "earlier"]})
         ),
         usage=record(prompt_tokens=WHOLE, cached_tokens=WHOLE, completion_tokens=WHOLE),
         timings=record(

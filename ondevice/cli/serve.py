@@ -43,7 +43,7 @@ DEFAULT_PORT = 8484
     "names",
     metavar="NAME",
     multiple=True,
-    help="Another name under which clients reach this server; repeatable.",
+    help="Another name under which clients reach this server, or a proxy before it; repeatable.",
 )
 @click.option(
     "--allow-origin",
@@ -68,8 +68,6 @@ def command(
     The address is printed on standard output when the server is ready. Programs send
     the token of the token file; a browser gets in by the link on standard error, once.
     """
-    if options["continue_last"]:
-        raise click.UsageError("--continue is for chats; the server keeps no conversation.")
     loopback = _is_loopback(host, allow_network)
     if no_token and (not loopback or token_file is not None):
         raise click.UsageError("--no-token is for loopback only, and without --token-file.")
@@ -91,7 +89,9 @@ def command(
 
     path = token_file or Home.default().config / "server-token"
     token = None if no_token else load_token(path)
-    hosts = [*(LOOPBACK if loopback else (_bracketed(host),)), *names]
+    everywhere = host in ("0.0.0.0", "::")  # what is no name that anybody can be reached under
+    hosts = list(LOOPBACK) if loopback or everywhere else []
+    hosts += [] if everywhere or _bracketed(host) in hosts else [_bracketed(host)]
     limits = Limits()
     with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
         bound = listener.getsockname()[1]
@@ -100,11 +100,13 @@ def command(
             token=token,
             port=bound,
             hosts=hosts,
+            names=names,
             origins=origins,
             limits=limits,
             open_profile=_opener(options),
         )
-        address = f"http://{_bracketed(host)}:{bound}"
+        shown = (names[0] if names else hosts[0]) if everywhere else _bracketed(host)
+        address = f"http://{shown}:{bound}"
 
         def ready() -> None:
             click.echo(address)

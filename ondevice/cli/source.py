@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ondevice.cli._forget import forget_command
-from ondevice.cli._output import day, json_option, print_json, print_table
+from ondevice.cli._output import day, json_option, print_json, print_table, say
 from ondevice.cli._session import open_profile, profile_option
 
 SHOWN = 20  # records of a source, unless all are wanted
@@ -55,7 +55,7 @@ def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -
             return
         for name, value in _plain(source, count).items():
             if value not in (None, ""):
-                click.echo(f"{name:>10}  {day(value) if name == 'time' else value}")
+                say(f"{name:>10}  {day(value) if name == 'time' else value}")
         print_table(["id", "time", "text"], [(r.id, day(r.time), r.text) for r in records], "")
         if count > len(records):
             click.echo(f"… and {count - len(records)} more; --all shows them.", err=True)

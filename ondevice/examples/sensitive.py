@@ -18,8 +18,8 @@ MIN_ENTROPY = 3.0  # bits a character: English words of that length stay below, 
 
 _CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){10,30}\b", re.IGNORECASE)
-_EMAIL = re.compile(
-    r"[\w.+-]+\s*(?:@|\(at\)|\[at\])\s*[\w-]+(?:\s*(?:\.|\(dot\)|\[dot\])\s*[\w-]+)+"
+_EMAIL = re.compile(  # from where a word begins: else each of its letters would be tried
+    r"(?<![\w.+-])[\w.+-]+\s*(?:@|\(at\)|\[at\])\s*[\w-]+(?:\s*(?:\.|\(dot\)|\[dot\])\s*[\w-]+)+"
 )
 _PHONE = re.compile(r"(?<![\w.,:/-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w/-]|[.,]\d)")
 _DATE = re.compile(
@@ -50,7 +50,7 @@ _PASSWORD = re.compile(
     r"\s*\S",
     re.IGNORECASE,
 )
-_LOGIN_IN_URL = re.compile(r"\b[a-z][a-z+.-]*://[^\s/@:]+:[^\s/@]+@", re.IGNORECASE)
+_LOGIN_IN_URL = re.compile(r"\b[a-z][a-z+.-]{0,30}://[^\s/@:]+:[^\s/@]+@", re.IGNORECASE)
 
 # Where a text may be cut without harm: after a sentence, and between lines.
 _CUT = re.compile(r"((?<=[.!?…])[\"'”’)\]]*\s+|\n+)")

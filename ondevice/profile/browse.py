@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,7 @@ def _where(wanted: Filter) -> tuple[str, Sequence[Any]]:
     """Return a WHERE clause over `record r` and its values."""
     conditions: list[str] = []
     values: list[Any] = []
-    words = re.findall(r"\w+", wanted.words)
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", wanted.words))
     if words:
         conditions.append("r.number IN (SELECT rowid FROM search WHERE search MATCH ?)")
         values.append(" AND ".join(f'"{word}"*' for word in words))

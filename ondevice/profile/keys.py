@@ -179,23 +179,31 @@ def open_wraps(
             kept = _read_key_file(key_file(home, name))
             if kept is not None and (key := _unwrap(wrap, kept, profile_id)) is not None:
                 return key
-        if protected and ask_passphrase is not None:
-            return _with_passphrase(protected, ask_passphrase(), profile_id, path, name)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path) from error
-    raise ProfileLockedError(_what_is_missing(home, name, by_kind))
+    if not protected or ask_passphrase is None:
+        raise ProfileLockedError(_what_is_missing(home, name, by_kind))
+    secret = ask_passphrase()  # outside: what goes wrong in asking says nothing of the file
+    try:
+        return _with_passphrase(protected, secret, profile_id, path, name)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
 
 
 def shred(home: Home, name: str) -> None:
     """Destroy every key of the profile called `name`: from then on its data is noise."""
-    path = keys_path(home, name)
+    shred_wraps(keys_path(home, name))
+    shred_file(key_file(home, name))
+
+
+def shred_wraps(path: Path) -> None:
+    """Destroy the `keys.json` at `path`, and the key in the keyring that it names."""
     with contextlib.suppress(ProfileDamagedError, FileNotFoundError):
         wraps = Wraps.read(path)
         stored = SystemKeyring.find() if wraps.of_kind("keyring") else None
         if stored is not None:
             stored.delete(wraps.profile_id)
-    for file in (path, key_file(home, name)):
-        shred_file(file)
+    shred_file(path)
 
 
 def shred_file(file: Path) -> None:

@@ -35,8 +35,19 @@ class Cost:
 
 
 def stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
-    """Return the 256-bit key of `passphrase`."""
+    """Return the 256-bit key of `passphrase`.
+
+    Raises:
+        ProfileLockedError: it holds what is no character.
+    """
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    try:
+        content = passphrase.encode()
+    except UnicodeEncodeError as error:
+        raise ProfileLockedError(
+            "What was typed is not UTF-8 text; check the terminal's encoding."
+        ) from error
 
     return Argon2id(
         salt=salt,
@@ -44,7 +55,7 @@ def stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
         iterations=cost.iterations,
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
-    ).derive(passphrase.encode())
+    ).derive(content)
 
 
 def from_file() -> str | None:
@@ -64,7 +75,7 @@ def read(path: Path, what: str) -> str:
         ProfileLockedError: the file cannot be read or is empty.
     """
     try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ProfileLockedError(f"{what} cannot be read: {explain(error)}.") from error
     except UnicodeDecodeError as error:

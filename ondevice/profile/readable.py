@@ -7,15 +7,16 @@ weights, which say nothing to a reader.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ondevice._dates import to_the_minute
 from ondevice._files import atomic_writer, expanded, private_folder
 from ondevice.errors import ProfileExistsError
 from ondevice.profile.records import Fact, Passage, Source, Turn
@@ -28,6 +29,8 @@ WARNING = (
     "These files hold everything that the profile knows about you, and they are not encrypted. "
     "Whoever can read the folder can read it all. Delete it when you no longer need it."
 )
+
+MOST_NAME_BYTES = 120  # of a source, in the name of its files
 
 
 def export_readable(profile: Profile, folder: Path) -> list[Path]:
@@ -118,14 +121,13 @@ def _json(value: object) -> str:
 
 
 def _day(seconds: float | None) -> str:
-    moment = (
-        datetime.datetime.now() if seconds is None else datetime.datetime.fromtimestamp(seconds)
-    )
-    return moment.strftime("%Y-%m-%d %H:%M")
+    return to_the_minute(time.time() if seconds is None else seconds)
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "unnamed"
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    # A name may have 255 bytes, and a letter up to four.
+    return plain.encode()[:MOST_NAME_BYTES].decode(errors="ignore") or "unnamed"
 
 
 def _write(path: Path, pieces: Iterable[str]) -> Path:

@@ -185,9 +185,9 @@ class ForgetPreview:
         """Return the preview for a person to read, one line a record."""
         lines = [f"{type(r).__name__.lower():>8}  {r.id}  {_shown(r)}" for r in self.records]
         texts = sum(isinstance(record, Fact | Passage | Turn) for record in self.records)
-        lines.append(
-            f"With them go {texts} entries of the full-text index and {self.vectors} vectors."
-        )
+        entries = f"{texts} {'entry' if texts == 1 else 'entries'}"
+        vectors = f"{self.vectors} vector{'s' * (self.vectors != 1)}"
+        lines.append(f"With that go {entries} of the full-text index and {vectors}.")
         if self.adapters_stale:
             lines.append(f"Adapters that go stale: {', '.join(self.adapters_stale)}.")
         if self.related_turns:

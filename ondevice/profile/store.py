@@ -38,6 +38,7 @@ from ondevice.profile.workplace import clear_workplaces, former_place, put_back
 
 DEFAULT_NAME = "default"
 DATABASE_NAME = "profile.db"
+WIPED_NAME = "wiped"  # lies in a profile's folder when its keys were destroyed on purpose
 PATIENCE_SECONDS = 1.0  # for another process, before it is said what is waited for
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
@@ -93,6 +94,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         """
         check_name(name)
         with exclusive(home, name, warn):
+            put_back(home, name)  # a restore was interrupted
             if exists(home, name):
                 raise ProfileExistsError(
                     f"There is a profile called '{name}' already; choose another name, or use it."
@@ -129,13 +131,19 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                 put_back(home, name)  # a restore was interrupted
         if not exists(home, name):
             if not create:
+                check_place(home, name)
                 raise not_found(home, name)
             with exclusive(home, name, warn):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn)
-        database = home.profile(name) / DATABASE_NAME
-        if not database.exists():
-            raise ProfileDamagedError(f"{database} is missing; restore it from a backup.")
+        if not _has_database(home, name):
+            with exclusive(home, name, warn):  # another process may be making it
+                pass
+            if not _has_database(home, name):
+                raise ProfileDamagedError(
+                    f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
+                    f"backup, or destroy what is left with `ondevice profile wipe {name}`."
+                )
         return cls(home, name, keys.unlock(home, name, ask_passphrase=ask_passphrase))
 
     @classmethod
@@ -147,7 +155,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         ask_passphrase: Callable[[], str] | None,
         warn: Callable[[str], None] | None,
     ) -> Profile:
-        # A database without keys is left by a wipe that was interrupted: nobody can read it.
+        check_place(home, name)
         shutil.rmtree(home.profile(name), ignore_errors=True)
         private_folder(home.profile(name))
         try:
@@ -160,7 +168,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
             )
             return cls(home, name, data_key)
         except BaseException:
-            wipe_profile(home, name)
+            _destroy(home, name)
             raise
 
     @classmethod
@@ -324,15 +332,51 @@ def wipe_profile(home: Home, name: str) -> None:
     Raises:
         ProfileNotFoundError: there is none of that name.
     """
-    folder = home.profile(check_name(name))
-    if not folder.exists():
+    if not (home.profile(check_name(name)).exists() or former_place(home, name).exists()):
         raise not_found(home, name)
+    with exclusive(home, name):
+        _destroy(home, name)
+
+
+def _destroy(home: Home, name: str) -> None:
+    """Destroy a profile; call it `exclusive`ly."""
+    folder, former = home.profile(name), former_place(home, name)
+    if former.exists():  # left by a restore that was interrupted: it must not come back
+        keys.shred_wraps(former / keys.KEYS_NAME)
+        shutil.rmtree(former)
     keys.shred(home, name)
-    shutil.rmtree(folder)
+    if folder.exists():
+        with contextlib.suppress(OSError):  # a full disk
+            write_atomic(folder / WIPED_NAME, b"")
+        shutil.rmtree(folder)
     clear_workplaces(home.profiles)
     sync_folder(home.profiles)
     if _pointer(home).exists() and profile_in_use(home) == name:
         _pointer(home).unlink()
+
+
+def check_place(home: Home, name: str) -> None:
+    """Check that nothing of a profile is lost if its folder, without `keys.json`, is deleted.
+
+    What a wipe or a creation left that was interrupted may go. A database whose keys are missing
+    for another reason can be read again when they come back, such as from a backup of the disk.
+
+    Raises:
+        ProfileDamagedError: there is such a database.
+    """
+    if _has_database(home, name) and not (home.profile(name) / WIPED_NAME).exists():
+        raise ProfileDamagedError(
+            f"{keys.keys_path(home, name)} is missing, without which nobody can read the profile "
+            f"'{name}'; restore that file from a backup, or destroy what is left with `ondevice "
+            f"profile wipe {name}`."
+        )
+
+
+def _has_database(home: Home, name: str) -> bool:
+    try:
+        return (home.profile(name) / DATABASE_NAME).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _stamp(path: Path) -> tuple[int, int]:

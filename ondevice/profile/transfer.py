@@ -19,8 +19,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from ondevice._files import atomic_writer, expanded, private_folder, sync_folder
+from ondevice._files import (
+    atomic_writer,
+    expanded,
+    private_folder,
+    sync_folder,
+    write_atomic,
+)
 from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
@@ -32,7 +39,14 @@ from ondevice.home import Home
 from ondevice.profile import keys, recovery
 from ondevice.profile import passphrase as phrases
 from ondevice.profile.archive import ArchiveReader, ArchiveWriter
-from ondevice.profile.store import DATABASE_NAME, Profile, check_name, exclusive, exists
+from ondevice.profile.store import (
+    DATABASE_NAME,
+    Profile,
+    check_name,
+    check_place,
+    exclusive,
+    exists,
+)
 from ondevice.profile.workplace import put_back, replace_profile, workplace
 
 Ask = Callable[[], str]
@@ -135,6 +149,8 @@ def import_profile(
         ProfileLockedError: the passphrase is wrong, or nobody can be asked.
         ProfileDamagedError: the file was altered or is cut off. Nothing was changed.
     """
+    with _file(path) as file:  # what is no such file is said before somebody is asked
+        ArchiveReader(file, path)
     secret = phrases.from_file() or (ask_passphrase() if ask_passphrase else None)
     if not secret:
         raise ProfileLockedError(
@@ -155,6 +171,7 @@ def import_profile(
                     f"There is a profile called '{about.name}' already, so nothing was changed; "
                     "choose another name with --name."
                 )
+            check_place(home, about.name)
             shutil.rmtree(home.profile(about.name), ignore_errors=True)  # left by a wipe
             folder.rename(home.profile(about.name))
         sync_folder(home.profiles)
@@ -171,7 +188,8 @@ def restore_backup(
 ) -> Transfer:
     """Put a backup in the place that it was made of, with the keys that it had.
 
-    What was forgotten since it was made, by the profile that it replaces, is not brought back.
+    What was forgotten since it was made, by the profile that it replaces, is not brought back, and
+    the certificates of that are kept.
 
     Args:
         home: where to.
@@ -189,6 +207,8 @@ def restore_backup(
         with exclusive(home, about.name, warn):
             put_back(home, about.name)
             there, again = exists(home, about.name), 0
+            if not there and not replace:
+                check_place(home, about.name)
             if there and not replace:
                 raise ProfileExistsError(
                     f"There is a profile called '{about.name}' already, so nothing was changed; "
@@ -197,6 +217,7 @@ def restore_backup(
                 )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
+                _take_certificates(home.profile(about.name), folder)
             replace_profile(home, about.name, folder)
     return Transfer(**{**about.__dict__, "forgotten_again": again})
 
@@ -264,11 +285,7 @@ def _opened(
     Yields the folder, what it holds under the name that it is to have, and its data key.
     """
     path = expanded(path)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
-    with file:
+    with _file(path) as file:
         reader = ArchiveReader(file, path)
         data_key = _key(reader, home, name or _guessed_name(home, reader), path, ask_passphrase)
         reader.unlock(data_key)
@@ -277,6 +294,13 @@ def _opened(
             about = Transfer(**{**about.__dict__, "name": check_name(name or about.name)})
             keys.Wraps(reader.wraps.profile_id, reader.wraps.wraps).write(folder / "keys.json")
             yield folder, about, data_key
+
+
+def _file(path: Path) -> BinaryIO:
+    try:
+        return expanded(path).open("rb")
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {explain(error)}.") from error
 
 
 def _key(
@@ -328,6 +352,14 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         records = copy.count_records()
     n_bytes = path.stat().st_size
     return Transfer(str(path), name, created, records, len(rows), n_bytes)
+
+
+def _take_certificates(present: Path, folder: Path) -> None:
+    """Put the proofs of what was forgotten since the backup was made into the restored files."""
+    for certificate in sorted((present / "certificates").glob("*.json")):
+        target = folder / "certificates" / certificate.name
+        if not target.exists():
+            write_atomic(target, certificate.read_bytes())
 
 
 def _forget_again(

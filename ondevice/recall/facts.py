@@ -19,6 +19,7 @@ from ondevice.recall.third_person import first_person, sentence, third_person
 
 CATEGORIES = ("demographic", "preference", "context", "task", "relationship", "other")
 MAX_WORDS = 14  # of a value: longer ones are stories, not facts
+MAX_SENTENCE = 2000  # characters; what is longer is no sentence of a chat
 MAX_PROPOSALS = 5
 
 # The answer of `propose`'s prompt: at most five short notes with a category.
@@ -124,8 +125,11 @@ def facts_in(turn_text: str) -> list[FactCandidate]:
     found: dict[str, FactCandidate] = {}
     text = _CODE.sub("\n", turn_text.replace("’", "'"))
     for whole in _SENTENCE_END.split(text):
-        # A quotation stands for nothing that could match.
-        line = _QUOTED.sub("“…”", whole).strip()
+        if len(whole) > MAX_SENTENCE:
+            continue
+        # A quotation stands for nothing that could match. Of a row of spaces one is enough: the
+        # expressions would look at each of them again and again.
+        line = _QUOTED.sub("“…”", re.sub(r"\s+", " ", whole)).strip()
         if not line or "?" in line or "¿" in line:
             continue
         for candidate in _facts_in_sentence(line):

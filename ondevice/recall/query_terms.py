@@ -7,6 +7,7 @@ memories six times slower.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MAX_TERMS = 24
 
@@ -65,7 +66,8 @@ def query_terms(query: str) -> list[str]:
 
     A question of nothing but stop words gives an empty list.
     """
-    words = [word.lower() for word in _WORD.findall(query.replace("’", "'"))]
+    plain = unicodedata.normalize("NFC", query.replace("’", "'"))  # ä, and not a with two dots
+    words = [word.lower() for word in _WORD.findall(plain)]
     english = sum(word in ENGLISH for word in words)
     foreign = max(sum(word in GERMAN for word in words), sum(word in SPANISH for word in words))
     stop = ENGLISH | (STOP_WORDS - _KEPT) if english > foreign else STOP_WORDS

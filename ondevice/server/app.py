@@ -36,6 +36,7 @@ def create_app(
     token: str | None,
     port: int,
     hosts: Sequence[str] = LOOPBACK,
+    names: Sequence[str] = (),
     origins: Iterable[str] = (),
     limits: Limits | None = None,
     open_profile: OpenProfile | None = None,
@@ -47,6 +48,7 @@ def create_app(
         token: that clients must send; None asks for none.
         port: the one that clients connect to, which stands in Host and Origin.
         hosts: the names under which it may be reached, without port.
+        names: other ones, and those of a proxy that speaks TLS before it, without port.
         origins: other origins whose scripts may come, such as "http://localhost:3000".
         limits: bounds on sizes, times and the line.
         open_profile: opens other profiles that requests name; None refuses them.
@@ -54,7 +56,7 @@ def create_app(
     limits = limits or Limits()
     state = ServerState(assistant, Access(token), limits=limits, open_profile=open_profile)
     page = Page(state)
-    allowed = [f"{host}:{port}" for host in hosts]
+    allowed = [f"{host}:{port}" for host in (*hosts, *names)]
     if port == 80:
         allowed += list(hosts)
 
@@ -84,6 +86,7 @@ def create_app(
                 access=state.access,
                 port=port,
                 hosts=allowed,
+                proxied=names,
                 origins=origins,
                 limits=limits,
             )

@@ -56,6 +56,7 @@ class Gate:
         access: Access,
         port: int,
         hosts: Iterable[str],
+        proxied: Iterable[str] = (),
         origins: Iterable[str] = (),
         limits: Limits | None = None,
     ) -> None:
@@ -66,14 +67,19 @@ class Gate:
             access: tokens and sessions.
             port: the one that clients connect to.
             hosts: allowed Host headers, with port.
+            proxied: names under which a proxy is reached, on the ports of http and https.
             origins: other origins whose scripts may come, with a token.
             limits: bounds on bodies and times.
         """
         self._app = app
         self._access = access
         self._cookie = cookie_name(port)
-        self._hosts = frozenset(host.lower().encode() for host in hosts)
-        self._own = frozenset(b"http://" + host for host in self._hosts)
+        direct = {host.lower().encode() for host in hosts}
+        behind = {name.lower().encode() for name in proxied}
+        self._hosts = frozenset(direct | behind)
+        self._own = frozenset(
+            [b"http://" + host for host in self._hosts] + [b"https://" + name for name in behind]
+        )
         self._foreign = frozenset(origin.encode() for origin in origins)
         self._limits = limits or Limits()
 
@@ -113,7 +119,10 @@ class Gate:
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise ApiError(
-                421, "This server does not answer under that host name.", code="unknown_host"
+                421,
+                "This server does not answer under that host name; if it is its own, start it "
+                "with --allow-host NAME.",
+                code="unknown_host",
             )
         if sum(name == b"origin" for name, _ in headers) > 1 or (
             origin and origin not in self._own | self._foreign

@@ -66,7 +66,7 @@ def test_preview_counts_and_shreds(profile):
     registry.checkpoint("sft").write_bytes(b"x" * 100)
     shown = forgetting.preview(profile, [fact.id])
     assert (shown.vectors, shown.adapters_stale) == (1, ("knows",))
-    assert any("1 entries of the full-text index and 1 vectors" in line for line in shown.lines())
+    assert any("1 entry of the full-text index and 1 vector." in line for line in shown.lines())
     done = forgetting.forget(profile, shown)
     assert done.shredded == ("knows",)
     assert [p.name for p in (profile.folder / "adapters").iterdir()] == [

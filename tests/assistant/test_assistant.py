@@ -10,7 +10,7 @@ import pytest
 
 from ondevice.assistant import Assistant
 from ondevice.engine.fake import FakeEngine
-from ondevice.errors import AdapterStaleError, RecordNotFoundError
+from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
 from ondevice.profile import ids
 from ondevice.profile.store import Profile
 from ondevice.recall.embedder import Embedder
@@ -332,3 +332,10 @@ def test_the_real_model_is_given_what_was_said(home):
         second = me.ask("Tell me a short joke.")
         assert "Biscuit" in first.text
         assert second.usage.cached_tokens >= first.usage.prompt_tokens
+
+
+def test_an_adapter_that_cannot_be_used_spoils_no_later_answer(open_assistant):
+    me = open_assistant()
+    with pytest.raises(AdapterNotFoundError):
+        me.use_adapters([("mistyped", None)])
+    assert me.ask("Hello!").text == "All right."

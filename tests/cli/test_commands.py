@@ -212,3 +212,50 @@ def test_verdicts_in_a_chat(ondevice, monkeypatch):
     assert answer.role == "assistant"
     assert edit.answered_by["adapters"] == []
     assert len(edit.answered_by["model"]) == 64
+
+
+def test_a_chat_from_a_pipe_is_answered_to_its_end(ondevice, monkeypatch):
+    """What is begun when the input ends is a message all the same."""
+    import io
+
+    from ondevice.home import Home
+    from ondevice.profile.store import Profile
+
+    for given in ("One \\\n", '"""\nTwo\nlines', '"""\nThree\n"""\nFour\\\nlines\n'):
+        monkeypatch.setattr("sys.stdin", io.StringIO(given))
+        assert ondevice("chat", "--max-tokens", "1")[0] == 0
+    with Profile.open(Home.default()) as profile:
+        said = [turn.text for turn in profile.turns() if turn.role == "user"]
+    assert said == ["One ", "Two\nlines", "Three", "Four\nlines"]
+
+
+def test_what_a_chat_saves_is_this_conversation(ondevice, monkeypatch, tmp_path):
+    import io
+
+    def chat(lines, *options):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+        code, _, err = ondevice("chat", "--max-tokens", "1", *options)
+        assert code == 0, err
+        return err
+
+    files = {name: tmp_path / f"{name}.md" for name in ("temp", "new", "going-on", "forgotten")}
+    chat(
+        [
+            "/temp",
+            "Under the rose.",
+            f"/save {files['temp']}",
+            "/temp",
+            "/why",
+            "I live in Ulm.",
+            "/new",
+            "My dog is called Biscuit.",
+            f"/save {files['new']}",
+        ]
+    )
+    assert "Under the rose." in files["temp"].read_text()
+    saved = files["new"].read_text()
+    assert "Biscuit" in saved and "rose" not in saved and "Ulm" not in saved
+    chat([f"/save {files['going-on']}"], "--continue")
+    assert "Biscuit" in files["going-on"].read_text()
+    chat(["/memories Biscuit", "/forget 1", f"/save {files['forgotten']}"], "--continue")
+    assert not files["forgotten"].exists() or "Biscuit" not in files["forgotten"].read_text()

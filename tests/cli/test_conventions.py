@@ -77,6 +77,8 @@ def test_settings(ondevice, home):
     assert (settings.generation.top_k, settings.generation.temperature) == (9, 1.0)
     assert settings.model.name == 'a "b" \\ ü' and settings.learning.paraphrases is False
     assert ondevice("config", "show", "generation.seed")[1] == "4\n"
+    assert ondevice("config", "set", "model.n_gpu_layers", "-1")[0] == 0
+    assert Settings.load(file).model.n_gpu_layers == -1
     assert ondevice("config", "set", "generation.seed", "none")[0] == 0
     assert ondevice("config", "show", "generation.seed")[1] == "none\n"
 
@@ -84,12 +86,38 @@ def test_settings(ondevice, home):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("no.such", "1"), ("generation", "1"), ("generation.top_k", "1.5"),
-     ("generation.top_p", "nan"),
+     ("generation.top_p", "nan"), ("generation.temperature", "-1"), ("model.n_ctx", "-1"),
+     ("generation.seed", "4294967296"), ("recall.memories", "-1"), ("retention.turn_days", "-5"),
      ("learning.paraphrases", "perhaps")],
 )  # fmt: skip
 def test_wrong_settings_change_nothing(ondevice, home, name, value):
     code, _, err = ondevice("config", "set", name, value)
     assert code == 1 and name in err and not (home.config / "config.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[generation]\ntemperature = nan\n", "between 0 and 5"),
+     ("[model]\nn_ctx = -1\n", "between 0 and"),
+     ("[learning]\nfewest_examples = 0\n", "1 or more"),
+     ("load = 1\n", "no setting 'load'")],
+)  # fmt: skip
+def test_settings_that_nothing_could_work_with_are_refused(ondevice, home, text, words):
+    home.config.mkdir(parents=True)
+    (home.config / "config.toml").write_text(text)
+    code, _, err = ondevice("config", "show")
+    assert code == 1 and words in err and "config.toml" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_linked_settings_file_stays_linked(ondevice, home, tmp_path):
+    """As those have it who keep their settings in a repository."""
+    home.config.mkdir(parents=True)
+    kept = tmp_path / "dotfiles.toml"
+    kept.write_text("# mine\n")
+    (home.config / "config.toml").symlink_to(kept)
+    assert ondevice("config", "set", "generation.top_k", "9")[0] == 0
+    assert (home.config / "config.toml").is_symlink() and "top_k = 9" in kept.read_text()
 
 
 def test_a_file_that_cannot_be_edited_safely_stays_as_it_is(ondevice, home):
@@ -141,6 +169,18 @@ def test_completion_of_files(home):
             if takes_file and parameter.name != "profile":
                 found = parameter.shell_complete(click.Context(command), "./no")
                 assert [item.type for item in found] in (["file"], ["dir"]), (name, parameter.name)
+
+
+def test_whatever_takes_a_profile_or_an_adapter_completes_it(home, ondevice):
+    ondevice("profile", "create", "anna")
+    new = {"profile create", "profile import", "adapter add"}  # a name that is not there yet
+    for name, command in leaves():
+        for parameter in command.params:
+            takes = parameter.name == "profile" or (name.startswith("profile ") and
+                                                    parameter.name == "name")  # fmt: skip
+            if takes and name not in new:
+                found = parameter.shell_complete(click.Context(command), "an")
+                assert [item.value for item in found] == ["anna"], name
 
 
 def test_completion_of_what_is_yours(ondevice, home, make_adapter):

@@ -68,6 +68,28 @@ def test_memories(ondevice, checked_json, tmp_path):
     assert len(checked_json) == 12
 
 
+def test_json_also_where_there_is_nothing(ondevice, checked_json, tmp_path):
+    ondevice("profile", "backup", str(tmp_path / "backup"))
+    for arguments in (
+        ("memory", "why"),
+        ("memory", "forget", "--matching", "nothing", "--yes"),
+        ("profile", "backups", "--drop", str(tmp_path / "backup")),
+    ):
+        code, out, err = ondevice(*arguments, "--json")
+        assert code == 0, (arguments, err)
+        json.loads(out)
+    assert checked_json == {"memory why", "memory forget", "profile backups"}
+
+
+def test_preview_of_an_import(ondevice, tmp_path):
+    chat = tmp_path / "chat.jsonl"
+    lines = [{"role": "Ben", "content": "Hi."}, {"role": "user", "content": "Hello."}]
+    chat.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, out, err = ondevice("import", "--preview", "--json", str(chat))
+    assert code == 0, err
+    assert json.loads(out)[0]["others"] == {"Ben": 1}
+
+
 def test_adapters_and_scores(ondevice, checked_json, make_adapter, tmp_path):
     for seed in (1, 2):
         file, _ = make_adapter(seed)

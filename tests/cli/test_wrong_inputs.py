@@ -180,3 +180,36 @@ def test_what_is_no_source_is_said_of_sources(ondevice):
     ):
         code, _, err = ondevice(*arguments)
         assert code == 1 and "`ondevice source list`" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end in another way there")
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_who_stops_reading_an_answer_sees_no_traceback_and_loses_nothing(home, command):
+    """As in `ondevice ask … | head -c 1`."""
+    import time
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", command, "--max-tokens", "200", "--no-reader"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdin.write(b"Tell me a long story.\n" * (1 if command == "ask" else 3))
+    process.stdin.close()
+    assert process.stdout.read(1)
+    process.stdout.close()
+    began = time.monotonic()
+    assert process.wait(60) == 1
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert "Traceback" not in said and "ignored" not in said
+    assert time.monotonic() - began < 30  # not until all was said to nobody
+    with Profile.open(home) as profile:
+        asked, answered = profile.turns()
+    assert asked.text == "Tell me a long story." and answered.text
+
+
+def test_a_certificate_that_is_not_there_is_said_to_be_missing(ondevice, tmp_path):
+    code, _, err = ondevice("memory", "certificate", str(tmp_path / "none.json"))
+    assert code == 1 and "there is no such file" in err
+    (tmp_path / "text").write_text("no JSON")
+    code, _, err = ondevice("memory", "certificate", str(tmp_path / "text"))
+    assert code == 1 and "as JSON" in err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +74,18 @@ def test_iban_accepts_exactly_one_check_number(account):
 @given(st.text(max_size=300))
 def test_what_is_left_is_never_sensitive(text):
     assert not is_sensitive(without_sensitive(text))
+
+
+@pytest.mark.parametrize("text", ["a" * 30_000, "1" * 30_000, "a." * 15_000, "a@b." * 7_000])
+def test_a_word_without_end_costs_a_moment(text):
+    """What takes quadratic time takes a minute at this length."""
+    began = time.monotonic()
+    without_sensitive(text)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "text", ["Write to ...anna.b+c@d-e.org.", "-x-http://anna:word@host/", "see:ssh+git://a:b@c"]
+)
+def test_addresses_and_logins_are_found_wherever_they_begin(text):
+    assert is_sensitive(text)

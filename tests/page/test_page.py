@@ -398,6 +398,34 @@ def test_every_view_fits_a_phone_and_its_text_stands_out(browser, me, scheme):
         assert browser.driver.execute_script(PALE) == [], view
 
 
+def test_every_view_fits_the_smallest_phone(browser, me):
+    """320 pixels: also what a phone of 400 has with letters a quarter larger (WCAG 2.2, 1.4.10)."""
+    browser.as_phone(width=320, height=640)
+    browser.enter()
+    for view in VIEWS:
+        browser.go(view)
+        browser.settle()
+        assert browser.driver.execute_script(BEYOND_320) == [], view
+        title = browser.one(".top h1")
+        beside = [node.rect for node in browser.all(".top button") if node.is_displayed()]
+        words = browser.driver.execute_script(WIDTH_OF_WORDS, title)
+        same_line = [b["x"] for b in beside if b["y"] < title.rect["y"] + title.rect["height"]]
+        assert all(title.rect["x"] + words <= x for x in same_line), view
+
+
+BEYOND_320 = """
+return [...document.querySelectorAll('main *, nav *')].filter(node => node.checkVisibility())
+  .filter(node => !node.closest('.wide, pre, .hidden'))
+  .filter(node => node.getBoundingClientRect().right > 321 || innerWidth > 320)
+  .map(node => node.outerHTML.slice(0, 100));
+"""
+WIDTH_OF_WORDS = """
+const range = document.createRange();
+range.selectNodeContents(arguments[0]);
+return range.getBoundingClientRect().width;
+"""
+
+
 VIEWS = ("chat", "memories", "import", "learn", "adapters", "privacy", "settings")
 
 # What reaches beyond the right edge of the screen and cannot be scrolled to.

@@ -107,3 +107,14 @@ new MutationObserver(() => {
   if (bar && bar.hasAttribute('value')) window.shares.push(bar.value);
 }).observe(document.querySelector('main'), {childList: true, subtree: true, characterData: true});
 """
+
+
+def test_why_a_file_was_left_out_is_a_sentence(browser, tmp_path):
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "note.md").write_text("The heron was at the lock.")
+    browser.enter("import")
+    paths = [str(tmp_path / name) for name in ("settings.json", "note.md")]
+    browser.one("#files").send_keys("\n".join(paths))
+    browser.says("that cannot be read", "#preview")
+    browser.click("Import", "#preview")
+    browser.says("settings.json was left out: it is JSON, but no export", ".result")

@@ -234,3 +234,29 @@ def test_retention_counts_from_storing(profile):
     assert len(profile.expire(keep, now=later).records) == 1
     assert profile.facts() == [fact]
     assert profile.expire(dataclasses.replace(keep, fact_days=0), now=later * 2).records == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Mu\u0308ller wohnt in Ko\u0308ln.", "müller"),  # letters and dots apart, as in a PDF
+        ("Müller wohnt in Köln.", "Mu\u0308ller ko\u0308ln"),
+        ("私の犬の名前はビスケットです。", "ビスケット"),
+        ("我的狗叫饼干，住在上海。", "饼干 上海"),
+        ("제 개는 비스킷이에요.", "비스킷"),
+    ],
+)
+def test_words_are_found_in_every_script(profile, text, words):
+    fact = profile.add_fact(text)
+    profile.add_fact("My dog is called Toffee; 猫, カット, 개, Mull.")
+    assert profile.matching(words=words) == [fact.id]
+
+
+def test_answers_that_repeat_a_fact_go_along_in_every_script(profile):
+    talk = profile.new_conversation()
+    asked = profile.add_turn(talk, "user", "犬の名前はビスケットです。")
+    fact = profile.add_fact("ユーザーの犬の名前はビスケットです。", source_id=talk)
+    repeated = profile.add_turn(talk, "assistant", "ビスケットですね。")
+    profile.add_turn(talk, "assistant", "そうですか。")
+    shown = profile.preview_forget([fact.id])
+    assert [turn.id for turn in shown.related_turns] == [asked.id, repeated.id]

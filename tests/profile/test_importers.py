@@ -85,6 +85,7 @@ def test_folders_are_read_to_the_bottom_without_hidden_files(tmp_path):
         ("a.jsonl", b"[" * 100_000, "line 1"),
         ("a.jsonl", b'{"role":"user","content":"x","time":"soon"}\n', "line 1"),
         ("a.jsonl", b'{"role":"user","content":"x","time":1e400}\n', "line 1"),
+        ("a.jsonl", b'{"role":"user","content":"x","time":-9e10}\n', "line 1"),
         ("a.jsonl", b"\n", "no messages"),
         ("folder", None, "no file to import"),
         ("nowhere", None, "no file or folder"),

@@ -104,3 +104,12 @@ def test_readable_export_says_everything(profile, tmp_path):
     assert source.id in everything["sources.json"]
     with pytest.raises(ProfileExistsError):
         readable.export_readable(profile, folder)
+
+
+def test_readable_export_of_any_time_and_name(profile, tmp_path):
+    """No day of the calendar, and a name of letters that take four bytes each."""
+    source = profile.add_source("import", "\U0001d4d0" * 200, time=1e12)
+    profile.add_passages(source.id, [NewPassage("Long ago.", time=-9e10)])
+    files = readable.export_readable(profile, tmp_path / "clear")
+    page = next(f for f in files if f.parent.name == "imports" and f.suffix == ".md")
+    assert "Long ago." in page.read_text() and "?" in page.read_text()

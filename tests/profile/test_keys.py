@@ -40,9 +40,21 @@ def test_wrong_passphrase_changes_nothing_and_is_quick(home, monkeypatch):
     monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(file))
     with pytest.raises(ProfileLockedError, match="cannot be read"):
         Profile.open(home, "anna")
-    file.write_text("correct horse\n")
-    with Profile.open(home, "anna") as profile:
-        assert profile.get(fact.id) == fact
+    for content in (b"correct horse\n", b"\xef\xbb\xbfcorrect horse\r\n"):  # as Windows writes it
+        file.write_bytes(content)
+        with Profile.open(home, "anna") as profile:
+            assert profile.get(fact.id) == fact
+
+
+def test_what_goes_wrong_in_asking_says_nothing_of_the_keys(home):
+    Profile.create(home, "anna", passphrase="correct horse").close()
+    with pytest.raises(ProfileLockedError, match="encoding"):
+        Profile.open(home, "anna", ask_passphrase=lambda: "caf\udce9")
+    with pytest.raises(UnicodeDecodeError):  # not that the keys are damaged
+        Profile.open(home, "anna", ask_passphrase=lambda: b"caf\xe9".decode())
+    with pytest.raises(ProfileLockedError, match="encoding"):
+        Profile.create(home, "ben", passphrase="caf\udce9")
+    assert not home.profile("ben").exists()
 
 
 def test_key_file_is_private_and_warned_about(home):

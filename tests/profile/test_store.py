@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 import time
 
 import numpy as np
@@ -18,11 +19,14 @@ from ondevice.errors import (
     ProfileNotFoundError,
     RecordNotFoundError,
 )
-from ondevice.profile import store
+from ondevice.profile import store, transfer
 from ondevice.profile.database import PAGE_BYTES
 from ondevice.profile.migrations import MIGRATIONS, Migration, migrate
+from ondevice.profile.passphrase import Cost
 from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
+from ondevice.profile.store import Profile, wipe_profile
+
+QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
 
 
 def test_records_survive_reopening(home, profile):
@@ -121,6 +125,73 @@ def test_missing_or_damaged_files(home, profile):
     (folder / "profile.db").unlink()
     with pytest.raises(ProfileDamagedError, match="missing"):
         Profile.open(home, create=True)
+    (folder / "profile.db").write_bytes(b"")  # cut off: not a profile that knows nothing
+    with pytest.raises(ProfileDamagedError, match="empty"):
+        Profile.open(home, create=True)
+
+
+@pytest.mark.parametrize("name", [None, "default"])
+def test_a_database_whose_keys_are_missing_is_not_deleted(home, profile, tmp_path, name):
+    """A new one in its place would be the end of it, though the keys may lie in a backup."""
+    profile.add_fact("I live in Lisbon.")
+    transfer.backup_profile(profile, tmp_path / "backup")
+    transfer.export_profile(profile, tmp_path / "export", "word", cost=QUICK)
+    profile.close()
+    keys = home.profile("default") / "keys.json"
+    kept = keys.read_bytes()
+    keys.unlink()
+    for attempt in (
+        lambda: Profile.open(home, name, create=name is None),
+        lambda: Profile.create(home, "default"),
+        lambda: transfer.restore_backup(home, tmp_path / "backup", ask_passphrase=None),
+        lambda: transfer.import_profile(home, tmp_path / "export", ask_passphrase=lambda: "word"),
+    ):
+        with pytest.raises(ProfileDamagedError, match=r"keys\.json is missing"):
+            attempt()
+    keys.write_bytes(kept)
+    with Profile.open(home) as opened:
+        assert len(opened.facts()) == 1
+    keys.unlink()
+    transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+    with Profile.open(home) as opened:
+        assert len(opened.facts()) == 1
+    keys.unlink()
+    wipe_profile(home, "default")
+    Profile.create(home, "default").close()
+
+
+def test_a_wipe_that_was_interrupted_leaves_nothing_in_the_way(home, profile, monkeypatch):
+    profile.close()
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            wipe_profile(home, "default")
+    with Profile.open(home, create=True) as opened:
+        assert opened.facts() == []
+
+
+def test_who_opens_a_profile_while_it_is_being_made_waits(home, monkeypatch):
+    """Between its keys and its database another process may come."""
+    ready, opened = threading.Event(), []
+    made = Profile.__init__
+
+    def slow(self, *values):
+        if not opened:
+            ready.set()
+            time.sleep(0.3)
+        made(self, *values)
+
+    monkeypatch.setattr(Profile, "__init__", slow)
+    first = threading.Thread(target=lambda: Profile.open(home, create=True).close())
+    first.start()
+    assert ready.wait(10)
+    opened.append(1)
+    Profile.open(home, create=True).close()
+    first.join()
 
 
 def test_migration_commits_with_its_record(profile):

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from ondevice._files import write_atomic
 from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
@@ -125,6 +126,17 @@ def test_backup_is_of_one_moment_and_restores_without_what_was_forgotten(filled,
         assert len(restored.copies()) == 1
         restored.check()
     assert [p.name for p in home.profiles.iterdir() if p.is_dir()] == ["default"]
+
+
+def test_a_restore_keeps_the_certificates_of_what_was_forgotten_since(filled, home, tmp_path):
+    place = filled.folder / "certificates"
+    write_atomic(place / "before.json", b"{}")
+    transfer.backup_profile(filled, tmp_path / "backup")
+    write_atomic(place / "since.json", b'{"since": 1}')
+    filled.close()
+    transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+    assert sorted(path.name for path in place.iterdir()) == ["before.json", "since.json"]
+    assert (place / "since.json").read_bytes() == b'{"since": 1}'
 
 
 def test_backup_without_its_key_needs_passphrase_or_recovery_code(home, elsewhere, tmp_path):

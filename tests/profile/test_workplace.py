@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from ondevice.adapters import forgetting
-from ondevice.errors import ProfileError
+from ondevice.errors import ProfileError, ProfileExistsError, ProfileNotFoundError
 from ondevice.profile import key_changes, keys, transfer
 from ondevice.profile.readable import export_readable
 from ondevice.profile.store import Profile, wipe_profile
@@ -75,6 +76,34 @@ def test_wiping_destroys_what_a_restore_left(home, profile):
     wipe_profile(home, profile.name)
     assert left(home.profiles) == []
     clear_workplaces(home.profiles / "none")
+
+
+@pytest.mark.parametrize("with_the_restored_one", [True, False])
+def test_a_wiped_profile_does_not_come_back_from_an_interrupted_restore(
+    home, profile, with_the_restored_one
+):
+    """The one that was being replaced lies beside it, with its keys."""
+    profile.add_fact("I live in Lisbon.")
+    profile.close()
+    former = home.profiles / ".replaced-default"
+    if with_the_restored_one:
+        shutil.copytree(home.profile("default"), former)
+    else:
+        home.profile("default").rename(former)
+    wipe_profile(home, "default")
+    assert not former.exists()
+    with pytest.raises(ProfileNotFoundError):
+        Profile.open(home, "default")
+
+
+def test_a_profile_that_a_restore_left_aside_is_not_made_anew(home, profile):
+    profile.add_fact("I live in Lisbon.")
+    profile.close()
+    home.profile("default").rename(home.profiles / ".replaced-default")
+    with pytest.raises(ProfileExistsError):
+        Profile.create(home, "default")
+    with Profile.open(home, "default") as opened:
+        assert len(opened.facts()) == 1
 
 
 def test_a_restore_that_fails_or_dies_half_way_loses_nothing(home, profile, tmp_path, monkeypatch):

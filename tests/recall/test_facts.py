@@ -201,3 +201,22 @@ def test_a_very_long_turn_is_read_in_time() -> None:
     assert facts_in("I like " + "long stories " * 20_000) == []
     assert facts_in("I am a " * 20_000) == []
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I live" + " " * 50_000 + "in Rome and I work as a nurse",
+        "„" * 50_000 + " a",
+        "i, " * 50_000,
+    ],
+)
+def test_hostile_turns_cost_a_moment(text):
+    """What takes quadratic time takes minutes at this length."""
+    began = time.monotonic()
+    facts_in(text)
+    assert time.monotonic() - began < 2
+
+
+def test_a_row_of_spaces_is_one():
+    assert [fact.text for fact in facts_in("I  live\t in   Rome.")] == ["The user lives in Rome."]

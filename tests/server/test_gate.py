@@ -125,6 +125,29 @@ def test_two_hosts_are_refused(client):
     assert client.get("/health", headers=headers).status_code == 421
 
 
+def test_a_proxy_that_speaks_tls_reaches_page_and_api_under_its_name(me):
+    app = create_app(me, token=TOKEN, port=PORT, names=["My.Box"])
+    key = app.state.ondevice.access.new_link_key()
+    with TestClient(app, base_url="https://my.box") as client:
+        entered = client.get(
+            f"/enter?key={key}", headers={"host": "my.box"}, follow_redirects=False
+        )
+        assert entered.status_code == 303
+        cookie = {"cookie": entered.headers["set-cookie"].partition(";")[0], "host": "my.box"}
+        for origin, status in (
+            ("https://my.box", 200),
+            ("http://my.box", 200),
+            ("https://evil.example", 403),
+            ("https://my.box.evil.example", 403),
+            ("https://127.0.0.1", 403),
+        ):
+            headers = {**cookie, "origin": origin}
+            assert client.post("/api/links", json={}, headers=headers).status_code == status
+        assert client.post("/api/links", json={}, headers=cookie).status_code == 401
+        for host, status in ((f"my.box:{PORT}", 200), ("box", 421), ("my.box:443", 421)):
+            assert client.get("/health", headers={"host": host}).status_code == status
+
+
 def test_health_needs_no_token_and_the_rest_does(client):
     client.headers.clear()
     assert client.get("/health").json()["status"] == "ok"

@@ -1,5 +1,6 @@
 """`ondevice serve` as its user runs it, with the real model."""
 
+import http.client
 import json
 import os
 import signal
@@ -79,3 +80,48 @@ def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
     assert "Traceback" not in errors
     assert f"{address}/enter?key=" in errors
     assert token not in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have not all of 127.0.0.0/8")
+@pytest.mark.parametrize(
+    ("arguments", "address", "hosts"),
+    [
+        (["--host", "127.0.0.2", "--no-token"], "127.0.0.2", {"127.0.0.2": 200, "localhost": 200}),
+        (
+            ["--host", "0.0.0.0", "--allow-network", "--allow-host", "my.box"],
+            "my.box",
+            {"my.box": 200, "127.0.0.1": 200, "0.0.0.0": 421},
+        ),
+    ],
+)
+def test_it_tells_an_address_under_which_it_answers(home, arguments, address, hosts):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--temporary", *arguments],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        told = process.stdout.readline().strip()
+        assert told.startswith(f"http://{address}:")
+        port = told.rpartition(":")[2]
+        here = "127.0.0.2" if address == "127.0.0.2" else "127.0.0.1"
+        for host, status in hosts.items():
+            connection = http.client.HTTPConnection(here, int(port))
+            connection.request("GET", "/health", headers={"Host": f"{host}:{port}"})
+            assert connection.getresponse().status == status, host
+            connection.close()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_no_core_is_dumped():
+    """A crash of native code would write keys and memories to the disk, in clear."""
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096));"
+        "from ondevice.__main__ import main; sys.argv = ['ondevice', '--version']\n"
+        "try: main()\n"
+        "finally: print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from ondevice.profile.importers.document import (
 from ondevice.profile.importers.surrogates import whole
 
 ROLES = ("user", "assistant", "system")
+MOST_SECONDS = 6e10  # before and after 1970: the years 69 to 3871
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
@@ -67,15 +69,15 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
 def _time(value: Any, place: str) -> float | None:
     if value is None:
         return None
+    seconds = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value) and abs(value) < 1e11:
-            return float(value)
+        seconds = float(value) if abs(value) < MOST_SECONDS else math.nan
     elif isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            pass
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if abs(seconds) < MOST_SECONDS:
+        return seconds
     raise ImportSourceError(
         f"{place}: 'time' is no time; write seconds since 1970, or a date such as "
         "2024-05-01T18:30:00Z."

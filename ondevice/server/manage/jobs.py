@@ -91,7 +91,7 @@ class Job:
         except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
             # The text of an unknown error may hold personal text; its kind does not.
             logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)
-            last = {"stage": "failed", "message": "That failed; see the server's log."}
+            last = {"stage": "failed", "message": "That failed; see what 'ondevice serve' printed."}
         self._append(last, finished=True)
 
     def _append(self, event: Event, *, finished: bool) -> None:

@@ -132,7 +132,7 @@ export function create() {
     if (!event.passages) parts.splice(0, parts.length, event.unchanged ? `nothing new; ${event.unchanged} were there already` : "nothing");
     status.textContent = `${begin} ${parts.join("; ")}.`;
     work.replaceChildren(el("div", { class: "card result" },
-      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${one.why.startsWith(one.file) ? one.why.slice(one.file.length).replace(/^[,:]? /, "") : one.why}`)),
+      event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${because(one)}`)),
       left.length > 0 && el("p", { class: "quiet small" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
       el("div", { class: "row" }, event.facts > 0 && el("a", { class: "go", href: "#/memories/pending" }, "Approve the facts"),
         el("a", { class: "go", href: "#/chat" }, "Ask about it"), el("a", { class: "go", href: "#/learn" }, "Learn from it"))));
@@ -152,6 +152,13 @@ export function create() {
     await showSources();
     if ((await get("/api/state")).importing) await follow();
   }) };
+}
+
+/** Return why a file was left out, to stand behind its name: "it is no text", "line 1: …". */
+function because({ file, why }) {
+  const rest = why.startsWith(file) ? why.slice(file.length) : null;
+  if (rest === null) return why;
+  return /^[,:] /.test(rest) ? rest.slice(2) : `it${rest}`;
 }
 
 function progressBar(label) {

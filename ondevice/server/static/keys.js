@@ -12,7 +12,7 @@ export function keys({ profile, keys: ways, keyring_here: keyringHere }, changed
   const change = (path, fields, said) => attempt(async () => { await post(path, fields); toast(said); await changed(); });
   return el("div", { class: "card", id: "keys" }, el("h2", {}, "What opens it"),
     el("p", {}, `Its key is kept by ${ways.map((one) => KEYS[one] ?? one).join(" and ")}.`),
-    ways.length === 1 && has("file") && el("p", { class: "note" }, "A key file protects a copy of the data folder, not a copy of your whole home. A passphrase protects more."),
+    ways.length === 1 && has("file") && el("p", { class: "note" }, "A key file protects a copy of the folder “profiles”, not a copy of your whole home. A passphrase protects more."),
     !has("recovery") && has("passphrase") && el("p", { class: "note" }, "If you lose the passphrase nobody can open the profile. A recovery code, on paper, can."),
     el("div", { class: "row" },
       button(has("passphrase") ? "Change the passphrase…" : "Set a passphrase…", () => attempt(setPassphrase)),
