@@ -7,6 +7,7 @@ the same bytes, whether or not the run was interrupted in between.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 import time
@@ -176,6 +177,9 @@ class Trainer:
             precision=precision,
             recompute=self.memory.recompute,
         )
+        # Makes the model without what is trained. A method would be a circle, and the memory of a
+        # training would be free only some time after its end.
+        self._reference = functools.partial(Decoder, weights, self._stack, precision=precision)
         self.objective = self._objective()
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
@@ -272,10 +276,6 @@ class Trainer:
         )
         r = self.recipe
         self._steps = plan_steps(self._training, r.tokens_per_step, r.epochs, r.max_steps, r.seed)
-
-    def _reference(self) -> Decoder:
-        """Return the model without the adapter that is trained."""
-        return Decoder(self.weights, self._stack, precision=self._precision)
 
     def _objective(self) -> LikelihoodObjective | PreferenceObjective:
         if self.recipe.method == "dpo":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +83,18 @@ def test_it_learns_and_tells(header: GgufHeader) -> None:
     assert adapter.provenance["recipe_sha256"] == result.recipe.sha256()
     best = min(result.held_out_losses, key=lambda pair: pair[1])
     assert result.best_step == best[0]
+
+
+def test_what_a_training_needs_is_free_as_soon_as_it_is_over(header: GgufHeader) -> None:
+    run = trainer(header, dataclasses.replace(RECIPE, max_steps=2))
+    assert run.run().content is not None
+    decoder = weakref.ref(run.decoder)
+    gc.disable()
+    try:  # the next training, or the model that judges, comes at once
+        del run
+        assert decoder() is None
+    finally:
+        gc.enable()
 
 
 def test_the_same_again_gives_the_same_bytes(header: GgufHeader) -> None:
