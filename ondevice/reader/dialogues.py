@@ -28,13 +28,13 @@ from ondevice.reader.statements import Owner
 
 TURN_TOKENS = 12  # of the chat format, around a question and its answer
 # How many notes a dialogue has: (from, to, weight).
-_COUNTS = ((0, 0, 2), (1, 1, 28), (2, 5, 38), (6, 12, 34), (13, 25, 26))
+_COUNTS = ((0, 0, 2), (1, 1, 26), (2, 5, 36), (6, 12, 42), (13, 25, 26))
 # What is asked: kind, weight.
 _KINDS = (
-    ("direct", 34), ("hint", 30), ("unknown", 15), ("preference", 12), ("neutral", 3), ("told", 6),
+    ("direct", 34), ("hint", 30), ("unknown", 13), ("preference", 12), ("neutral", 3), ("told", 6),
 )  # fmt: skip
 _FEW = 2  # notes; beside so few the weight of "unknown" is halved
-_GO_ON = 0.15  # of the talks with more notes in which all was asked: something that is not known
+_GO_ON = 0.12  # of the talks with more notes in which all was asked: something that is not known
 _CHANGED = 0.4  # of the dialogues: something that was so is so no more
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 

@@ -39,7 +39,7 @@ _SPARE_TOKENS = 128  # that a dialogue may be longer than was counted
 
 def _default_recipe() -> Recipe:
     return Recipe(
-        rank=32,
+        rank=16,
         alpha=64.0,
         modules="attn_q,attn_v",
         learning_rate=1.2e-3,
@@ -57,12 +57,12 @@ class TeachSettings:
     """How a reader is made: dialogues, how many tokens of them, own answers, and the recipe."""
 
     n_requests: int = len(NEUTRAL["train"])  # ordinary ones whose own answers are learned again
-    n_tokens: int = 620_000
+    n_tokens: int = 610_000
     # The model's own prose, which is to stay as likely as it was: so many texts, of so many tokens,
     # repeated to make up this share of the dialogues' tokens.
     n_texts: int = 256
     text_tokens: int = 160
-    text_share: float = 0.12
+    text_share: float = 0.15
     dialogues: DialogueSettings = field(default_factory=DialogueSettings)
     recipe: Recipe = field(default_factory=_default_recipe)
     # The finished adapter is applied at this part of the strength it was trained at; below 1 it
