@@ -8,6 +8,8 @@ import urllib.parse
 
 from ondevice.errors import DownloadError
 
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # how this machine is called by itself
+
 
 def check_url(url: str) -> None:
     """Check that `url` may be asked.

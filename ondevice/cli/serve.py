@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def command(
             raise click.UsageError(f"'{origin}' is no origin such as http://localhost:3000.")
     try:
         from ondevice.server.access import load_token
-        from ondevice.server.app import LOOPBACK, create_app
+        from ondevice.server.app import create_app
         from ondevice.server.limits import Limits
         from ondevice.server.run import listen, serve, server_for
     except ModuleNotFoundError as error:
@@ -89,9 +89,7 @@ def command(
 
     path = token_file or Home.default().config / "server-token"
     token = None if no_token else load_token(path)
-    everywhere = host in ("0.0.0.0", "::")  # what is no name that anybody can be reached under
-    hosts = list(LOOPBACK) if loopback or everywhere else []
-    hosts += [] if everywhere or _bracketed(host) in hosts else [_bracketed(host)]
+    hosts, shown = _addresses(host, loopback, names)
     limits = Limits()
     with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
         bound = listener.getsockname()[1]
@@ -105,7 +103,6 @@ def command(
             limits=limits,
             open_profile=_opener(options),
         )
-        shown = (names[0] if names else hosts[0]) if everywhere else _bracketed(host)
         address = f"http://{shown}:{bound}"
 
         def ready() -> None:
@@ -135,6 +132,22 @@ def _is_loopback(host: str, allow_network: bool) -> bool:
             "add --allow-network if you mean it."
         )
     return loopback
+
+
+def _addresses(host: str, loopback: bool, names: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Return what the server is called by itself, without port, and the address to tell people.
+
+    Args:
+        host: that it listens on.
+        loopback: whether only this machine reaches it.
+        names: other ones that were allowed.
+    """
+    from ondevice.base.address import LOOPBACK
+
+    if host in ("0.0.0.0", "::"):  # every address of this machine, and the name of none
+        return LOOPBACK, (*names, *LOOPBACK)[0]
+    own = _bracketed(host)
+    return tuple(dict.fromkeys((*(LOOPBACK if loopback else ()), own))), own
 
 
 def _bracketed(host: str) -> str:

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 import ondevice
 from ondevice.assistant import Assistant
+from ondevice.base.address import LOOPBACK
 from ondevice.errors import OndeviceError
 from ondevice.server import entry, manage, openai
 from ondevice.server.access import Access
@@ -27,7 +28,6 @@ from ondevice.server.security import Gate
 from ondevice.server.state import OpenProfile, ServerState, state_of
 
 STATIC = Path(__file__).parent / "static"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def create_app(
