@@ -185,7 +185,16 @@ class TrainingError(OndeviceError):
 
 
 class DivergedError(TrainingError):
-    """The loss of a training is no number any more, or grows without end."""
+    """The loss of a training is no number any more, or grows without end.
+
+    Attributes:
+        happened: the beginning of the sentence, without what to do, which depends on who trains.
+    """
+
+    def __init__(self, happened: str, advice: str) -> None:
+        """Say what happened, and what to do."""
+        super().__init__(f"{happened}; {advice}.")
+        self.happened = happened
 
 
 class LearningError(OndeviceError):

@@ -272,10 +272,9 @@ class Learner:
             trained = trainer.train(plan, self._tell, lambda: watched.gone or self._should_stop())
         except DivergedError as error:
             self._place.clear()  # from there it would diverge again
-            what, _, _ = str(error).partition(";")
             raise LearningError(
-                f"{what}, so nothing of this run was kept; run it again with --scratch, or with a "
-                "shorter --time-budget."
+                f"{error.happened}, so nothing of this run was kept; run it again with --scratch, "
+                "or with a shorter --time-budget."
             ) from error
         if watched.gone:
             raise self._changed_meanwhile()

@@ -329,8 +329,8 @@ class Trainer:
             else ""
         )
         return DivergedError(
-            f"The loss {what} at step {self.progress.step + 1}; try a lower learning rate than "
-            f"{self.recipe.learning_rate:g}{kept}."
+            f"The loss {what} at step {self.progress.step + 1}",
+            f"try a lower learning rate than {self.recipe.learning_rate:g}{kept}",
         )
 
     def _evaluation_is_due(self) -> bool:
