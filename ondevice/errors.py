@@ -191,9 +191,9 @@ class DivergedError(TrainingError):
         happened: the beginning of the sentence, without what to do, which depends on who trains.
     """
 
-    def __init__(self, happened: str, advice: str) -> None:
-        """Say what happened, and what to do."""
-        super().__init__(f"{happened}; {advice}.")
+    def __init__(self, message: str, happened: str) -> None:
+        """Say what happened and what to do; see the class for `happened`."""
+        super().__init__(message)
         self.happened = happened
 
 

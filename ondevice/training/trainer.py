@@ -328,9 +328,10 @@ class Trainer:
             if self.checkpoint_path is not None and self.checkpoint_path.exists()
             else ""
         )
+        happened = f"The loss {what} at step {self.progress.step + 1}"
         return DivergedError(
-            f"The loss {what} at step {self.progress.step + 1}",
-            f"try a lower learning rate than {self.recipe.learning_rate:g}{kept}",
+            f"{happened}; try a lower learning rate than {self.recipe.learning_rate:g}{kept}.",
+            happened,
         )
 
     def _evaluation_is_due(self) -> bool:
