@@ -28,8 +28,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ondevice.base.models import BaseModel, resolve
 from ondevice.home import Home
+from ondevice.models.base_model import BaseModel, resolve
 from ondevice.training.data import Document, plan_steps
 from ondevice.training.lora import AdapterParameters
 from ondevice.training.optimizer import learning_rate

@@ -20,17 +20,17 @@ from pathlib import Path
 import llama_cpp
 
 from ondevice import Assistant, Settings
-from ondevice.base import native
-from ondevice.base.messages import Message
-from ondevice.base.models import resolve
 from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
+from ondevice.ground.processor import physical_cores
 from ondevice.home import Home
-from ondevice.processor import physical_cores
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
+from ondevice.memory.embedder import Embedder
+from ondevice.models import native
+from ondevice.models.base_model import resolve
+from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings, RecallSettings
+from ondevice.store.profile import Profile
 
 SLICE = 4  # tokens that each writes before the other goes on
 PROMPT = [Message("user", "Write a long story about a lighthouse keeper and the sea.")]

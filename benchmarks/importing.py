@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 from made_exports import FORMATS, write_export
 
+from ondevice.ground.system_memory import resident_memory
 from ondevice.home import Home
-from ondevice.profile.importers import ImportedDocument, ImportOptions, read
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder, _batches, physical_cores
-from ondevice.recall.passages import ingest
-from ondevice.system_memory import resident_memory
+from ondevice.importers import ImportedDocument, ImportOptions, read
+from ondevice.memory.embedder import Embedder, _batches, physical_cores
+from ondevice.memory.ingest import ingest
+from ondevice.store.profile import Profile
 
 ROUNDS = 3
 

@@ -18,9 +18,9 @@ from training_run import documents
 from training_shapes import NAMES, model_of
 
 from ondevice import _kernels
-from ondevice.base.gguf_header import read_header
-from ondevice.cli._training import parse_size
-from ondevice.system_memory import resident_memory
+from ondevice.cli.train.progress import parse_size
+from ondevice.ground.system_memory import resident_memory
+from ondevice.models.gguf_header import read_header
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer
 from ondevice.training.weights import Weights

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "page"))
 
 from browser import Browser, served, start_chromium
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.home import Home
-from ondevice.profile.browse import Filter
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
+from ondevice.memory.embedder import Embedder
 from ondevice.settings import Settings
+from ondevice.store.listing import Filter
+from ondevice.store.profile import Profile
 
 WORDS = [
     "canoe",

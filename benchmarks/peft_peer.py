@@ -28,8 +28,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from ondevice import _kernels
-from ondevice.base.gguf_header import read_header
-from ondevice.system_memory import resident_memory
+from ondevice.ground.system_memory import resident_memory
+from ondevice.models.gguf_header import read_header
 from ondevice.training.architecture import Architecture, read_architecture
 from ondevice.training.weights import Weights
 

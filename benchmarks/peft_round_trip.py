@@ -27,7 +27,7 @@ import numpy as np
 
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
 from ondevice.adapters.peft import read_peft, write_peft
-from ondevice.base.gguf_header import GgufHeader, read_header
+from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import frozen_pairs

@@ -16,8 +16,8 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ondevice.base import native
-from ondevice.recall import facts, persona
+from ondevice.memory import facts, persona
+from ondevice.models import native
 
 # (key, value, as the person says it, question)
 FACTS = [

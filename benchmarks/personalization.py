@@ -31,7 +31,6 @@ import numpy as np
 import numpy.typing as npt
 from throwaway import throwaway_home
 
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import AdapterUse
@@ -44,16 +43,17 @@ from ondevice.evaluation.likelihood import scorer_for, set_adapters
 from ondevice.evaluation.measure import nats_of
 from ondevice.evaluation.report import headline, rows
 from ondevice.evaluation.split import split
+from ondevice.ground.svg import Dot, Label, Line, Part, Picture
 from ondevice.home import Home
 from ondevice.learning.options import LearnEvent, LearnOptions
 from ondevice.learning.run import learn
-from ondevice.picture import Dot, Label, Line, Part, Picture
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
-from ondevice.recall.facts import facts_in
-from ondevice.recall.search import Recall
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.facts import facts_in
+from ondevice.memory.search import Recall
+from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import LearningSettings, ModelSettings, Settings
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 WORDS_A_PASSAGE = 110
 SHORTEST = 20  # words of a passage
@@ -314,7 +314,7 @@ def _controls(
 
 def _reader(base: BaseModel) -> list[AdapterUse]:
     """Return the shared reader that lies under every personal adapter, if this base has one."""
-    from ondevice.adapters.reader import builtin_reader
+    from ondevice.adapters.builtin_reader import builtin_reader
 
     found = builtin_reader(base)
     if found is None:

@@ -1,6 +1,6 @@
 """How well does the model read its notes, with the reader and without?
 
-Questions of the held-out half of `ondevice.reader`, answered greedily by
+Questions of the held-out half of `ondevice.learning.reader`, answered greedily by
 llama.cpp; an answer is right when it contains the value that was asked for.
 Intervals are 95 %, by Wilson for shares and by bootstrap over texts for
 likelihoods. Neutral text is Python's own documentation. `--half train` asks about
@@ -26,12 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ondevice._files import sha256_of
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions
+from ondevice.ground.files import sha256_of
 from ondevice.home import Home
-from ondevice.reader.probes import (
+from ondevice.learning.reader.probes import (
     Probe,
     ProbeMaker,
     holds_wrong,
@@ -39,6 +38,7 @@ from ondevice.reader.probes import (
     question_alone,
     says_unknown,
 )
+from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 
 GREEDY = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=24)
@@ -178,7 +178,7 @@ def reader_use(path: Path | None, base: BaseModel) -> AdapterUse:
     """Return the reader in the file `path`, or the one that comes with the package."""
     if path is not None:
         return AdapterUse("reader", sha256_of(path), path, base.sha256)
-    from ondevice.adapters.reader import builtin_reader
+    from ondevice.adapters.builtin_reader import builtin_reader
 
     reader = builtin_reader(base)
     if reader is None:

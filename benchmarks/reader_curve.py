@@ -22,12 +22,12 @@ from pathlib import Path
 
 from reader import Arm, change_interval, log_likelihoods, probe_sets, reader_use
 
-from ondevice._files import write_atomic
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
+from ondevice.ground.files import write_atomic
 from ondevice.home import Home
-from ondevice.reader.probes import ProbeMaker
-from ondevice.reader.teach import TeachSettings, teach
+from ondevice.learning.reader.probes import ProbeMaker
+from ondevice.learning.reader.teach import TeachSettings, teach
+from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 
 KINDS = ("direct", "indirect", "superseded", "unknown", "preferences")

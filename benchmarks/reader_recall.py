@@ -20,18 +20,18 @@ from pathlib import Path
 from reader import Arm, Share, reader_use
 from throwaway import throwaway_home
 
-from ondevice.base.models import resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.home import Home
-from ondevice.profile.store import Profile
-from ondevice.reader.probes import Probe
-from ondevice.reader.scene import Maker, Statement
-from ondevice.recall.embedder import Embedder
-from ondevice.recall.facts import FactCandidate, facts_in
-from ondevice.recall.persona import TURN_HEAD
-from ondevice.recall.search import Recall
+from ondevice.learning.reader.probes import Probe
+from ondevice.learning.reader.scene import Maker, Statement
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.facts import FactCandidate, facts_in
+from ondevice.memory.persona import TURN_HEAD
+from ondevice.memory.search import Recall
+from ondevice.models.base_model import resolve
 from ondevice.settings import ModelSettings, RecallSettings
+from ondevice.store.profile import Profile
 
 QUESTIONS_A_PERSON = 5
 

@@ -22,11 +22,11 @@ import numpy as np
 from reader import reader_use
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, content_sha256, write_adapter
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions
 from ondevice.home import Home
+from ondevice.models.base_model import BaseModel, resolve
+from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
 from ondevice.training.architecture import LINEAR_LAYERS
 

@@ -30,12 +30,12 @@ from typing import Any
 import numpy as np
 
 from ondevice.home import Home
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
-from ondevice.recall.fusion import FusionWeights
-from ondevice.recall.query_terms import query_terms
-from ondevice.recall.search import Recall
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.fusion import FusionWeights
+from ondevice.memory.query_terms import query_terms
+from ondevice.memory.search import Recall
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 HERE = Path(__file__).parent
 CUTS = (5, 10, 20)

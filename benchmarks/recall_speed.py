@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from ondevice.home import Home
-from ondevice.profile.importers import ImportedChunk, ImportedDocument
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
-from ondevice.recall.passages import ingest
-from ondevice.recall.search import Recall
+from ondevice.importers import ImportedChunk, ImportedDocument
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.ingest import ingest
+from ondevice.memory.search import Recall
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 QUESTIONS = 200
 IMPORTED = 3000

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from ondevice import _kernels
-from ondevice.base.gguf_header import read_header
-from ondevice.system_memory import resident_memory
+from ondevice.ground.system_memory import resident_memory
+from ondevice.models.gguf_header import read_header
 from ondevice.training import decoder, lora
 from ondevice.training.data import Document
 from ondevice.training.recipe import Recipe

@@ -15,8 +15,8 @@ import gguf
 import numpy as np
 from ggml_peer import quantize
 
-from ondevice.base.models import resolve
 from ondevice.home import Home
+from ondevice.models.base_model import resolve
 
 POOL_ROWS = 64
 

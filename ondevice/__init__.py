@@ -20,8 +20,8 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ondevice.assistant import Assistant
-    from ondevice.assistant.reply import Reply
+    from ondevice.chat import Assistant
+    from ondevice.chat.reply import Reply
     from ondevice.errors import OndeviceError
     from ondevice.home import Home
     from ondevice.settings import Settings
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Assistant", "Home", "OndeviceError", "Reply", "Settings", "__version__"]
 
 _HOMES = {
-    "Assistant": "ondevice.assistant",
-    "Reply": "ondevice.assistant.reply",
+    "Assistant": "ondevice.chat",
+    "Reply": "ondevice.chat.reply",
     "OndeviceError": "ondevice.errors",
     "Home": "ondevice.home",
     "Settings": "ondevice.settings",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice._files import expanded
+from ondevice.ground.files import expanded
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import math
 import re
 from pathlib import Path
 
-from ondevice._files import write_atomic
 from ondevice.errors import SettingsError, did_you_mean
+from ondevice.ground.files import write_atomic
 from ondevice.settings import Settings, out_of_bounds
 
 Value = bool | int | float | str | None

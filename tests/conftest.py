@@ -10,10 +10,10 @@ import gguf
 import numpy as np
 import pytest
 
-from ondevice.base import native
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
+from ondevice.models import native
+from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 
 

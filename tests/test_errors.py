@@ -15,7 +15,7 @@ from ondevice import errors
 from ondevice.cli import run
 from ondevice.errors import explain
 from ondevice.home import Home
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 ROOT = Path(ondevice.__file__).parent
 OURS = {name for name in vars(errors) if name.endswith("Error")}
@@ -290,7 +290,7 @@ def test_keys_that_do_not_fit(failing, home, tmp_path, monkeypatch):
 
 def test_another_process_that_does_not_let_go(failing, home, monkeypatch):
     run(["memory", "add", "I like tea."])
-    monkeypatch.setattr("ondevice.profile.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("ondevice.store.database.BUSY_SECONDS", 0.1)
     with Profile.open(home) as other, other.transaction():
         assert "in use by another process" in failing("memory", "add", "I like cake.")
 

@@ -11,7 +11,7 @@ import numpy as np
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.errors import AdapterError
-from ondevice.profile.records import AdapterRow
+from ondevice.store.records import AdapterRow
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.profile.certificate import Certificate, certify, public_key_of
-from ondevice.profile.records import AdapterRow, AnyRecord, ForgetPreview, ForgetReport, Source
-from ondevice.profile.store import Profile
-from ondevice.profile.workplace import clear_workplaces
 from ondevice.settings import RetentionSettings
+from ondevice.store.certificate import Certificate, certify, public_key_of
+from ondevice.store.profile import Profile
+from ondevice.store.records import AdapterRow, AnyRecord, ForgetPreview, ForgetReport, Source
+from ondevice.store.working_folder import clear_workplaces
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,6 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice.base.gguf_header import (
-    DEFAULT_ALIGNMENT,
-    MAX_NAME_BYTES,
-    GgufHeader,
-    TensorInfo,
-    read_header,
-    read_header_bytes,
-)
 from ondevice.errors import (
     AdapterBaseMismatchError,
     AdapterNotFoundError,
@@ -39,6 +31,14 @@ from ondevice.errors import (
     InvalidModelError,
     ModelNotFoundError,
     explain,
+)
+from ondevice.models.gguf_header import (
+    DEFAULT_ALIGNMENT,
+    MAX_NAME_BYTES,
+    GgufHeader,
+    TensorInfo,
+    read_header,
+    read_header_bytes,
 )
 
 Float32 = NDArray[np.float32]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import AdapterBaseMismatchError, InvalidAdapterError
+from ondevice.models.gguf_header import GgufHeader
 
 Float32 = NDArray[np.float32]
 RowOrder = Callable[[int, int], NDArray[np.intp]]

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ondevice._files import private_folder, write_atomic
 from ondevice.adapters.gguf_lora import AGAIN, LoraAdapter, LoraPair, check_base
 from ondevice.adapters.layouts import Factors, Float32, Layouts, read_layouts
 from ondevice.adapters.safetensors import read_safetensors, write_safetensors
-from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import AdapterError, AdapterNotFoundError, InvalidAdapterError, explain
+from ondevice.ground.files import private_folder, write_atomic
+from ondevice.models.gguf_header import GgufHeader
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model.model.layers."

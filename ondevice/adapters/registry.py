@@ -16,11 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondevice._files import write_atomic
+from ondevice.adapters.builtin_reader import READER
 from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
-from ondevice.adapters.reader import READER
-from ondevice.adapters.sealing import Sealer, shred
-from ondevice.base.models import BaseModel
 from ondevice.errors import (
     AdapterBaseMismatchError,
     AdapterError,
@@ -30,9 +27,12 @@ from ondevice.errors import (
     did_you_mean,
     explain,
 )
-from ondevice.profile.ids import new_id
-from ondevice.profile.records import AdapterRow
-from ondevice.profile.store import Profile
+from ondevice.ground.files import write_atomic
+from ondevice.models.base_model import BaseModel
+from ondevice.store.ids import new_id
+from ondevice.store.profile import Profile
+from ondevice.store.records import AdapterRow
+from ondevice.store.sealing import Sealer, shred
 
 if TYPE_CHECKING:
     from filelock import FileLock

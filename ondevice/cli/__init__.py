@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
-from ondevice._text import visible
 from ondevice.errors import OndeviceError, did_you_mean, explain
+from ondevice.ground.text import visible
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -26,24 +26,33 @@ if TYPE_CHECKING:
 # command: (module, one-line help). The help is here so that listing the
 # commands imports none of them; a test compares it with the command's own.
 COMMANDS = {
-    "demo": ("demo", "See the whole loop: remember, chat, learn, judge, chat again, forget."),
-    "chat": ("chat", "Chat with the model that knows you."),
-    "ask": ("ask", "Ask one question and print the answer."),
-    "memory": ("memory", "See, add, correct and forget what is remembered."),
-    "import": ("importing", "Import notes, chats, mail and what other assistants know."),
-    "source": ("source", "See and forget imports and conversations."),
-    "profile": ("profile", "Create, choose, export, back up, lock and wipe profiles."),
-    "adapter": ("adapter", "Manage the adapters of a profile."),
+    "demo": (
+        "demo.commands",
+        "See the whole loop: remember, chat, learn, judge, chat again, forget.",
+    ),
+    "chat": ("chat.commands", "Chat with the model that knows you."),
+    "ask": ("chat.ask", "Ask one question and print the answer."),
+    "memory": ("memory.commands", "See, add, correct and forget what is remembered."),
+    "import": ("imports.importing", "Import notes, chats, mail and what other assistants know."),
+    "source": ("imports.source", "See and forget imports and conversations."),
+    "profile": ("profile.commands", "Create, choose, export, back up, lock and wipe profiles."),
+    "adapter": ("adapter.commands", "Manage the adapters of a profile."),
     "model": ("model", "List, pull, check and remove base models."),
-    "learn": ("learn", "Learn from the profile: train an adapter, and use it only if it helps."),
-    "train": ("train", "Train a low-rank adapter on text and chats, or on preferences."),
-    "teach": ("teach", "Teach a base model to read the notes about its user."),
-    "score": ("score", "Measure how well a model predicts text and chats."),
-    "evaluate": ("evaluate", "Measure whether memory and adapter help, on what was held out."),
+    "learn": (
+        "learn.commands",
+        "Learn from the profile: train an adapter, and use it only if it helps.",
+    ),
+    "train": ("train.commands", "Train a low-rank adapter on text and chats, or on preferences."),
+    "teach": ("train.teach", "Teach a base model to read the notes about its user."),
+    "score": ("train.score", "Measure how well a model predicts text and chats."),
+    "evaluate": (
+        "learn.evaluate",
+        "Measure whether memory and adapter help, on what was held out.",
+    ),
     "mcp": ("mcp", "Serve the memory to other assistants (Model Context Protocol, stdio)."),
     "config": ("config", "Show and change settings."),
     "logs": ("logs", "Say what is logged, and where."),
-    "completion": ("completion", "Print the script that lets a shell complete commands."),
+    "completion": ("completion.commands", "Print the script that lets a shell complete commands."),
     "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),
 }
@@ -141,7 +150,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors become one sentence on stderr."""
     if "_ONDEVICE_COMPLETE" in os.environ:  # a shell asks; click itself knows three of them
-        importlib.import_module("ondevice.cli._powershell")
+        importlib.import_module("ondevice.cli.completion.powershell")
     color = False if os.environ.get("NO_COLOR") else None  # None: if it is a terminal
     try:
         for argument in arguments:

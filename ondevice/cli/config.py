@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from ondevice.cli._output import json_option, print_json, print_table, talk
+from ondevice.cli.output import json_option, print_json, print_table, talk
 
 
 def _complete_settings(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import click
 
-from ondevice.cli._output import json_option, print_json, size
+from ondevice.cli.output import json_option, print_json, size
 from ondevice.errors import OndeviceError, explain
 
 LIBRARIES = ("llama-cpp-python", "onnxruntime", "sqlcipher3", "cryptography", "numpy", "gguf")
@@ -71,7 +71,7 @@ def _version(name: str) -> str:
 
 
 def _processor() -> str:
-    from ondevice import processor
+    from ondevice.ground import processor
 
     features = [name for name, there in processor.features().items() if there]
     kernels = processor.isa()
@@ -80,7 +80,7 @@ def _processor() -> str:
 
 
 def _memory() -> str:
-    from ondevice.system_memory import available_memory, total_memory
+    from ondevice.ground.system_memory import available_memory, total_memory
 
     total, free = total_memory(), available_memory()
     if total is None or free is None:
@@ -89,7 +89,7 @@ def _memory() -> str:
 
 
 def _folders() -> str:
-    from ondevice._files import private_folder
+    from ondevice.ground.files import private_folder
     from ondevice.home import Home
 
     home = Home.default()
@@ -100,7 +100,7 @@ def _folders() -> str:
 
 
 def _keyring() -> str:
-    from ondevice.profile.keyring_store import SystemKeyring
+    from ondevice.store.keyring_store import SystemKeyring
 
     keyring = SystemKeyring.find()
     return (keyring and keyring.name) or (
@@ -125,18 +125,18 @@ def _compiler() -> str:
 
 
 def _model() -> str:
-    from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.models.base_model import resolve
 
     base = resolve("default", Home.default())
     return f"{base.name}, SHA-256 {base.sha256[:16]}… as promised"
 
 
 def _reader() -> str:
+    from ondevice.adapters.builtin_reader import builtin_reader
     from ondevice.adapters.gguf_lora import read_adapter
-    from ondevice.adapters.reader import builtin_reader
-    from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.models.base_model import resolve
 
     base = resolve("default", Home.default())
     reader = builtin_reader(base)
@@ -147,7 +147,7 @@ def _reader() -> str:
 
 
 def _embedder() -> str:
-    from ondevice.recall.embedder import Embedder
+    from ondevice.memory.embedder import Embedder
 
     vectors = Embedder().embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
     near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
@@ -165,11 +165,11 @@ def _encryption() -> str:
 
 
 def _generation() -> str:
-    from ondevice.base.messages import Message
-    from ondevice.base.models import resolve
     from ondevice.engine.llama import LlamaEngine
     from ondevice.engine.protocol import ChatOptions
     from ondevice.home import Home
+    from ondevice.models.base_model import resolve
+    from ondevice.models.messages import Message
     from ondevice.settings import GenerationSettings, ModelSettings
 
     home = Home.default()

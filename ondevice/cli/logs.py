@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ondevice.cli._output import warn
+from ondevice.cli.output import warn
 
 
 @click.group("logs")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli._complete import complete_models, complete_pullable
-from ondevice.cli._output import (
+from ondevice.cli.completion.complete import complete_models, complete_pullable
+from ondevice.cli.output import (
     confirm,
     console_of_bars,
     is_quiet,
@@ -23,8 +23,8 @@ from ondevice.cli._output import (
 )
 
 if TYPE_CHECKING:
-    from ondevice.base.answers import RemoteFile
-    from ondevice.base.pull import Pulled, Request
+    from ondevice.models.http_answers import RemoteFile
+    from ondevice.models.pull import Pulled, Request
 
 
 @click.group("model")
@@ -40,8 +40,8 @@ def list_(as_json: bool) -> None:
     "≈" marks a size that was never measured here. "memory" is about what a chat takes; "fits" says
     whether four fifths of this machine's memory hold that.
     """
-    from ondevice.base.models import list_models
     from ondevice.home import Home
+    from ondevice.models.base_model import list_models
 
     models = list_models(Home.default())
     if as_json:
@@ -81,9 +81,9 @@ def pull(model: str, revision: str | None, sha256: str | None, as_json: bool) ->
     Nobody has checked the catalogue's files in advance: the hash is the one that the server
     announces before it sends the file. It is verified, noted, and checked from then on.
     """
-    from ondevice.base.pull import parse_request
-    from ondevice.base.pull import pull as pull_model
     from ondevice.home import Home
+    from ondevice.models.pull import parse_request
+    from ondevice.models.pull import pull as pull_model
 
     request = parse_request(model, revision)
     try:
@@ -114,9 +114,9 @@ def remove(model: str, yes: bool) -> None:
 
     Adapters that were trained on it stay, but need the same file again.
     """
-    from ondevice.base.pull import removable
-    from ondevice.base.pull import remove as remove_model
     from ondevice.home import Home
+    from ondevice.models.pull import removable
+    from ondevice.models.pull import remove as remove_model
 
     home = Home.default()
     n_bytes = sum(path.stat().st_size for path in removable(model, home))
@@ -129,8 +129,8 @@ def remove(model: str, yes: bool) -> None:
 @click.argument("model", default="default", metavar="[NAME|FILE]", shell_complete=complete_models)
 def path(model: str) -> None:
     """Print where a model's file is."""
-    from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.models.base_model import resolve
 
     click.echo(resolve(model, Home.default()).path)
 
@@ -140,8 +140,8 @@ def path(model: str) -> None:
 @json_option
 def check(model: str, as_json: bool) -> None:
     """Check a model's header and hash without loading it."""
-    from ondevice.base.models import resolve
     from ondevice.home import Home
+    from ondevice.models.base_model import resolve
 
     base = resolve(model, Home.default())
     header = base.header
@@ -166,8 +166,8 @@ def check(model: str, as_json: bool) -> None:
 
 def _announce(request: Request, remote: RemoteFile) -> None:
     """Say what will come, before it comes."""
-    from ondevice.base.models import chat_memory
-    from ondevice.system_memory import total_memory
+    from ondevice.ground.system_memory import total_memory
+    from ondevice.models.base_model import chat_memory
 
     at = f", commit {remote.commit[:12]}" if remote.commit else ""
     talk(f"{request.name}: {size(remote.size_bytes)} from {request.url}{at}.")

@@ -106,9 +106,9 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 
 def _memories() -> dict[str, Schema]:
-    from ondevice.profile.importers import Preview
-    from ondevice.profile.records import Fact
-    from ondevice.recall.passages import IngestReport
+    from ondevice.importers import Preview
+    from ondevice.memory.ingest import IngestReport
+    from ondevice.store.records import Fact
 
     fact = of(Fact)
     found = {"id": TEXT, "text": TEXT, "score": NUMBER}
@@ -144,9 +144,9 @@ def _forgotten() -> Schema:
 
 
 def _profiles() -> dict[str, Schema]:
-    from ondevice.profile.records import Copy, Event
-    from ondevice.profile.transfer import Transfer
     from ondevice.settings import RetentionSettings
+    from ondevice.store.records import Copy, Event
+    from ondevice.store.transfer import Transfer
 
     return {
         "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
@@ -165,7 +165,7 @@ def _profiles() -> dict[str, Schema]:
 
 
 def _sources() -> dict[str, Schema]:
-    from ondevice.profile.records import Source
+    from ondevice.store.records import Source
 
     source = extended(of(Source), records=WHOLE)
     return {
@@ -177,9 +177,9 @@ def _sources() -> dict[str, Schema]:
 
 def _models_and_adapters() -> dict[str, Schema]:
     from ondevice.adapters.comparison import Comparison
-    from ondevice.base.models import ListedModel
-    from ondevice.base.origin import Origin
-    from ondevice.profile.records import AdapterRow
+    from ondevice.models.base_model import ListedModel
+    from ondevice.models.origin import Origin
+    from ondevice.store.records import AdapterRow
 
     adapter = of(AdapterRow)
     return {
@@ -201,7 +201,7 @@ def _models_and_adapters() -> dict[str, Schema]:
 
 
 def _any_record() -> Schema:
-    from ondevice.profile import records
+    from ondevice.store import records
 
     kinds = [
         kind

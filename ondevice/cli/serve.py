@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ondevice.cli._output import talk
-from ondevice.cli._paths import UserPath
-from ondevice.cli._session import model_options, open_assistant
+from ondevice.cli.chat.session import model_options, open_assistant
+from ondevice.cli.output import talk
+from ondevice.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from ondevice.assistant import Assistant
+    from ondevice.chat import Assistant
 
 DEFAULT_PORT = 8484
 
@@ -123,7 +123,7 @@ def _is_loopback(host: str, allow_network: bool) -> bool:
     Raises:
         click.UsageError: others do, and that was not allowed.
     """
-    from ondevice.base.address import is_loopback_host
+    from ondevice.ground.address import is_loopback_host
 
     loopback = is_loopback_host(host)
     if not loopback and not allow_network:
@@ -142,7 +142,7 @@ def _addresses(host: str, loopback: bool, names: Sequence[str]) -> tuple[Sequenc
         loopback: whether only this machine reaches it.
         names: other ones that were allowed.
     """
-    from ondevice.base.address import LOOPBACK
+    from ondevice.ground.address import LOOPBACK
 
     if host in ("0.0.0.0", "::"):  # every address of this machine, and the name of none
         return LOOPBACK, (*names, *LOOPBACK)[0]
@@ -162,9 +162,9 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
 
     def open_profile(name: str, served: Assistant) -> Assistant:
         from ondevice.adapters import forgetting
-        from ondevice.assistant import Assistant
+        from ondevice.chat import Assistant
         from ondevice.home import Home
-        from ondevice.profile.store import Profile
+        from ondevice.store.profile import Profile
 
         profile = Profile.open(Home.default(), name, create=False, warn=talk)
         try:

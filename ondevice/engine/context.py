@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ondevice.base import native
-from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
-from ondevice.processor import physical_cores
+from ondevice.ground.processor import physical_cores
+from ondevice.ground.uninterrupted import uninterrupted
+from ondevice.models import native
 
 PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
 MAX_BRANCHES = 7  # that go on from the cached tokens at the same time

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from ondevice.base.gguf_header import GgufHeader
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.prompt import split_turns
@@ -23,6 +20,9 @@ from ondevice.engine.protocol import (
     Usage,
 )
 from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError, EngineError
+from ondevice.models.base_model import BaseModel
+from ondevice.models.gguf_header import GgufHeader
+from ondevice.models.messages import Message
 
 Script = Sequence[str] | Callable[[Sequence[Message]], str]
 

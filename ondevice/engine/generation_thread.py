@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ondevice.base.time_slice import lengthen_time_slice
+from ondevice.ground.time_slice import lengthen_time_slice
 
 
 class GenerationThread(ThreadPoolExecutor):

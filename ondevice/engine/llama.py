@@ -10,11 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ondevice.base import native
-from ondevice.base.chat_template import ChatTemplate
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
-from ondevice.base.openmp import release_team
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.branches import answer_branches
 from ondevice.engine.context import MAX_BRANCHES, InferenceContext
@@ -25,7 +20,12 @@ from ondevice.engine.prompt import PromptBuilder, shared_prefix
 from ondevice.engine.protocol import AdapterUse, ChatOptions, TokenScores
 from ondevice.engine.score import log_likelihood, reach
 from ondevice.errors import ContextOverflowError, EngineError
+from ondevice.ground.openmp import release_team
 from ondevice.home import Home
+from ondevice.models import native
+from ondevice.models.base_model import BaseModel
+from ondevice.models.chat_template import ChatTemplate
+from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
 
 

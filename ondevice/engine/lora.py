@@ -21,12 +21,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ondevice._files import private_folder
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
-from ondevice.base import native
-from ondevice.base.models import BaseModel
-from ondevice.base.uninterrupted import uninterrupted
 from ondevice.engine.context import InferenceContext
 from ondevice.engine.protocol import AdapterUse
 from ondevice.errors import (
@@ -35,6 +31,10 @@ from ondevice.errors import (
     AdapterSelfTestError,
     InvalidAdapterError,
 )
+from ondevice.ground.files import private_folder
+from ondevice.ground.uninterrupted import uninterrupted
+from ondevice.models import native
+from ondevice.models.base_model import BaseModel
 
 _IDLE_HANDLES = 2  # adapters kept loaded while not in use, for quick switching
 _PROBE = "The quick brown fox jumps over"

@@ -23,11 +23,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from ondevice.base import native
-from ondevice.base.chat_template import ChatTemplate
-from ondevice.base.gguf_header import GgufHeader
-from ondevice.base.messages import Message
 from ondevice.errors import ContextOverflowError, EngineError
+from ondevice.models import native
+from ondevice.models.chat_template import ChatTemplate
+from ondevice.models.gguf_header import GgufHeader
+from ondevice.models.messages import Message
 
 # Unicode noncharacters: they are reserved for such uses and stand in no real text.
 _CUT, _OPEN, _CLOSE = "\ufdd0", "\ufdd1", "\ufdd2"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
+from ondevice.models.base_model import BaseModel
+from ondevice.models.messages import Message
 from ondevice.settings import GenerationSettings
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ondevice.base import native
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import EngineError
+from ondevice.models import native
 
 PENALTY_WINDOW = 64  # generated tokens that the repeat penalty looks back on
 MAX_GRAMMAR = 1 << 18  # characters

@@ -13,17 +13,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ondevice.base.messages import Message
-from ondevice.conversation import Conversation
 from ondevice.evaluation.table import ACTIVE, ArmName
-from ondevice.recall.persona import build_prefix, build_turn
-from ondevice.recall.selection import is_evidence, prefix_facts
+from ondevice.memory.persona import build_prefix, build_turn
+from ondevice.memory.selection import is_evidence, prefix_facts
+from ondevice.memory.transcript import Conversation
+from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
     from ondevice.engine.protocol import Engine
-    from ondevice.profile.store import Profile
-    from ondevice.recall.search import Recall
+    from ondevice.memory.search import Recall
     from ondevice.settings import RecallSettings
+    from ondevice.store.profile import Profile
 
 
 @dataclass(frozen=True)

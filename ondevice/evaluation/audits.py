@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.base.messages import Message
 from ondevice.engine.borrowing import borrowed
 from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import ChatOptions
@@ -34,6 +33,7 @@ from ondevice.evaluation.items import load
 from ondevice.evaluation.likelihood import Scorer, scorer_for, set_adapters
 from ondevice.evaluation.measure import AT_ONCE
 from ondevice.evaluation.split import words_of
+from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
     from ondevice.engine.protocol import AdapterUse, Engine

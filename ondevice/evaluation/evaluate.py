@@ -36,14 +36,14 @@ from ondevice.evaluation.measure import (
 )
 from ondevice.evaluation.split import Split, SplitSettings, content_hash, own_texts, split
 from ondevice.evaluation.table import ArmName, Metric, Outcome, Table, build_table
-from ondevice.profile.records import ANY_SCOPE, AnyRecord
+from ondevice.store.records import ANY_SCOPE, AnyRecord
 
 if TYPE_CHECKING:
-    from ondevice.base.messages import Message
     from ondevice.engine.protocol import AdapterUse, Engine
-    from ondevice.profile.store import Profile
-    from ondevice.recall.search import Recall
+    from ondevice.memory.search import Recall
+    from ondevice.models.messages import Message
     from ondevice.settings import RecallSettings
+    from ondevice.store.profile import Profile
 
 # Called with what is done, what there is to do, and what is being done.
 Progress = Callable[[float, float, str], None]

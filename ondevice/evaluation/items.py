@@ -15,7 +15,7 @@ from typing import Any
 
 from ondevice.evaluation.questions import options_for, questions_for
 from ondevice.evaluation.split import own_texts, words_of
-from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
+from ondevice.store.records import AnyRecord, Fact, Feedback, Passage, Turn
 
 SHINGLE = 5  # words
 MIN_SOURCES = 10  # from so many sources on, texts of one source count as one cluster

@@ -19,8 +19,8 @@ from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.errors import TrainingError
 
 if TYPE_CHECKING:
-    from ondevice.base.models import BaseModel
     from ondevice.engine.protocol import Engine
+    from ondevice.models.base_model import BaseModel
     from ondevice.training.continuing import Past
 
 
@@ -67,7 +67,7 @@ class DecoderScorer:
             TrainingError: the model is not supported.
         """
         from ondevice import _kernels
-        from ondevice.base.tokenizer import Tokenizer
+        from ondevice.models.tokenizer import Tokenizer
         from ondevice.training.continuing import ContinuingDecoder
         from ondevice.training.weights import Weights
 

@@ -11,9 +11,9 @@ from ondevice.engine.protocol import ChatOptions
 from ondevice.evaluation.split import words_of
 
 if TYPE_CHECKING:
-    from ondevice.base.messages import Message
     from ondevice.engine.protocol import Engine
     from ondevice.evaluation.likelihood import Scorer
+    from ondevice.models.messages import Message
 
 ANSWER_TOKENS = 24  # of an answer in a few words
 AT_ONCE = 7  # answers that are written together

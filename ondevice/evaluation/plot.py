@@ -7,7 +7,7 @@ import math
 from ondevice.evaluation.bootstrap import Estimate
 from ondevice.evaluation.report import shown
 from ondevice.evaluation.table import METRICS, ArmName, Metric, Table
-from ondevice.picture import Dot, Label, Line, Part, Picture
+from ondevice.ground.svg import Dot, Label, Line, Part, Picture
 
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 720, 340, 64, 70, 34, 24, 28
 _COLOURS: dict[ArmName, str] = {

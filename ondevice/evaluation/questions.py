@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib import resources
 
 from ondevice.evaluation.split import words_of
-from ondevice.recall.fact_rules import DIET, JOB
-from ondevice.recall.facts import candidate_for
-from ondevice.recall.third_person import first_person, sentence
+from ondevice.memory.fact_rules import DIET, JOB
+from ondevice.memory.facts import candidate_for
+from ondevice.memory.third_person import first_person, sentence
 
 MAX_ANSWER_WORDS = 8  # a longer one is a story
 OPTIONS = 4

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
+from ondevice.store.records import AnyRecord, Fact, Feedback, Passage, Turn
 
 SECONDS_A_DAY = 86_400
 

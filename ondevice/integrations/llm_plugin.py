@@ -10,8 +10,8 @@ import llm
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from ondevice.assistant import Assistant
-    from ondevice.base.messages import Message
+    from ondevice.chat import Assistant
+    from ondevice.models.messages import Message
 
 
 @llm.hookimpl
@@ -73,7 +73,7 @@ class OnDevice(llm.Model):
 
     def _assistant(self, options: Any) -> Assistant:
         """Open the assistant, or return the one that is open with the same options."""
-        from ondevice.assistant import Assistant
+        from ondevice.chat import Assistant
 
         wanted = (options.profile, options.base, options.temporary)
         if self._opened is not None and self._opened[0] != wanted:
@@ -89,7 +89,7 @@ class OnDevice(llm.Model):
 
 def _messages(prompt: llm.Prompt, conversation: llm.Conversation | None) -> list[Message]:
     """Return the conversation, which `llm` keeps, with the new prompt at its end."""
-    from ondevice.base.messages import Message
+    from ondevice.models.messages import Message
 
     said = [Message("system", prompt.system)] if prompt.system else []
     for earlier in conversation.responses if conversation is not None else ():

@@ -13,8 +13,8 @@ from ondevice.errors import OndeviceError, RecordNotFoundError
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from ondevice.profile.store import Profile
-    from ondevice.recall.embedder import Embedder
+    from ondevice.memory.embedder import Embedder
+    from ondevice.store.profile import Profile
 
 INSTRUCTIONS = (
     "The user's private memory on their own machine. Search it before answering about the user. "
@@ -66,7 +66,7 @@ class _Memory:
     """The tools; their docstrings are what a client's model reads."""
 
     def __init__(self, profile: Profile, embedder: Embedder, scope: str | None) -> None:
-        from ondevice.recall.search import Recall
+        from ondevice.memory.search import Recall
         from ondevice.settings import RecallSettings
 
         self._profile = profile
@@ -115,7 +115,7 @@ class _Memory:
         Args:
             text: one short statement, such as "The user's dog is called Biscuit."
         """
-        from ondevice.recall.facts import candidate_for
+        from ondevice.memory.facts import candidate_for
 
         if not text.strip() or len(text) > 1000:
             raise OndeviceError(
@@ -135,7 +135,7 @@ class _Memory:
             id: the whole id of a memory, as search_memory and list_memories return it.
         """
         from ondevice.adapters import forgetting
-        from ondevice.profile.ids import LENGTH
+        from ondevice.store.ids import LENGTH
 
         if len(id) != LENGTH or not self._profile.has(id):
             raise RecordNotFoundError("There is no memory with that id; search for it first.")

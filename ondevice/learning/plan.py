@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.models import BaseModel
-from ondevice.examples.build import ExampleSet, Paraphrase, build
-from ondevice.examples.documents import documents_of, pairs_of
-from ondevice.examples.example import Example
-from ondevice.examples.selection import select
+from ondevice.learning.examples.build import ExampleSet, Paraphrase, build
+from ondevice.learning.examples.documents import documents_of, pairs_of
+from ondevice.learning.examples.example import Example
+from ondevice.learning.examples.selection import select
 from ondevice.learning.options import LearnOptions
-from ondevice.profile.records import AdapterRow, AnyRecord
-from ondevice.recall.persona import PERSONA_VERSION
+from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.models.base_model import BaseModel
 from ondevice.settings import LearningSettings
+from ondevice.store.records import AdapterRow, AnyRecord
 from ondevice.training.data import Document, DocumentReader, plan_steps, split_held_out
 from ondevice.training.preference_data import PreferencePair
 from ondevice.training.recipe import Recipe

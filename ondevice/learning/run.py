@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ondevice.adapters.reader import READER, builtin_reader
+from ondevice.adapters.builtin_reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.borrowing import borrowed
 from ondevice.engine.protocol import AdapterUse, Engine
 from ondevice.errors import DivergedError, LearningError, explain
@@ -22,21 +21,22 @@ from ondevice.evaluation.evaluate import (
     evaluate,
     records_in_scope,
 )
-from ondevice.examples.build import Paraphrase
-from ondevice.examples.paraphrase import Paraphraser
+from ondevice.learning.checkpoints import Workplace
+from ondevice.learning.examples.build import Paraphrase
+from ondevice.learning.examples.paraphrase import Paraphraser
 from ondevice.learning.options import LearnEvent, LearnOptions, Stage, Tell
 from ondevice.learning.plan import Plan, active_learned, learned_rows, make_plan
 from ondevice.learning.report import LearnReport, metrics_of
 from ondevice.learning.train import PlanTrainer, Trained
-from ondevice.learning.workplace import Workplace
-from ondevice.profile.records import AdapterRow, AnyRecord, Fact
-from ondevice.recall.persona import PERSONA_VERSION
+from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.models.tokenizer import Tokenizer
+from ondevice.store.records import AdapterRow, AnyRecord, Fact
 from ondevice.training.data import DocumentReader
 
 if TYPE_CHECKING:
-    from ondevice.profile.store import Profile
-    from ondevice.recall.search import Recall
+    from ondevice.memory.search import Recall
     from ondevice.settings import Settings
+    from ondevice.store.profile import Profile
 
 MEASURE_SECONDS = 10.0  # training of neutral text that tells how fast this machine is
 MAX_LENGTH = 512  # tokens of a document

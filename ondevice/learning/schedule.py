@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from ondevice._files import expanded, write_atomic
 from ondevice.errors import LearningError
+from ondevice.ground.files import expanded, write_atomic
 
 HOUR, MINUTE = 3, 0  # at night; a machine that is off runs it when it is next on
 _PATHS = ("ONDEVICE_HOME", "ONDEVICE_PASSPHRASE_FILE")

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ondevice import _kernels
+from ondevice.adapters.builtin_reader import Reader
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, read_adapter, write_adapter
-from ondevice.adapters.reader import Reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
-from ondevice.examples.documents import documents_of
-from ondevice.examples.replay import neutral
+from ondevice.learning.examples.documents import documents_of
+from ondevice.learning.examples.replay import neutral
 from ondevice.learning.options import LearnEvent, Stage, Tell
 from ondevice.learning.plan import Plan
+from ondevice.models.base_model import BaseModel
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.training.checkpoint import BYTES_A_PARAMETER
 from ondevice.training.data import Document, DocumentReader
 from ondevice.training.preference_data import PreferencePair

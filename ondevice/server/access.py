@@ -9,8 +9,8 @@ import stat
 import time
 from pathlib import Path
 
-from ondevice._files import write_atomic
 from ondevice.errors import SettingsError, explain
+from ondevice.ground.files import write_atomic
 
 SHORTEST_TOKEN = 24  # characters
 LINK_SECONDS = 600.0

@@ -15,9 +15,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import ondevice
-from ondevice.assistant import Assistant
-from ondevice.base.address import LOOPBACK
+from ondevice.chat import Assistant
 from ondevice.errors import OndeviceError
+from ondevice.ground.address import LOOPBACK
 from ondevice.server import entry, manage, openai
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError, error_response

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import GgufHeader
 from ondevice.settings import ModelSettings
-from ondevice.training.families import FAMILIES, LINEAR_LAYERS, Family
+from ondevice.training.family_table import FAMILIES, LINEAR_LAYERS, Family
 from ondevice.training.metadata import Metadata
 from ondevice.training.rope import Rope, read_ropes
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ondevice.training.architecture import Architecture
 from ondevice.training.buffers import Buffers
-from ondevice.training.families import LINEAR_LAYERS
+from ondevice.training.family_table import LINEAR_LAYERS
 from ondevice.training.lora import AdaptedLinear
 from ondevice.training.rope import Rope
 

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice._files import atomic_writer
 from ondevice.errors import TrainingError, explain
+from ondevice.ground.files import atomic_writer
 
 _FORMAT = 1
 

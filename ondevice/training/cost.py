@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ondevice.system_memory import resident_memory
+from ondevice.ground.system_memory import resident_memory
 from ondevice.training.trainer import Trainer, TrainingEvent
 
 MEASURE_SECONDS = 10.0

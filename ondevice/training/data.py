@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ondevice import _text
-from ondevice._text import JSON_LINES
-from ondevice.base.chat_template import ChatTemplate
-from ondevice.base.gguf_header import GgufHeader
-from ondevice.base.messages import Message
 from ondevice.errors import ImportSourceError, TrainingError, explain
+from ondevice.ground import text as _text
+from ondevice.ground.text import JSON_LINES
+from ondevice.models.chat_template import ChatTemplate
+from ondevice.models.gguf_header import GgufHeader
+from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
     from ondevice._kernels import I32

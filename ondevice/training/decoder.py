@@ -36,7 +36,7 @@ from ondevice.training.blocks import Block, Places, Rows, Saved
 from ondevice.training.buffers import Buffers
 from ondevice.training.data import Pack
 from ondevice.training.divergence import divergences
-from ondevice.training.families import LINEAR_LAYERS
+from ondevice.training.family_table import LINEAR_LAYERS
 from ondevice.training.lora import AdaptedLinear, Pair
 from ondevice.training.weights import Weights
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ondevice import _kernels
-from ondevice._files import write_atomic
+from ondevice.adapters.builtin_reader import reader_sha256_among
 from ondevice.adapters.gguf_lora import read_adapter
-from ondevice.adapters.reader import reader_sha256_among
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import TrainingError, explain
+from ondevice.ground.files import write_atomic
+from ondevice.models.base_model import BaseModel
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.settings import ModelSettings
 from ondevice.training import checkpoint
 from ondevice.training.data import Document, DocumentReader, Example

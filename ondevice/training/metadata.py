@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ondevice.base.gguf_header import GgufHeader
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import GgufHeader
 
 
 class Metadata:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ondevice.picture import Label, Line, Part, Picture
+from ondevice.ground.svg import Label, Line, Part, Picture
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 720, 360, 52, 36, 16, 16
 _GRID_COLOUR, _TEXT_COLOUR = "#e5e5e5", "#000000"

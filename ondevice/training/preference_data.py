@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ondevice._text import JSON_LINES
-from ondevice.base.messages import Message
 from ondevice.errors import ImportSourceError, TrainingError
+from ondevice.ground.text import JSON_LINES
+from ondevice.models.messages import Message
 from ondevice.training.data import (
     Document,
     DocumentReader,

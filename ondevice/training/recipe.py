@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ondevice.errors import TrainingError
-from ondevice.training.families import LINEAR_LAYERS
+from ondevice.training.family_table import LINEAR_LAYERS
 
 SMALL_DATA_TOKENS = 10_000  # below: a lower rank, because there is little to learn from
 FEW_TOKENS = 20_000  # below: smaller steps, so that there are enough of them

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ondevice import _kernels
-from ondevice.training.families import Family
+from ondevice.training.family_table import Family
 from ondevice.training.metadata import Metadata
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ondevice import _kernels
 from ondevice.adapters.gguf_lora import read_adapter
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
+from ondevice.models.base_model import BaseModel
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.settings import ModelSettings
 from ondevice.training.data import Document, DocumentReader
 from ondevice.training.decoder import Decoder

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, check_base, write_adapter
 from ondevice.errors import DivergedError
-from ondevice.system_memory import resident_memory
+from ondevice.ground.system_memory import resident_memory
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
 from ondevice.training.data import (
@@ -33,7 +33,7 @@ from ondevice.training.data import (
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
 from ondevice.training.losses import LikelihoodObjective
-from ondevice.training.memory import MemoryPlan, settle
+from ondevice.training.memory_budget import MemoryPlan, settle
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import PreferencePair

@@ -12,8 +12,8 @@ import numpy as np
 
 from ondevice import _kernels
 from ondevice._kernels import Weight
-from ondevice.base.gguf_header import GgufHeader, TensorInfo
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import GgufHeader, TensorInfo
 from ondevice.settings import ModelSettings
 from ondevice.training.architecture import Architecture, read_architecture
 from ondevice.training.rare_types import convert_to_f16, convertible

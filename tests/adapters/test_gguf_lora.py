@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
-from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.errors import (
     AdapterBaseMismatchError,
     AdapterError,
     AdapterNotFoundError,
     InvalidAdapterError,
 )
+from ondevice.models.gguf_header import GgufHeader, read_header
 
 Q = "blk.0.attn_q.weight"
 DOWN = "blk.7.ffn_down.weight"

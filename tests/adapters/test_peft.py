@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.adapters.peft import CONFIG, WEIGHTS, read_peft, write_peft
 from ondevice.adapters.safetensors import read_safetensors, write_safetensors
-from ondevice.base.gguf_header import GgufHeader, TensorInfo
-from ondevice.base.models import BaseModel
 from ondevice.cli import run
 from ondevice.errors import AdapterError
+from ondevice.models.base_model import BaseModel
+from ondevice.models.gguf_header import GgufHeader, TensorInfo
 
 Float32 = NDArray[np.float32]
 

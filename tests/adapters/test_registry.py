@@ -13,11 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ondevice._files import write_atomic
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, content_sha256, write_adapter
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.adapters.sealing import shred
-from ondevice.base.models import BaseModel
 from ondevice.errors import (
     AdapterBaseMismatchError,
     AdapterError,
@@ -25,8 +22,11 @@ from ondevice.errors import (
     AdapterStaleError,
     InvalidAdapterError,
 )
+from ondevice.ground.files import write_atomic
 from ondevice.home import Home
-from ondevice.profile.store import Profile
+from ondevice.models.base_model import BaseModel
+from ondevice.store.profile import Profile
+from ondevice.store.sealing import shred
 
 Q = "blk.0.attn_q.weight"
 PASSPHRASE = "a long enough passphrase"

@@ -9,7 +9,8 @@ import click
 import jsonschema
 import pytest
 
-from ondevice.cli import _output, run
+from ondevice.cli import output as _output
+from ondevice.cli import run
 from ondevice.cli.schemas import schemas
 from ondevice.home import Home
 

@@ -203,7 +203,7 @@ def test_verdicts_in_a_chat(ondevice, monkeypatch):
     assert "no answer to judge" in err and "what you wanted instead" in err
     assert "a bad answer" in err and "Nothing was changed" in err
     from ondevice.home import Home
-    from ondevice.profile.store import Profile
+    from ondevice.store.profile import Profile
 
     with Profile.open(Home.default()) as profile:
         edit, reject = profile.feedback()
@@ -219,7 +219,7 @@ def test_a_chat_from_a_pipe_is_answered_to_its_end(ondevice, monkeypatch):
     import io
 
     from ondevice.home import Home
-    from ondevice.profile.store import Profile
+    from ondevice.store.profile import Profile
 
     for given in ("One \\\n", '"""\nTwo\nlines', '"""\nThree\n"""\nFour\\\nlines\n'):
         monkeypatch.setattr("sys.stdin", io.StringIO(given))

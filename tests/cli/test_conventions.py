@@ -8,7 +8,8 @@ import sys
 import click
 import pytest
 
-from ondevice.cli import COMMANDS, _output, cli, run
+from ondevice.cli import COMMANDS, cli, run
+from ondevice.cli import output as _output
 from ondevice.cli.reference import leaves
 from ondevice.settings import Settings
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
-from ondevice.base.models import resolve
-from ondevice.cli import evaluate as module
 from ondevice.cli import run
+from ondevice.cli.learn.commands import evaluate as module
 from ondevice.engine import llama
 from ondevice.engine.fake import FakeEngine
 from ondevice.home import Home
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
+from ondevice.memory.embedder import Embedder
+from ondevice.models.base_model import resolve
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 Call = Callable[..., tuple[int, str, str]]
 

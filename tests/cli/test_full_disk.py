@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ondevice.profile.database import Database
-from ondevice.profile.store import Profile
+from ondevice.store.database import Database
+from ondevice.store.profile import Profile
 
 SMALL_DISK = Path(__file__).with_name("full_disk.py")
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]

@@ -19,7 +19,7 @@ if sys.platform == "win32":
 import pty
 
 _spec = importlib.util.spec_from_file_location(
-    "hub_server", Path(__file__).parent.parent / "base" / "hub_server.py"
+    "hub_server", Path(__file__).parent.parent / "models" / "hub_server.py"
 )
 hub_server = importlib.util.module_from_spec(_spec)
 sys.modules["hub_server"] = hub_server

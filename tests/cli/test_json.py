@@ -9,9 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ondevice.base.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.cli.reference import files, leaves
 from ondevice.cli.schemas import schemas
+from ondevice.models.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.training.trainer import TrainingEvent
 
 ROOT = Path(__file__).parents[2]

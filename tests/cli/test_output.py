@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from ondevice._text import visible
-from ondevice.cli import _learning
-from ondevice.cli._output import console_of_bars, print_table, say, stream, talk, warn
+from ondevice.cli.learn.commands import progress as _learning
+from ondevice.cli.output import console_of_bars, print_table, say, stream, talk, warn
+from ondevice.ground.text import visible
 from ondevice.learning.options import LearnEvent
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from ondevice.cli.reference import leaves
 from ondevice.home import Home
-from ondevice.profile import passphrase
-from ondevice.profile.store import Profile
+from ondevice.store import passphrase
+from ondevice.store.profile import Profile
 
 
 @pytest.fixture(autouse=True)

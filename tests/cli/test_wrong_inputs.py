@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 
 def in_shell(home, *arguments, **options):

@@ -8,8 +8,6 @@ import pytest
 
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import read_adapter
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
 from ondevice.engine import lora
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions
@@ -21,6 +19,8 @@ from ondevice.errors import (
     InvalidAdapterError,
 )
 from ondevice.home import Home
+from ondevice.models.base_model import BaseModel
+from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
 
 TEXT = "The quick brown fox jumps over the lazy dog and runs home."

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.home import Home
+from ondevice.models.base_model import BaseModel
+from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
 
 GREEDY = ChatOptions(temperature=0, max_tokens=24)

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from ondevice.base.messages import Message
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
 from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError, EngineError
+from ondevice.models.messages import Message
 
 ASK = [Message("user", "What?")]
 

@@ -8,9 +8,9 @@ import jsonschema
 import numpy as np
 import pytest
 
-from ondevice.base import native
 from ondevice.engine.grammar import grammar_for_calls, grammar_for_schema
 from ondevice.errors import EngineError
+from ondevice.models import native
 
 PERSON = {
     "type": "object",

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ondevice.base.chat_template import ChatTemplate
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.text_stream import TextStream
+from ondevice.models.base_model import BaseModel
+from ondevice.models.chat_template import ChatTemplate
+from ondevice.models.messages import Message
+from ondevice.models.tokenizer import Tokenizer
 
 START, END = 1, 2  # <|im_start|> and <|im_end|> of the default model
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from ondevice.base.messages import Message
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.evaluation.audits import (
@@ -16,6 +15,7 @@ from ondevice.evaluation.audits import (
     distinct_2,
     run_audits,
 )
+from ondevice.models.messages import Message
 
 CANDIDATE = AdapterUse("mine", "a" * 64, lambda: b"")
 TEXTS = AuditTexts(

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.evaluation.arms import ALL_ARMS
@@ -19,6 +17,8 @@ from ondevice.evaluation.decision import decide
 from ondevice.evaluation.evaluate import measure_arms
 from ondevice.evaluation.items import Items, TextItem, continue_request, neutral_items
 from ondevice.evaluation.table import Table
+from ondevice.models.base_model import BaseModel
+from ondevice.models.messages import Message
 from ondevice.training import train
 from ondevice.training.recipe import Recipe
 

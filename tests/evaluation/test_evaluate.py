@@ -17,11 +17,11 @@ from ondevice.evaluation.evaluate import Evaluation, evaluate, records_in_scope
 from ondevice.evaluation.items import ItemSettings
 from ondevice.evaluation.split import split
 from ondevice.home import Home
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
-from ondevice.recall.search import Recall
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 DAY = 86_400.0
 TOPICS = [

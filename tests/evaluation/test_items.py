@@ -10,7 +10,7 @@ from ondevice.evaluation.items import (
 )
 from ondevice.evaluation.measure import exact_match, is_right, token_f1
 from ondevice.evaluation.split import split
-from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
+from ondevice.store.records import AnyRecord, Fact, Feedback, Passage, Turn
 
 DAY = 86_400.0
 WORDS = ["stone", "river", "lamp", "bread", "window", "letter", "garden", "winter", "coat", "bell"]

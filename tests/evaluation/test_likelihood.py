@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ondevice.base.models import BaseModel
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.evaluation.items import neutral_items
 from ondevice.evaluation.likelihood import DecoderScorer, scorer_for, set_adapters
+from ondevice.models.base_model import BaseModel
 
 PERSONA = (
     "Notes about the user:\n- The user keeps a lock on a canal.\n- The user's cat is Moss.\n\n"

@@ -7,11 +7,11 @@ import statistics
 from collections import Counter
 from importlib import resources
 
-from ondevice.demo import person
+from ondevice.cli.demo import person
 from ondevice.evaluation.items import ItemSettings, neutral_items
 from ondevice.evaluation.split import words_of
-from ondevice.examples.replay import neutral as replayed
-from ondevice.recall.embedder import Embedder
+from ondevice.learning.examples.replay import neutral as replayed
+from ondevice.memory.embedder import Embedder
 
 WORDS_IN_COMMON = 8
 LIKE_A_REPLAYED_ONE = 0.5  # cosine of MiniLM's vectors; texts about one topic have 0.53 and more

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ondevice.evaluation.split import SplitSettings, split
-from ondevice.profile.records import AnyRecord, Fact, Feedback, Passage, Turn
+from ondevice.store.records import AnyRecord, Fact, Feedback, Passage, Turn
 
 DAY = 86_400.0
 

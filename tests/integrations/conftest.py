@@ -1,6 +1,6 @@
 import pytest
 
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 
 @pytest.fixture

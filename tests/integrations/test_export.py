@@ -7,11 +7,11 @@ import shlex
 import numpy as np
 import pytest
 
+from ondevice.adapters.builtin_reader import builtin_reader
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
-from ondevice.adapters.reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.cli import run
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 
 def parsed_modelfile(text):

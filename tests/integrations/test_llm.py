@@ -10,7 +10,7 @@ import llm
 import pytest
 
 from ondevice.cli import run
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 
 def test_llm_answers_from_the_profile(home, tmp_path):

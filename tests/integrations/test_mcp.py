@@ -11,7 +11,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from ondevice.cli import run
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 PROGRAM = "import sys; from ondevice.cli import run; sys.exit(run(['mcp']))"
 

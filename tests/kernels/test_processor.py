@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from ondevice import _kernels, processor
+from ondevice import _kernels
+from ondevice.ground import processor
 
 
 def run_with_isa(name: str) -> subprocess.CompletedProcess[str]:

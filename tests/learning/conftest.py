@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ondevice.base.models import BaseModel, resolve
 from ondevice.engine.fake import FakeEngine
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
+from ondevice.models.base_model import BaseModel, resolve
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 DAY = 86_400.0
 THINGS = [

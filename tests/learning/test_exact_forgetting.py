@@ -10,7 +10,6 @@ import pytest
 from ondevice.adapters import forgetting
 from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.engine.fake import FakeEngine
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.evaluation.split import split
@@ -18,9 +17,10 @@ from ondevice.learning.options import LearnOptions
 from ondevice.learning.plan import make_plan
 from ondevice.learning.run import Learner
 from ondevice.learning.train import PlanTrainer
-from ondevice.profile.records import NewPassage
-from ondevice.recall.search import Recall
+from ondevice.memory.search import Recall
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.settings import LearningSettings, Settings
+from ondevice.store.records import NewPassage
 from ondevice.training.data import DocumentReader
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import frozen_pairs

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from ondevice.adapters import forgetting
-from ondevice.adapters.reader import builtin_reader
+from ondevice.adapters.builtin_reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse
@@ -17,8 +17,8 @@ from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning import plan as plan_module
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
-from ondevice.recall.persona import PERSONA_VERSION
-from ondevice.recall.search import Recall
+from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.search import Recall
 from ondevice.settings import LearningSettings, Settings
 from ondevice.training.trainer import Trainer
 
@@ -81,7 +81,7 @@ def test_without_a_gain_it_stays_a_candidate_with_the_reason(make_profile, engin
 
 @pytest.mark.parametrize("what", ["empty", "one", "same"])
 def test_too_little_is_one_sentence_and_changes_nothing(home, engine, add_note, what):
-    from ondevice.profile.store import Profile
+    from ondevice.store.profile import Profile
 
     with Profile.create(home, passphrase="only for tests") as profile:
         for _ in range({"empty": 0, "one": 1, "same": 20}[what]):

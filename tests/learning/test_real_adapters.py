@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.demo import person
+from ondevice.cli.demo import person
 from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.evaluate import EvaluationSettings
 from ondevice.evaluation.items import ItemSettings
 from ondevice.learning.options import LearnOptions
 from ondevice.learning.run import Learner
-from ondevice.profile.records import NewPassage
-from ondevice.recall.search import Recall
+from ondevice.memory.search import Recall
 from ondevice.settings import LearningSettings, ModelSettings, RecallSettings, Settings
+from ondevice.store.records import NewPassage
 
 DAY = 86_400.0
 # A trained adapter moves other text a little; here only the two adapters are compared.

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ondevice.cli import learn, run
+from ondevice.cli import run
+from ondevice.cli.learn.commands import commands as learn
 from ondevice.errors import LearningError
 from ondevice.learning import conditions
 from ondevice.learning.schedule import Entry, Launchd, Systemd, task_xml
@@ -142,7 +143,7 @@ def test_launchd_and_task_scheduler(tmp_path, commands):
 
 
 def test_a_profile_with_a_passphrase_only_is_refused(home, commands, capsys, monkeypatch):
-    from ondevice.profile.store import Profile
+    from ondevice.store.profile import Profile
 
     Profile.create(home, "locked", passphrase="only for tests").close()
     monkeypatch.delenv("ONDEVICE_PASSPHRASE_FILE", raising=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
+from ondevice.memory.embedder import Embedder
 from ondevice.settings import Settings
+from ondevice.store.profile import Profile
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `import browser`
 

@@ -7,8 +7,8 @@ from hostile import ATTACKS
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.base.models import resolve
-from ondevice.profile.records import NewPassage
+from ondevice.models.base_model import resolve
+from ondevice.store.records import NewPassage
 
 
 def test_an_answer_streams_and_is_judged(browser, me):
@@ -300,7 +300,7 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
 
 
 def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
-    from ondevice.profile import transfer
+    from ondevice.store import transfer
 
     me.profile.add_fact("The user owns a canoe.")
     home = me.profile.home
@@ -324,7 +324,7 @@ def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
 
 
 def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser, me):
-    from ondevice.profile import key_changes
+    from ondevice.store import key_changes
 
     def ways():
         return set(key_changes.ways_in(me.profile.home, me.profile.name))

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from ondevice.profile.records import NewPassage
+from ondevice.store.records import NewPassage
 
 VIEWS = ("chat", "memories", "import", "learn", "adapters", "privacy", "settings")
 

@@ -8,10 +8,10 @@ import pytest
 from browser import Browser, served
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
-from ondevice.profile.records import NewPassage
 from ondevice.settings import LearningSettings, Settings
+from ondevice.store.records import NewPassage
 
 THINGS = ["kettle", "lamp", "gate", "clock", "tap", "stove", "wheel", "bell", "rope"]
 COLOURS = ["blue", "green", "red"]

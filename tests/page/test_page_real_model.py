@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from browser import Browser, served
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.settings import GenerationSettings, Settings
 
 

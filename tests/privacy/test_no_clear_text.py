@@ -43,7 +43,7 @@ def test_errors_and_logs_hold_no_personal_text(home, capfd, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError(f"while handling {CANARY}")
 
-    monkeypatch.setattr("ondevice.assistant.Assistant.open", fail)
+    monkeypatch.setattr("ondevice.chat.Assistant.open", fail)
     assert run(["ask", CANARY]) == 1
     captured = capfd.readouterr()
     assert "RuntimeError" in captured.err

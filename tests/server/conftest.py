@@ -8,14 +8,14 @@ import time
 import pytest
 from starlette.testclient import TestClient
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine, FakeStream
-from ondevice.profile.store import Profile
-from ondevice.recall.embedder import Embedder
+from ondevice.memory.embedder import Embedder
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits
 from ondevice.server.run import listen, server_for
 from ondevice.settings import Settings
+from ondevice.store.profile import Profile
 
 TOKEN = "a-token-of-the-tests-0123456789"
 PORT = 8080

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
-from ondevice.recall.facts import candidate_for
+from ondevice.memory.facts import candidate_for
 from ondevice.server.openapi import document
 
 from .shapes import check_answer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ondevice.profile import key_changes
-from ondevice.profile.passphrase import Cost
+from ondevice.store import key_changes
+from ondevice.store.passphrase import Cost
 
 PASSPHRASE = "correct horse battery"
 

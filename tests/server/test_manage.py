@@ -7,14 +7,14 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
-from ondevice.profile.records import NewPassage
-from ondevice.profile.store import Profile
 from ondevice.server.app import create_app
 from ondevice.server.manage.http import Values
 from ondevice.server.manage.privacy import Privacy
 from ondevice.settings import Settings
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
 
 TOKEN, PORT = "a-token-of-the-tests-0123456789", 8080
 WHATSAPP = "".join(
@@ -262,7 +262,7 @@ def test_settings_are_changed_at_once_and_in_the_file(client, me, home):
 
 def test_what_is_older_goes_only_after_it_was_confirmed(client, me, monkeypatch):
     me.profile.add_fact("The user owns a canoe.")
-    import ondevice.profile.forget as forget
+    import ondevice.store.forget as forget
 
     later = forget.time.time() + 40 * 86_400
     monkeypatch.setattr(forget.time, "time", lambda: later)

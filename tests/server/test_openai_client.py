@@ -6,7 +6,7 @@ import math
 import openai
 import pytest
 
-from ondevice.profile.store import Profile
+from ondevice.store.profile import Profile
 
 from .conftest import TOKEN
 
@@ -221,7 +221,7 @@ def test_models_are_the_base_and_the_embedder(ask):
 
 
 def test_another_profile_is_another_memory(home, me, serve_live):
-    from ondevice.assistant import Assistant
+    from ondevice.chat import Assistant
 
     with Profile.create(home, "work", warn=lambda _: None):
         pass

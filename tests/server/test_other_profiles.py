@@ -3,8 +3,8 @@
 import pytest
 
 from ondevice.cli.serve import _opener
-from ondevice.profile import key_changes
-from ondevice.profile.store import Profile
+from ondevice.store import key_changes
+from ondevice.store.profile import Profile
 
 
 def test_another_profile_is_opened_under_the_options_of_the_command(home, me, monkeypatch):

@@ -10,7 +10,7 @@ import time
 import openai
 import pytest
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeStream
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.protocol import Usage

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.settings import Settings
 

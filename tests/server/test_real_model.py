@@ -6,13 +6,13 @@ import jsonschema
 import openai
 import pytest
 
-from ondevice.adapters.reader import needed_reader
+from ondevice.adapters.builtin_reader import needed_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
-from ondevice.profile.store import Profile
 from ondevice.settings import ModelSettings, Settings
+from ondevice.store.profile import Profile
 from ondevice.training import train
 from ondevice.training.recipe import Recipe
 

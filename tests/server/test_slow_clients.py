@@ -11,7 +11,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.cli import cli
 from ondevice.errors import SettingsError
 from ondevice.server.limits import Limits

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ondevice.errors import ImportSourceError
-from ondevice.profile.importers import ImportFile, read
+from ondevice.importers import ImportFile, read
 from ondevice.server.manage.spool import BLOCK_BYTES, Spool
 
 

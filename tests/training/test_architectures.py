@@ -13,11 +13,11 @@ from tiny_models import write_tiny
 from training_reference import Reference, relative_error
 
 from ondevice.adapters.gguf_lora import read_adapter
-from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
-from ondevice.training.families import FAMILIES
+from ondevice.training.family_table import FAMILIES
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_models import write_tiny
 
-from ondevice.base.gguf_header import read_header
+from ondevice.models.gguf_header import read_header
 from ondevice.training.continuing import ContinuingDecoder, Past
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import ImportSourceError, OndeviceError, TrainingError
+from ondevice.models.base_model import BaseModel
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.training.data import (
     Document,
     DocumentReader,
@@ -73,7 +73,7 @@ def test_the_tokens_are_those_of_the_rendered_chat(
     path = write(tmp_path / "chat.jsonl", {"messages": CHAT})
     one = reader(default_model, tokenizer)
     (document,) = one.read([path])
-    from ondevice.base.messages import Message
+    from ondevice.models.messages import Message
 
     text = one.template.render([Message(**m) for m in CHAT], add_generation_prompt=False)
     assert document.tokens.tolist() == tokenizer.encode(text, special=True)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
-from ondevice.base.gguf_header import read_header
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import read_header
 from ondevice.training.data import Document, Pack, pack
 from ondevice.training.decoder import Decoder
-from ondevice.training.families import LINEAR_LAYERS
+from ondevice.training.family_table import LINEAR_LAYERS
 from ondevice.training.lora import Pair
 from ondevice.training.weights import Weights
 

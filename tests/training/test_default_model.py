@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ondevice import _kernels
 from ondevice.adapters.gguf_lora import content_sha256, read_adapter
-from ondevice.base.models import BaseModel
 from ondevice.cli import cli
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.home import Home
+from ondevice.models.base_model import BaseModel
 from ondevice.training.data import pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.scoring import read_documents, score, score_with

@@ -10,7 +10,7 @@ from test_decoder import documents, random_pairs
 from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
-from ondevice.base.gguf_header import read_header
+from ondevice.models.gguf_header import read_header
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, frozen_pairs

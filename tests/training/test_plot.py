@@ -71,7 +71,7 @@ def test_a_picture_that_cannot_be_written_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
     if reason == "Pillow":  # as if it were not installed
-        monkeypatch.setattr("ondevice.cli._plot.find_spec", lambda package: None)
+        monkeypatch.setattr("ondevice.cli.learn.plot.find_spec", lambda package: None)
     arguments = ["train", "--data", "none.txt", "--out", str(tmp_path / "a.gguf")]
     result = CliRunner().invoke(cli, [*arguments, "--plot", str(tmp_path / name)])
     assert result.exit_code == 2 and reason in result.output

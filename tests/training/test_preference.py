@@ -15,11 +15,11 @@ from tiny_models import write_tiny_llama
 from training_reference import Reference, Var, relative_error
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
-from ondevice.base.gguf_header import GgufHeader, read_header
-from ondevice.base.messages import Message
-from ondevice.base.models import BaseModel
-from ondevice.base.tokenizer import Tokenizer
 from ondevice.errors import ImportSourceError, OndeviceError, TrainingError
+from ondevice.models.base_model import BaseModel
+from ondevice.models.gguf_header import GgufHeader, read_header
+from ondevice.models.messages import Message
+from ondevice.models.tokenizer import Tokenizer
 from ondevice.training.data import Document, DocumentReader, Example
 from ondevice.training.decoder import Decoder
 from ondevice.training.files import train

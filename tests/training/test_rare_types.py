@@ -11,8 +11,8 @@ from ggml_quantize import quantized
 from tiny_models import write_tiny_llama
 
 from ondevice import _kernels
-from ondevice.base.gguf_header import read_header
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import read_header
 from ondevice.training import rare_types
 from ondevice.training.decoder import Decoder
 from ondevice.training.weights import Weights

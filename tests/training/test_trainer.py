@@ -21,14 +21,14 @@ from tiny_models import write_tiny_llama
 
 from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
-from ondevice.base.gguf_header import GgufHeader, read_header
 from ondevice.errors import TrainingError
+from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.training.cost import estimate_cost
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, frozen_pairs
 from ondevice.training.losses import LikelihoodObjective, packs_of, step_gradient
-from ondevice.training.memory import DIVERGENCE_BYTES
+from ondevice.training.memory_budget import DIVERGENCE_BYTES
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer, TrainingEvent
 from ondevice.training.weights import Weights
@@ -152,7 +152,7 @@ def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
     """Kill the process again and again while it saves after every step."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_trainer as t\n"
-        "from ondevice.base.gguf_header import read_header\n"
+        "from ondevice.models.gguf_header import read_header\n"
         "from pathlib import Path\n"
         "run = t.trainer(read_header(Path(sys.argv[2])), checkpoint_path=Path(sys.argv[3]),"
         " checkpoint_seconds=0.0)\n"

@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.adapters.reader import READER, builtin_reader
+from ondevice.adapters.builtin_reader import READER, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.profile.records import AdapterRow
 from ondevice.server.manage.http import Values, route
 from ondevice.server.manage.learning import finite
 from ondevice.server.manage.memories import as_json
 from ondevice.server.manage.page import Page
+from ondevice.store.records import AdapterRow
 
 LINEAGE_ROWS = 100  # records of an adapter that are shown
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ondevice.profile import records
+from ondevice.store import records
 
 
 class Answer(BaseModel):

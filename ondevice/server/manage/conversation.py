@@ -12,8 +12,8 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.assistant.receipt import Receipt
-from ondevice.assistant.reply import Reply
+from ondevice.chat.receipt import Receipt
+from ondevice.chat.reply import Reply
 from ondevice.server.errors import ApiError
 from ondevice.server.manage.http import BadRequestError, Values, events, route
 from ondevice.server.manage.jobs import Job

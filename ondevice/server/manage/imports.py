@@ -18,13 +18,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ondevice.errors import ImportSourceError, OndeviceError, explain
-from ondevice.profile.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
-from ondevice.profile.records import Source
+from ondevice.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
 from ondevice.server.errors import error_response
 from ondevice.server.manage.http import BadRequestError, Values, events, job_routes, route
 from ondevice.server.manage.jobs import Event, Job
 from ondevice.server.manage.page import Page
 from ondevice.server.manage.spool import Spool
+from ondevice.store.records import Source
 
 MOST_BYTES = 4 << 30  # of all files that wait
 MOST_FILES = 20_000

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from ondevice.adapters import forgetting
-from ondevice.profile.browse import Filter
-from ondevice.profile.records import CATEGORIES, AnyRecord, Fact, ForgetPreview, Source
-from ondevice.recall.facts import candidate_for
+from ondevice.memory.facts import candidate_for
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
+from ondevice.store.listing import Filter
+from ondevice.store.records import CATEGORIES, AnyRecord, Fact, ForgetPreview, Source
 
 MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.errors import LearningError, ProfileLockedError
-from ondevice.profile import keys
-from ondevice.profile.store import Profile
-from ondevice.recall.search import Recall
+from ondevice.memory.search import Recall
 from ondevice.server.manage.jobs import Jobs
 from ondevice.server.state import ServerState
+from ondevice.store import keys
+from ondevice.store.profile import Profile
 
 
 class Page:

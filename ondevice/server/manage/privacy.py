@@ -15,11 +15,11 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from ondevice.adapters import forgetting
-from ondevice.profile import key_changes, transfer
-from ondevice.profile.browse import Filter
-from ondevice.profile.store import Profile
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
+from ondevice.store import key_changes, transfer
+from ondevice.store.listing import Filter
+from ondevice.store.profile import Profile
 
 MOST_EVENTS = 500  # of the log
 

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from ondevice.adapters import forgetting
-from ondevice.profile import key_changes
-from ondevice.profile.keyring_store import SystemKeyring
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 from ondevice.settings import RetentionSettings
+from ondevice.store import key_changes
+from ondevice.store.keyring_store import SystemKeyring
 
 MOST_DAYS = 100_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ondevice.profile.records import ANY_SCOPE, Feedback, Turn
-from ondevice.profile.store import Profile
 from ondevice.server.manage.memories import as_json
+from ondevice.store.profile import Profile
+from ondevice.store.records import ANY_SCOPE, Feedback, Turn
 
 
 def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:

@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ondevice.assistant import Assistant
-from ondevice.assistant.client_reply import MemoryUse
-from ondevice.assistant.reply import Reply
-from ondevice.base.messages import Message
+from ondevice.chat import Assistant
+from ondevice.chat.client_reply import MemoryUse
+from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
+from ondevice.models.messages import Message
 from ondevice.server.errors import ApiError, as_api_error, error_body
 from ondevice.server.generation import EventStream, Piece, Worker, while_connected
 from ondevice.server.openai import shapes

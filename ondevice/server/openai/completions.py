@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.engine.protocol import ChatOptions, ChatStream, TokenLikelihood
 from ondevice.server.errors import as_api_error, error_body
 from ondevice.server.generation import EventStream, Worker, while_connected

@@ -9,7 +9,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ondevice.recall.embedder import DIMENSIONS
+from ondevice.memory.embedder import DIMENSIONS
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.models import EMBEDDER
 from ondevice.server.openai.requests import EmbeddingRequest, body_of

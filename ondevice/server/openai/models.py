@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.assistant import Assistant
+from ondevice.chat import Assistant
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.requests import Personalization
 from ondevice.server.state import state_of

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ondevice.assistant.reply import Reply
+from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import TokenLikelihood, Usage
 
 DONE = b"data: [DONE]\n\n"

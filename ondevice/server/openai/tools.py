@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ondevice.base.messages import Message
 from ondevice.engine.grammar import ANY_OBJECT, grammar_for_calls, grammar_for_schema
+from ondevice.models.messages import Message
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.requests import ChatMessage, ChatRequest, NamedTool, Tool
 

@@ -1,5 +1,0 @@
-"""The assistant: a base model, a profile, its recall and its adapters as one thing to talk to."""
-
-from ondevice.assistant.facade import Assistant
-
-__all__ = ["Assistant"]

@@ -1,0 +1,1 @@
+"""`ondevice adapter`: the LoRA adapters of a profile."""

@@ -1,0 +1,1 @@
+"""`ondevice chat` and `ondevice ask`."""

@@ -1,0 +1,1 @@
+"""`ondevice completion`: scripts that let a shell complete commands."""

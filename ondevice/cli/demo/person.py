@@ -1,0 +1,68 @@
+"""Ottilie, who keeps a lock on a canal and does not exist: her notes, chats and facts.
+
+Written for this project and given to the public domain (CC0), in
+`data/ottilie.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.facts import candidate_for
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
+
+NAME = "Ottilie, who keeps a lock on a canal"
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return what she wrote and said, the oldest first."""
+    text = (resources.files("ondevice.cli.demo") / "data" / "ottilie.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def store(
+    profile: Profile, embedder: Embedder, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Store all of it in `profile`, as if it had come in over the year; return how many records."""
+    everything = rows()
+    notes = [row for row in everything if row["kind"] == "note"]
+    source = profile.add_source("import", "lock-keeper's log", time=_time(notes[0]))
+    passages = [NewPassage(row["text"], time=_time(row)) for row in notes]
+    profile.add_passages(source.id, passages, embedder.embed([p.text for p in passages]))
+    n_records = len(passages)
+    for row in everything:
+        if progress is not None:
+            progress(n_records, len(everything))
+        if row["kind"] == "fact":
+            found = candidate_for(row["text"])
+            profile.add_fact(
+                found.text,
+                category=found.category,
+                subject=found.subject,
+                vector=embedder.embed([found.text])[0],
+                time=_time(row),
+            )
+            n_records += 1
+        elif row["kind"] == "chat":
+            n_records += _store_chat(profile, embedder, row)
+    return n_records
+
+
+def _store_chat(profile: Profile, embedder: Embedder, row: dict[str, Any]) -> int:
+    moment = _time(row)
+    talk = profile.new_conversation()
+    question, answer = row["question"], row["answer"]
+    profile.add_turn(talk, "user", question, time=moment, vector=embedder.embed([question])[0])
+    turn = profile.add_turn(talk, "assistant", answer, time=moment)
+    profile.add_feedback(turn.id, row["verdict"], row.get("wanted"), time=moment)
+    return 3
+
+
+def _time(row: dict[str, Any]) -> float:
+    return datetime.fromisoformat(row["time"]).timestamp()

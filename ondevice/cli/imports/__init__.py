@@ -1,0 +1,1 @@
+"""`ondevice import` and `ondevice source`."""

@@ -1,0 +1,229 @@
+"""`ondevice import`: notes and conversations into the profile."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ondevice.cli.chat.session import keep_scope_option, open_profile, profile_option
+from ondevice.cli.output import (
+    console_of_bars,
+    counted,
+    day,
+    json_option,
+    print_json,
+    print_table,
+    shows_progress,
+    talk,
+)
+from ondevice.cli.paths import UserPath
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.progress import TaskID
+
+    from ondevice.importers import Preview
+    from ondevice.memory.ingest import IngestReport
+
+MOST_PEOPLE = 12  # named in a preview
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=UserPath(), metavar="PATH...")
+@profile_option
+@keep_scope_option
+@click.option(
+    "--as",
+    "me",
+    multiple=True,
+    metavar="NAME",
+    help="Who you are in these chats and mails: name, number or address; repeatable.",
+)
+@click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy"]),
+    help="The order of day and month in a chat that does not tell.",
+)
+@click.option("--answers", is_flag=True, help="Take the answers of other assistants as context.")
+@click.option("--preview", "only_preview", is_flag=True, help="Show what would be taken, and stop.")
+@json_option
+def command(
+    paths: tuple[Path, ...],
+    profile: str | None,
+    scope: str | None,
+    me: tuple[str, ...],
+    dates: str | None,
+    answers: bool,
+    only_preview: bool,
+    as_json: bool,
+) -> None:
+    """Import notes, chats, mail and what other assistants know.
+
+    Exports of ChatGPT, Claude, WhatsApp and Telegram, mbox and Maildir, Markdown
+    and Obsidian, text, JSONL with {"role", "content", "time"}, and memories of
+    another assistant; zip archives and folders of them. The format is recognised
+    by content. Only your own words are learned from. Importing the same file again
+    changes nothing, a newer version replaces the older one, and an import that was
+    stopped goes on.
+    """
+    from ondevice.importers import ImportOptions, preview, read
+    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.ingest import ingest
+    from ondevice.settings import Settings
+
+    progress = _Progress(shows_progress())
+    options = ImportOptions(
+        me, None if dates is None else dates == "dmy", answers, meter=progress.meter
+    )
+    if only_preview:
+        with progress:
+            shown = list(preview(paths, options))
+        if as_json:
+            print_json(shown)
+        else:
+            _print_previews(shown)
+        return
+    with open_profile(profile) as store:
+        with progress:
+            try:
+                report = ingest(
+                    store,
+                    Embedder(),
+                    read(paths, options),
+                    progress=progress.update,
+                    scope=scope,
+                    settings=Settings.load(store.home.config / "config.toml").recall,
+                )
+            except KeyboardInterrupt:
+                talk("What was imported so far is kept; the same command goes on from there.")
+                raise
+        if as_json:
+            print_json(report)
+            return
+        talk(_sentence(report))
+        if options.left_out:
+            reasons = [f"{count} {reason}" for reason, count in options.left_out.items()]
+            talk(f"Left out: {', '.join(reasons)}.", dim=True)
+        if report.facts:
+            talk("See the facts with `ondevice memory list --state pending`, approve them there.")
+
+
+def _sentence(report: IngestReport) -> str:
+    passages = report.passages - report.facts
+    parts = [
+        f"Imported {counted(passages, 'passage')} from "
+        f"{counted(report.documents, 'file or conversation', 'files and conversations')}"
+    ]
+    if report.facts:
+        waiting = "facts wait" if report.facts != 1 else "fact waits"
+        parts.append(f"{report.facts} {waiting} for your approval")
+    if report.unchanged:
+        parts.append(
+            f"{report.unchanged} {'were' if report.unchanged != 1 else 'was'} there already"
+        )
+    return "; ".join(parts) + "."
+
+
+def _print_previews(previews: list[Preview]) -> None:
+    rows = [(shown.file, *row) for shown in previews for row in _preview_rows(shown)]
+    if sys.stdout.isatty():  # somebody reads it: a file's name stands once
+        rows = [
+            ("" if number and rows[number - 1][0] == file else file, what, how_many)
+            for number, (file, what, how_many) in enumerate(rows)
+        ]
+    print_table(["File", "What", "How many"], rows, "There is nothing to import.")
+    unclear = [one.file for one in previews if not one.own and (one.others or one.senders)]
+    if unclear:
+        talk(
+            f"Nothing in {', '.join(unclear)} is known to be yours; say who you are with --as, "
+            "by a name or address of that list."
+        )
+    talk("Nothing was imported; leave out --preview to do it.")
+
+
+def _preview_rows(shown: Preview) -> Iterator[tuple[str, str]]:
+    """Yield what would be taken from a file, from whom, and what is left out."""
+    days = dict.fromkeys(day(time)[:10] for time in (shown.first, shown.last) if time is not None)
+    period = f", {' to '.join(days)}" if days else ""
+    yield shown.format, counted(shown.documents, "document") + period
+    if shown.own or not shown.facts:
+        yield "yours", counted(shown.own, "piece")
+    yield from _most_common("context only", shown.others)
+    if shown.facts:
+        yield "to approve", counted(shown.facts, "fact")
+    yield from (("left out", f"{count} {reason}") for reason, count in shown.left_out.items())
+    if not shown.own:  # one of them may be the person
+        yield from _most_common("mails from", shown.senders)
+
+
+def _most_common(what: str, people: Counter[str]) -> Iterator[tuple[str, str]]:
+    for name, count in people.most_common(MOST_PEOPLE):
+        yield what, f"{count} of {name}"
+    if (more := len(people) - MOST_PEOPLE) > 0:
+        yield what, f"and {counted(more, 'other')}"
+
+
+class _Progress:
+    """A progress bar on stderr, by the bytes read, with the time left."""
+
+    def __init__(self, shown: bool) -> None:
+        from ondevice.importers import Meter
+
+        self._shown = shown
+        self.meter = Meter(self._read if shown else None)
+        self._stage, self._passages = "", 0
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> _Progress:
+        if self._shown:
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[stored]}"),
+                TimeElapsedColumn(),
+                TextColumn("left:"),
+                TimeRemainingColumn(),
+                console=console_of_bars(),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def _read(self) -> None:
+        """Show how far the reading has come; another stage has another speed."""
+        stage = "Checking" if self.meter.checking else "Reading"
+        if self._task is None or stage != self._stage:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._stage = stage
+            self._task = self._bar.add_task(stage, total=None, stored=self._stored())
+        self._bar.update(self._task, completed=self.meter.done, total=self.meter.total or None)
+
+    def update(self, done: int, _: int | None) -> None:
+        """Show that `done` passages are stored."""
+        if self._shown:
+            self._passages = done
+            if self._task is not None:
+                self._bar.update(self._task, stored=self._stored())
+
+    def _stored(self) -> str:
+        return f"{self._passages} passages" if self._passages else ""
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._bar.stop()

@@ -1,0 +1,1 @@
+"""`ondevice learn` and `ondevice evaluate`: adapters from the profile."""

@@ -1,0 +1,1 @@
+"""`ondevice memory`: what is remembered."""

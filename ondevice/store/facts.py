@@ -1,0 +1,253 @@
+"""Facts: statements about the person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import time as clock
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ondevice.errors import ProfileError, RecordNotFoundError
+from ondevice.store.database import Run
+from ondevice.store.ids import new_id
+from ondevice.store.journal import Journal
+from ondevice.store.part import in_scope, storable
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
+from ondevice.store.vectors import Vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
+
+
+class Facts(Vectors, Journal):
+    """Adding, editing and listing facts."""
+
+    def add_fact(
+        self,
+        text: str,
+        *,
+        category: str = "other",
+        subject: str | None = None,
+        state: str = "active",
+        source_id: str | None = None,
+        scope: str | None = None,
+        pinned: bool = False,
+        learn: bool = True,
+        expires: float | None = None,
+        supersedes: Sequence[str] = (),
+        vector: np.ndarray | None = None,
+        time: float | None = None,
+    ) -> Fact:
+        """Store a fact; it is durable when this returns.
+
+        Args:
+            text: the statement.
+            category: one of `records.CATEGORIES`.
+            subject: what it is about.
+            state: one of `records.FACT_STATES`.
+            source_id: the conversation or import that it came from.
+            scope: the context that it belongs to; None for all.
+            pinned: always stands in the prompt.
+            learn: False keeps it out of training.
+            expires: when it is deleted, in seconds since 1970.
+            supersedes: ids of facts that it replaces; they become superseded and adapters
+                that were trained on them stale, in the same transaction.
+            vector: its embedding, of shape (384,).
+            time: when it was said; now if None.
+
+        Raises:
+            RecordNotFoundError: there is no source, or no fact to supersede, with that id.
+            ProfileError: the text is empty, or the category or state is unknown.
+        """
+        _check(text, category, state)
+        now = clock() if time is None else time
+        fact_id = new_id()
+        with self._db.write() as run:
+            if source_id is not None and not run("SELECT 1 FROM source WHERE id=?", (source_id,)):
+                raise RecordNotFoundError(
+                    f"There is no source with the id '{source_id}'; `ondevice source list` "
+                    "shows those there are."
+                )
+            run(
+                "INSERT INTO record (id, kind, text, time, state, scope, learn, source_id, expires)"
+                " VALUES (?, 'fact', ?, ?, ?, ?, ?, ?, ?)",
+                (fact_id, storable(text), now, state, scope, learn, source_id, expires),
+            )
+            number = self._number(run, fact_id)
+            run(
+                "INSERT INTO fact (number, category, subject, valid_from, pinned)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (number, category, subject, now, pinned),
+            )
+            if vector is not None:
+                self._put_vectors([fact_id], vector[None, :])
+            if supersedes:
+                self._supersede(run, supersedes, now)
+        return self._fact(fact_id)
+
+    def facts(self, state: str | None = None, scope: str | None = ANY_SCOPE) -> list[Fact]:
+        """Return facts, oldest first.
+
+        Args:
+            state: only facts in this state; all if None.
+            scope: "work" gives the facts of that scope and of none; None only those of none.
+        """
+        condition, values = in_scope("r.scope", scope)
+        found = self._records(
+            f"WHERE r.kind = 'fact' AND (?1 IS NULL OR r.state = ?1) AND {_numbered(condition)}"
+            " ORDER BY r.id",
+            (state, *values),
+        )
+        return cast("list[Fact]", found)
+
+    def edit_fact(
+        self,
+        fact_id: str,
+        *,
+        text: str = KEEP,
+        category: str = KEEP,
+        subject: str | None = KEEP,
+        scope: str | None = KEEP,
+        learn: bool = KEEP,
+        expires: float | None = KEEP,
+        vector: np.ndarray | None = None,
+    ) -> Fact:
+        """Change a fact; adapters trained on it go stale in the same transaction.
+
+        The old text is purged like a forgotten one. With a new text and no `vector` the fact
+        is without a vector until one is set.
+
+        Raises:
+            RecordNotFoundError: there is no such fact.
+            ProfileError: the new text is empty or the category unknown.
+        """
+        fact = self._fact(fact_id)
+        _check(
+            fact.text if text is KEEP else text,
+            fact.category if category is KEEP else category,
+            fact.state,
+        )
+        text = text if text is KEEP else storable(text)
+        common = {"text": text, "scope": scope, "learn": learn, "expires": expires}
+        special = {"category": category, "subject": subject}
+        reworded = text is not KEEP and text != fact.text
+        with self._db.write() as run:
+            number = self._number(run, fact.id)
+            for table, values in (("record", common), ("fact", special)):
+                for column, value in values.items():
+                    if value is not KEEP:
+                        run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
+            if reworded:
+                run("DELETE FROM vector WHERE number = ?", (number,))
+                self._want_purge(run)
+            if vector is not None:
+                self._put_vectors([fact.id], vector[None, :])
+            self._mark_stale(run, [fact.id])
+            self._bump(run)
+        if reworded:
+            self.finish_purge()
+        return self._fact(fact.id)
+
+    def approve(self, fact_id: str, *, supersedes: Sequence[str] = ()) -> Fact:
+        """Make a pending fact active, replacing the facts in `supersedes`.
+
+        Raises:
+            RecordNotFoundError: there is no such fact.
+            ProfileError: the fact was superseded.
+        """
+        fact = self._fact(fact_id)
+        if fact.state == "superseded":
+            raise ProfileError(f"The fact {fact.id} was superseded; add it anew instead.")
+        with self._db.write() as run:
+            run("UPDATE record SET state = 'active' WHERE id = ?", (fact.id,))
+            if supersedes:
+                self._supersede(run, supersedes, clock())
+            self._bump(run)
+        return self._fact(fact.id)
+
+    def unapprove(self, fact_id: str, *, restore: Sequence[str] = ()) -> Fact:
+        """Take an approval back: the fact is pending, and what it had replaced is active again.
+
+        Adapters that went stale by the approval stay so.
+
+        Args:
+            fact_id: an active fact.
+            restore: ids of the facts that it had replaced.
+
+        Raises:
+            RecordNotFoundError: one of them is no fact; nothing was changed.
+        """
+        fact = self._fact(fact_id)
+        with self._db.write() as run:
+            run("UPDATE record SET state = 'pending' WHERE id = ?", (fact.id,))
+            self._restore(run, restore)
+            self._mark_stale(run, [fact.id])
+            self._bump(run)
+        return self._fact(fact.id)
+
+    def restore(self, ids: Sequence[str]) -> None:
+        """Make superseded facts active again.
+
+        Raises:
+            RecordNotFoundError: one of them is no fact; nothing was changed.
+        """
+        with self._db.write() as run:
+            self._restore(run, ids)
+            self._bump(run)
+
+    def _restore(self, run: Run, ids: Sequence[str]) -> None:
+        for fact_id in ids:
+            number = self._number(run, self._fact(fact_id).id)
+            run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
+            run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
+
+    def supersede(self, ids: Sequence[str]) -> None:
+        """Mark facts as no longer true; they stay visible, but not in prompts.
+
+        Raises:
+            RecordNotFoundError: one of them is not a fact; nothing was changed.
+        """
+        with self._db.write() as run:
+            self._supersede(run, ids, clock())
+
+    def pin(self, fact_id: str, pinned: bool = True) -> Fact:
+        """Always show a fact to the model, or no longer.
+
+        Raises:
+            RecordNotFoundError: there is no such fact.
+        """
+        fact = self._fact(fact_id)
+        with self._db.write() as run:
+            run("UPDATE fact SET pinned = ? WHERE number = ?", (pinned, self._number(run, fact.id)))
+            self._bump(run)
+        return self._fact(fact.id)
+
+    def _supersede(self, run: Run, ids: Sequence[str], now: float) -> None:
+        for fact_id in ids:
+            number = self._number(run, self._fact(fact_id).id)
+            run("UPDATE record SET state = 'superseded' WHERE number = ?", (number,))
+            run("UPDATE fact SET valid_to = coalesce(valid_to, ?) WHERE number = ?", (now, number))
+        self._mark_stale(run, ids)
+        self._bump(run)
+
+    def _fact(self, fact_id: str) -> Fact:
+        record = self.get(fact_id)
+        if not isinstance(record, Fact):
+            raise RecordNotFoundError(
+                f"The record {record.id} is not a fact; see `ondevice memory list`."
+            )
+        return record
+
+
+def _check(text: str, category: str, state: str) -> None:
+    if not text.strip():
+        raise ProfileError("A fact needs a text; this one is empty; write one.")
+    if category not in CATEGORIES:
+        raise ProfileError(f"'{category}' is no category; they are: {', '.join(CATEGORIES)}.")
+    if state not in FACT_STATES:
+        raise ProfileError(f"'{state}' is no state of a fact; they are: {', '.join(FACT_STATES)}.")
+
+
+def _numbered(condition: str) -> str:
+    return condition.replace("?", "?2")

@@ -1,0 +1,127 @@
+"""Browsing a profile: a page of its records at a time, filtered and searched while typing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ondevice.store.part import Part
+from ondevice.store.records import Record, Source
+from ondevice.store.vectors import as_list
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which facts, passages and turns are wanted; all conditions hold together.
+
+    Attributes:
+        words: the beginnings of words, all of which must occur.
+        kinds: "fact", "passage" or "turn"; empty for all.
+        category: of facts.
+        state: of facts.
+        source_id: where they came from.
+    """
+
+    words: str = ""
+    kinds: tuple[str, ...] = ()
+    category: str | None = None
+    state: str | None = None
+    source_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A conversation in a list: when it was said last, how it began, how many turns it has."""
+
+    id: str
+    time: float
+    begins: str
+    turns: int
+
+
+class Browsing(Part):
+    """The part of a profile that a person looks through."""
+
+    def browse(self, wanted: Filter, *, offset: int = 0, limit: int = 100) -> list[Record]:
+        """Return records: those that wait for approval first, then the newest.
+
+        Args:
+            wanted: which ones.
+            offset: how many to leave out at the start.
+            limit: how many at the most.
+        """
+        where, values = _where(wanted)
+        numbers = self._db.rows(
+            f"SELECT r.number FROM record r {where}"
+            " ORDER BY r.state = 'pending' DESC, r.number DESC LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        chosen = [str(number) for (number,) in numbers]
+        found = self._records(
+            "WHERE r.number IN (SELECT value FROM json_each(?))"
+            " ORDER BY r.state = 'pending' DESC, r.number DESC",
+            (f"[{','.join(chosen)}]",),
+        )
+        return found
+
+    def browse_ids(self, wanted: Filter) -> list[str]:
+        """Return the ids of all records that `browse` would show."""
+        where, values = _where(wanted)
+        return [row[0] for row in self._db.rows(f"SELECT r.id FROM record r {where}", values)]
+
+    def count(self, wanted: Filter) -> int:
+        """Return how many records `browse` would show."""
+        where, values = _where(wanted)
+        return int(self._db.value(f"SELECT count(*) FROM record r {where}", values))
+
+    def conversations(self, *, words: str = "", limit: int = 100) -> list[Outlined]:
+        """Return conversations, the one with the newest turn first.
+
+        Args:
+            words: the beginnings of words, all of which must occur in one of its turns.
+            limit: how many at the most.
+        """
+        where, values = _where(Filter(words=words, kinds=("turn",)))
+        rows = self._db.rows(
+            "SELECT c.id, max(t.time), (SELECT text FROM record WHERE source_id = c.id"
+            " AND kind = 'turn' ORDER BY position LIMIT 1), count(*)"
+            " FROM source c JOIN record t ON t.source_id = c.id AND t.kind = 'turn'"
+            f" WHERE c.id IN (SELECT r.source_id FROM record r {where})"
+            " GROUP BY c.id ORDER BY max(t.id) DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [Outlined(*row) for row in rows]
+
+    def sources_and_counts(self) -> list[tuple[Source, int]]:
+        """Return every source with the number of records that came from it, the newest first."""
+        counts: dict[str, int] = dict(
+            self._db.rows(
+                "SELECT source_id, count(*) FROM record WHERE source_id IS NOT NULL"
+                " GROUP BY source_id"
+            )
+        )
+        return [(source, counts.get(source.id, 0)) for source in self._sources("ORDER BY id DESC")]
+
+
+def _where(wanted: Filter) -> tuple[str, Sequence[Any]]:
+    """Return a WHERE clause over `record r` and its values."""
+    conditions: list[str] = []
+    values: list[Any] = []
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", wanted.words))
+    if words:
+        conditions.append("r.number IN (SELECT rowid FROM search WHERE search MATCH ?)")
+        values.append(" AND ".join(f'"{word}"*' for word in words))
+    if wanted.kinds:
+        conditions.append("r.kind IN (SELECT value FROM json_each(?))")
+        values.append(as_list(wanted.kinds))
+    if wanted.category is not None:
+        conditions.append("r.number IN (SELECT number FROM fact WHERE category = ?)")
+        values.append(wanted.category)
+    for column, value in (("state", wanted.state), ("source_id", wanted.source_id)):
+        if value is not None:
+            conditions.append(f"r.{column} = ?")
+            values.append(value)
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values

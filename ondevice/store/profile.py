@@ -1,0 +1,423 @@
+"""A profile: open it, lock it, check it, wipe it.
+
+    with Profile.create(home, "default") as profile:
+        profile.add_fact("My dog is called Biscuit.", category="relationship")
+
+A profile may be used from several threads; calls wait for each other. Several
+processes may have it open; `generation` and `data_version` tell what others did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ondevice.errors import (
+    ProfileDamagedError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileLockedError,
+    ProfileNotFoundError,
+    did_you_mean,
+)
+from ondevice.ground.files import private_folder, sync_folder, write_atomic
+from ondevice.home import Home
+from ondevice.store import keys
+from ondevice.store.adapter_rows import AdapterRows
+from ondevice.store.database import Database
+from ondevice.store.forget import Forgetting
+from ondevice.store.listing import Browsing
+from ondevice.store.migrations import migrate
+from ondevice.store.text_index import Outlines
+from ondevice.store.working_folder import clear_workplaces, former_place, put_back
+
+DEFAULT_NAME = "default"
+DATABASE_NAME = "profile.db"
+WIPED_NAME = "wiped"  # lies in a profile's folder when its keys were destroyed on purpose
+PATIENCE_SECONDS = 1.0  # for another process, before it is said what is waited for
+
+_NAME = re.compile(r"[^\W_][\w-]{0,63}")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
+
+
+class Profile(Forgetting, AdapterRows, Outlines, Browsing):
+    """An open, decrypted profile."""
+
+    def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:
+        """Open the database; use `create` or `open` instead, they know about keys."""
+        self.name = name
+        self.folder = folder or home.profile(name)
+        self._home = home
+        self._key: bytearray | None = bytearray(data_key)
+        self._keys_seen = _stamp(self.folder / "keys.json")
+        self._db = Database(
+            self.folder / DATABASE_NAME, self.derive_key("database"), may_use=self._may_use
+        )
+        self._file = _stamp(self.folder / DATABASE_NAME)[0]
+        try:
+            migrate(self._db)
+            # What an earlier run could not purge because somebody was reading. The last one to
+            # close purges in any case, so do not wait.
+            self.finish_purge(seconds=0.0)
+        except BaseException:
+            self.lock()
+            raise
+
+    @classmethod
+    def create(
+        cls,
+        home: Home,
+        name: str = DEFAULT_NAME,
+        *,
+        passphrase: str | None = None,
+        ask_passphrase: Callable[[], str] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Profile:
+        """Make a new profile.
+
+        Args:
+            home: where things live.
+            name: letters, digits, `_` and `-`.
+            passphrase: protects the key; without one it is kept as `keys.create` says.
+            ask_passphrase: asks the person, where there is no keyring.
+            warn: is called with a sentence about where the key is kept, or what is waited for.
+
+        Raises:
+            ProfileExistsError: there is one of that name.
+            ProfileError: the name cannot be a folder's.
+            ProfileLockedError: the passphrase cannot be had.
+        """
+        check_name(name)
+        with exclusive(home, name, warn):
+            put_back(home, name)  # a restore was interrupted
+            if exists(home, name):
+                raise ProfileExistsError(
+                    f"There is a profile called '{name}' already; choose another name, or use it."
+                )
+            return cls._make(home, name, passphrase, ask_passphrase, warn)
+
+    @classmethod
+    def open(
+        cls,
+        home: Home,
+        name: str | None = None,
+        *,
+        ask_passphrase: Callable[[], str] | None = None,
+        create: bool = False,
+        warn: Callable[[str], None] | None = None,
+    ) -> Profile:
+        """Open a profile.
+
+        Args:
+            home: where things live.
+            name: the one in use if None.
+            ask_passphrase: asks the person, if it takes a passphrase.
+            create: make it if it is not there.
+            warn: is called with a sentence about where a new key is kept, or what is waited for.
+
+        Raises:
+            ProfileNotFoundError: there is none of that name.
+            ProfileLockedError: no key opens it, or the passphrase is wrong; nothing was changed.
+            ProfileDamagedError: its files are damaged.
+        """
+        name = profile_in_use(home) if name is None else check_name(name)
+        if not exists(home, name) and former_place(home, name).exists():
+            with exclusive(home, name, warn):
+                put_back(home, name)  # a restore was interrupted
+        if not exists(home, name):
+            if not create:
+                check_place(home, name)
+                raise not_found(home, name)
+            with exclusive(home, name, warn):
+                if not exists(home, name):  # else another process was faster
+                    return cls._make(home, name, None, ask_passphrase, warn)
+        if not _has_database(home, name):
+            with exclusive(home, name, warn):  # another process may be making it
+                pass
+            if not _has_database(home, name):
+                raise ProfileDamagedError(
+                    f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
+                    f"backup, or destroy what is left with `ondevice profile wipe {name}`."
+                )
+        return cls(home, name, keys.unlock(home, name, ask_passphrase=ask_passphrase))
+
+    @classmethod
+    def _make(
+        cls,
+        home: Home,
+        name: str,
+        passphrase: str | None,
+        ask_passphrase: Callable[[], str] | None,
+        warn: Callable[[str], None] | None,
+    ) -> Profile:
+        check_place(home, name)
+        shutil.rmtree(home.profile(name), ignore_errors=True)
+        private_folder(home.profile(name))
+        try:
+            data_key = keys.create(
+                home,
+                name,
+                passphrase=passphrase,
+                ask_passphrase=ask_passphrase,
+                warn=warn or keys.silent,
+            )
+            return cls(home, name, data_key)
+        except BaseException:
+            _destroy(home, name)
+            raise
+
+    @classmethod
+    def at(cls, folder: Path, name: str, data_key: bytes) -> Self:
+        """Open the database in a folder that is at no profile's place, for `transfer`."""
+        return cls(Home.below(folder), name, data_key, folder)
+
+    def copy_database(self, path: Path) -> None:
+        """Write a consistent copy of the encrypted database to the new file at `path`."""
+        self._db.copy_to(path)
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Return the 256-bit key of this profile for one purpose, such as "adapters".
+
+        Raises:
+            ProfileLockedError: the profile was locked.
+        """
+        if self._key is None:
+            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
+        return keys.derive(bytes(self._key), purpose)
+
+    @property
+    def home(self) -> Home:
+        """Where the profile lives."""
+        return self._home
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor, as far as it was noticed, locked elsewhere."""
+        return self._key is not None
+
+    @property
+    def data_key(self) -> bytes:
+        """The key that everything else is derived from; for `key_changes` and `transfer` only.
+
+        Raises:
+            ProfileLockedError: the profile was locked.
+        """
+        if self._key is None:
+            raise ProfileLockedError(f"The profile '{self.name}' is locked; open it again.")
+        return bytes(self._key)
+
+    def _may_use(self) -> None:
+        """Close at once if the profile was locked, wiped or replaced elsewhere."""
+        stamp = _stamp(self.folder / "keys.json")
+        if stamp == self._keys_seen:
+            return
+        if keys.is_locked(self._home, self.name):
+            self.lock()
+            raise ProfileLockedError(
+                f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
+                "opens it."
+            )
+        if _stamp(self.folder / DATABASE_NAME)[0] != self._file:
+            self.lock()
+            raise ProfileLockedError(
+                f"The profile '{self.name}' was replaced by a backup; open it again."
+            )
+        self._keys_seen = stamp
+
+    def check(self) -> None:
+        """Check every page's authentication, the tables, the references and the index.
+
+        Raises:
+            ProfileDamagedError: something is wrong; nothing was changed.
+        """
+        problems = self._db.problems()
+        if problems:
+            raise ProfileDamagedError(
+                f"{self._db.path} is damaged ({len(problems)} problems: {problems[0]}); restore it "
+                "from a backup."
+            )
+        with self._db.write() as run:  # raises by itself if the index and the texts differ
+            run("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+
+    def lock(self) -> None:
+        """Close the database and drop the key from memory; safe to call twice."""
+        if hasattr(self, "_db"):
+            self._db.close()
+        if self._key is not None:
+            self._key[:] = bytes(len(self._key))
+            self._key = None
+
+    close = lock
+
+    def wipe(self) -> None:
+        """Destroy the profile: first its keys, then every file."""
+        self.lock()
+        wipe_profile(self._home, self.name)
+
+    def __enter__(self) -> Self:
+        """Return the profile itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lock the profile."""
+        self.lock()
+
+
+# --- the profiles of a home ---------------------------------------------------------
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be a profile's.
+
+    Raises:
+        ProfileError: it has other characters than letters, digits, `_` and `-`, or is too long.
+    """
+    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        raise ProfileError(
+            f"'{name}' cannot be the name of a profile; use up to 64 letters, digits, '_' and '-'."
+        )
+    return name
+
+
+def exists(home: Home, name: str) -> bool:
+    """Whether there is a profile called `name`."""
+    return keys.keys_path(home, name).exists()
+
+
+def list_profiles(home: Home) -> list[str]:
+    """Return the names of all profiles, sorted."""
+    if not home.profiles.is_dir():
+        return []
+    names = (folder.name for folder in home.profiles.iterdir())
+    return sorted(name for name in names if _NAME.fullmatch(name) and exists(home, name))
+
+
+def profile_in_use(home: Home) -> str:
+    """Return the name that `use_profile` chose, or "default"."""
+    try:
+        return check_name(_pointer(home).read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return DEFAULT_NAME
+    except (OSError, UnicodeDecodeError, ProfileError) as error:
+        raise ProfileError(
+            f"{_pointer(home)} does not name a profile; delete it, or choose one with `ondevice "
+            "profile use NAME`."
+        ) from error
+
+
+def use_profile(home: Home, name: str) -> None:
+    """Make `name` the profile that is opened when none is named.
+
+    Raises:
+        ProfileNotFoundError: there is none of that name.
+    """
+    if not exists(home, check_name(name)):
+        raise not_found(home, name)
+    write_atomic(_pointer(home), name.encode() + b"\n")
+
+
+def wipe_profile(home: Home, name: str) -> None:
+    """Destroy a profile without opening it: first its keys, then every file.
+
+    Raises:
+        ProfileNotFoundError: there is none of that name.
+    """
+    if not (home.profile(check_name(name)).exists() or former_place(home, name).exists()):
+        raise not_found(home, name)
+    with exclusive(home, name):
+        _destroy(home, name)
+
+
+def _destroy(home: Home, name: str) -> None:
+    """Destroy a profile; call it `exclusive`ly."""
+    folder, former = home.profile(name), former_place(home, name)
+    if former.exists():  # left by a restore that was interrupted: it must not come back
+        keys.shred_wraps(former / keys.KEYS_NAME)
+        shutil.rmtree(former)
+    keys.shred(home, name)
+    if folder.exists():
+        with contextlib.suppress(OSError):  # a full disk
+            write_atomic(folder / WIPED_NAME, b"")
+        shutil.rmtree(folder)
+    clear_workplaces(home.profiles)
+    sync_folder(home.profiles)
+    if _pointer(home).exists() and profile_in_use(home) == name:
+        _pointer(home).unlink()
+
+
+def check_place(home: Home, name: str) -> None:
+    """Check that nothing of a profile is lost if its folder, without `keys.json`, is deleted.
+
+    What a wipe or a creation left that was interrupted may go. A database whose keys are missing
+    for another reason can be read again when they come back, such as from a backup of the disk.
+
+    Raises:
+        ProfileDamagedError: there is such a database.
+    """
+    if _has_database(home, name) and not (home.profile(name) / WIPED_NAME).exists():
+        raise ProfileDamagedError(
+            f"{keys.keys_path(home, name)} is missing, without which nobody can read the profile "
+            f"'{name}'; restore that file from a backup, or destroy what is left with `ondevice "
+            f"profile wipe {name}`."
+        )
+
+
+def _has_database(home: Home, name: str) -> bool:
+    try:
+        return (home.profile(name) / DATABASE_NAME).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when the file is replaced; zeros if it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
+
+
+def _pointer(home: Home) -> Path:
+    return home.config / "profile"
+
+
+def not_found(home: Home, name: str) -> ProfileNotFoundError:
+    """Return the error that there is no profile called `name`."""
+    return ProfileNotFoundError(
+        f"There is no profile called '{name}'; {did_you_mean(name, list_profiles(home))}"
+        "`ondevice profile list` shows those there are."
+    )
+
+
+@contextlib.contextmanager
+def exclusive(home: Home, name: str, warn: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Keep other processes from making the profile, or changing its keys, at the same time.
+
+    One of them may be asking somebody for a passphrase: after a moment `warn` is called with a
+    sentence that says so.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600)
+    try:
+        held = lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout:
+        (warn or keys.silent)(
+            f"Another ondevice is making the profile '{name}' or changing its keys, and may be "
+            "asking for a passphrase in its terminal; this one waits until that is done (Ctrl-C "
+            "ends it)."
+        )
+        held = lock.acquire()
+    with held:
+        yield

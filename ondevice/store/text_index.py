@@ -1,0 +1,112 @@
+"""What a search index in memory needs of a profile, without touching more than it must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ondevice.store.part import Part
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_RECORDS = """
+SELECT r.number, r.id, CASE r.kind WHEN 'fact' THEN NULL ELSE r.source_id END, r.time, r.scope,
+       r.state = 'active', coalesce(f.pinned, 0), r.speaker
+FROM record r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
+
+RANKED_MATCHES = 4000  # of all the terms of a question; about 1.5 ms a thousand
+
+_VECTORS = "SELECT number, value FROM vector WHERE number > ? ORDER BY number"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Records without their texts, a column a field; `number` grows with every new record."""
+
+    number: np.ndarray  # int64
+    id: Sequence[str]
+    source_id: Sequence[str | None]  # None for facts: they have no neighbours
+    time: np.ndarray  # seconds since 1970
+    scope: Sequence[str | None]
+    active: Sequence[int]
+    pinned: Sequence[int]
+    speaker: Sequence[str | None]
+    has_vector: np.ndarray  # positions of the records that `vector` belongs to
+    vector: np.ndarray  # float16, shape (vectors, dimensions)
+
+
+class Outlines(Part):
+    """The part of a profile that feeds the search index."""
+
+    def outline(self, after: int = 0) -> Outline | None:
+        """Return the records with a number above `after`, or None if there are none."""
+        import numpy as np
+
+        rows = self._db.rows(_RECORDS, (after,))
+        if not rows:
+            return None
+        numbers, ids, source_ids, times, scopes, active, pinned, speakers = zip(*rows, strict=True)
+        number = np.array(numbers, dtype=np.int64)
+        pairs = self._db.rows(_VECTORS, (after,))
+        owners = np.array([pair[0] for pair in pairs], dtype=np.int64)
+        values = np.frombuffer(b"".join([pair[1] for pair in pairs]), dtype="<f2")
+        known = np.isin(owners, number)  # a record may have come between the two queries
+        vectors = values.reshape(len(pairs), -1)[known] if pairs else np.zeros((0, 0), "<f2")
+        return Outline(
+            number,
+            ids,
+            source_ids,
+            np.array(times),
+            scopes,
+            active,
+            pinned,
+            speakers,
+            np.searchsorted(number, owners[known]),
+            vectors,
+        )
+
+    def rank_text(self, terms: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers and BM25 scores (larger is better) of the `k` best full-text hits.
+
+        A record is found by any of `terms`, words or phrases, in any form of them (Porter stems).
+        Nothing is filtered, and so nothing but the full-text index is read: the caller knows each
+        record's state and scope. Ranking a match costs far more than finding it, so of many
+        matches only those of the rarer terms are ranked; the commoner ones hardly move a BM25
+        score.
+        """
+        import numpy as np
+
+        quoted = ['"' + term.replace("\0", "").replace('"', '""') + '"' for term in terms]
+        # Each statement yields one row: SQLite takes the interpreter's lock once a row, and
+        # another thread that is busy in Python may keep it for milliseconds each time.
+        counts = json.loads(
+            self._db.value(
+                "SELECT json_group_array((SELECT count(*) FROM search WHERE search MATCH value))"
+                " FROM json_each(?)",
+                (json.dumps(quoted),),
+            )
+        )
+        pairs = json.loads(
+            self._db.value(
+                "SELECT json_group_array(json_array(number, score)) FROM (SELECT rowid AS number,"
+                " rank AS score FROM search WHERE search MATCH ? ORDER BY rank LIMIT ?)",
+                (" OR ".join(_rarer(quoted, counts)), k),
+            )
+        )
+        table = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2)
+        return table[:, 0].astype(np.int64), -table[:, 1]
+
+
+def _rarer(terms: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Return the rarest terms whose matches together stay within `RANKED_MATCHES`; two at least."""
+    chosen: list[str] = []
+    matches = 0
+    for count, term in sorted(zip(counts, terms, strict=True)):
+        matches += count
+        if len(chosen) >= 2 and matches > RANKED_MATCHES:
+            break
+        chosen.append(term)
+    return chosen

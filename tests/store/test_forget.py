@@ -1,0 +1,262 @@
+"""What is forgotten is gone from the decrypted bytes of every page."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from ondevice.errors import AdapterStaleError, RecordNotFoundError
+from ondevice.settings import RetentionSettings
+from ondevice.store.database import PAGE_BYTES
+from ondevice.store.profile import Profile
+from ondevice.store.records import NewPassage
+
+CANARY = "The Zanzibarian Quokkafesting begins tomorrow."
+STEMS = (b"zibarian", b"okkafest")  # as the index keeps them, less a prefix that rows share
+RESERVE = 16 + 32  # at the end of each page: initialisation vector and HMAC-SHA256
+
+
+def decrypted(profile, key=None) -> bytes:
+    """All pages of database and log, decrypted here and not by SQLCipher."""
+    key = key or profile.derive_key("database")
+    path = profile.folder / "profile.db"
+    content = path.read_bytes()
+    pages = [content[i : i + PAGE_BYTES] for i in range(0, len(content), PAGE_BYTES)]
+    pages[0] = pages[0][16:]  # the salt
+    log = path.with_name("profile.db-wal")
+    frames = log.read_bytes()[32:] if log.exists() else b""
+    for start in range(0, len(frames), PAGE_BYTES + 24):
+        number = int.from_bytes(frames[start : start + 4], "big")
+        page = frames[start + 24 : start + 24 + PAGE_BYTES]
+        pages.append(page[16:] if number == 1 else page)
+    out = []
+    for page in pages:
+        body, vector = page[:-RESERVE], page[-RESERVE : -RESERVE + 16]
+        cipher = Cipher(algorithms.AES(key), modes.CBC(vector)).decryptor()
+        out.append(cipher.update(body) + cipher.finalize())
+    assert b"CREATE TABLE record" in b"".join(out)  # it was decrypted
+    return b"".join(out)
+
+
+def canary_vector():
+    return np.random.default_rng(7).standard_normal(384).astype(np.float32)
+
+
+def traces(profile) -> list[str]:
+    content = decrypted(profile)
+    found = [stem.decode() for stem in STEMS if stem in content]
+    if CANARY.encode() in content:
+        found.append("text")
+    # Any run of 16 bytes of the vector counts: a page may break it.
+    raw = canary_vector().astype("<f2").tobytes()
+    if any(raw[i : i + 16] in content for i in range(0, len(raw) - 16, 16)):
+        found.append("vector")
+    return found
+
+
+def fill(profile, count=60):
+    vectors = np.random.default_rng(1).standard_normal((count, 384))
+    source = profile.add_source("import", "filler")
+    profile.add_passages(
+        source.id, [NewPassage(f"The garden has {i} roses and zany quolls.") for i in range(count)],
+        vectors,
+    )  # fmt: skip
+    return source
+
+
+def test_forgotten_fact_leaves_no_trace(profile):
+    fill(profile)
+    fact = profile.add_fact(CANARY, vector=canary_vector())
+    fill(profile)
+    assert traces(profile) == ["zibarian", "okkafest", "text", "vector"]
+    report = profile.forget([fact.id])
+    assert report.records == (fact.id,)
+    assert report.purged
+    assert traces(profile) == []
+    assert len(profile.rank_text(["zanzibarian"], 5)[0]) == 0
+    assert len(profile.rank_text(["roses"], 500)[0]) == 120
+    profile.check()
+
+
+def test_forgotten_after_merges_and_reopening(home, profile):
+    ids = [profile.add_fact(f"{CANARY} {i}", vector=canary_vector()).id for i in range(40)]
+    fill(profile, 400)
+    profile.lock()
+    with Profile.open(home) as again:
+        assert "text" in traces(again)
+        again.forget(ids)
+        assert traces(again) == []
+        again.check()
+
+
+def test_old_wording_of_an_edited_fact_is_gone(profile):
+    fact = profile.add_fact(CANARY, vector=canary_vector())
+    edited = profile.edit_fact(fact.id, text="Nothing begins.")
+    assert edited.text == "Nothing begins."
+    assert edited.id == fact.id
+    assert traces(profile) == []
+    assert fact.id not in profile.vectors()[0]
+
+
+def test_source_takes_everything_along(profile):
+    keep = fill(profile)
+    source = profile.add_source("import", "notes about Zanzibarian things")
+    profile.add_passages(source.id, [NewPassage(CANARY)], canary_vector()[None])
+    fact = profile.add_fact("Derived from it.", source_id=source.id)
+    report = profile.forget([source.id])
+    assert set(report.records) >= {source.id, fact.id}
+    assert traces(profile) == []
+    assert [s.id for s in profile.sources()] == [keep.id]
+    assert len(list(profile.passages(keep.id))) == 60
+
+
+def test_conversation_turns_references_and_feedback(profile):
+    fact = profile.add_fact("My dog is called Biscuit.")
+    talk = profile.new_conversation()
+    user = profile.add_turn(talk, "user", CANARY, vector=canary_vector())
+    learned = profile.add_fact("It begins tomorrow.", source_id=talk)
+    answer = profile.add_turn(
+        talk, "assistant", "Yes, tomorrow.", memories_used=(fact.id, learned.id)
+    )
+    profile.add_feedback(answer.id, "edit", "No, the Quokkafesting.")
+    assert profile.get(answer.id).memories_used == (fact.id, learned.id)
+
+    preview = profile.preview_forget([learned.id])
+    assert {turn.id for turn in preview.related_turns} == {user.id, answer.id}
+    assert any(user.id in line for line in preview.lines())
+    assert profile.has(learned.id)
+
+    profile.forget([learned.id])
+    assert profile.get(answer.id).memories_used == (fact.id,)
+    profile.forget([talk])
+    assert profile.turns() == []
+    assert profile.feedback() == []
+    assert traces(profile) == []
+    assert [f.id for f in profile.facts()] == [fact.id]
+
+
+def test_every_change_makes_adapters_stale(profile):
+    def trained_on(*records):
+        profile_ids = [record.id for record in records]
+        return profile.add_adapter(
+            f"a{len(profile.adapters())}",
+            file_sha256="0" * 64, base_sha256="1" * 64, rank=4, alpha=8.0, state="active",
+            records=profile_ids,
+        ).name  # fmt: skip
+
+    a, b, c, d = (profile.add_fact(f"fact {i}") for i in range(4))
+    both, only_b, only_c, only_d = (
+        trained_on(a, b), trained_on(b), trained_on(c), trained_on(d)
+    )  # fmt: skip
+    before = profile.generation()
+    assert profile.preview_forget([a.id]).adapters_stale == (both,)
+    assert profile.generation() == before
+    assert profile.forget([a.id]).adapters_stale == (both,)
+    assert profile.generation() > before
+    profile.add_fact("newer", supersedes=[c.id])
+    profile.edit_fact(d.id, learn=False)
+    states = {row.name: row.state for row in profile.adapters()}
+    assert states == {both: "stale", only_b: "active", only_c: "stale", only_d: "stale"}
+    with pytest.raises(AdapterStaleError):
+        profile.set_adapter_state(both, "active")
+    # Forgotten while it was being trained:
+    assert profile.adapter(trained_on(a, b)).state == "stale"
+
+
+def test_unknown_id_deletes_nothing(profile):
+    fact = profile.add_fact("Stays.")
+    with pytest.raises(RecordNotFoundError):
+        profile.forget([fact.id, "zzzzzzzzzzzzzzzz"])
+    with pytest.raises(RecordNotFoundError):
+        profile.forget([""])
+    assert profile.facts() == [fact]
+
+
+READER = """
+import sys
+from pathlib import Path
+from ondevice.home import Home
+from ondevice.store.profile import Profile
+p = Profile.open(Home.below(Path(sys.argv[1])))
+p._db._connection.execute("BEGIN"); p.generation()
+print("reading", flush=True)
+sys.stdin.readline()
+p._db._connection.execute("COMMIT")
+print("left", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_reader_elsewhere_delays_the_purge_until_it_leaves(home, profile):
+    fact = profile.add_fact(CANARY, vector=canary_vector())
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(home.data.parent)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with reader:
+        assert reader.stdout.readline() == "reading\n"
+        report = profile.forget([fact.id])
+        assert not report.purged
+        assert profile.facts() == []
+        assert traces(profile) != []  # the reader still needs the old pages
+        print(file=reader.stdin, flush=True)
+        assert reader.stdout.readline() == "left\n"
+        assert profile.expire(RetentionSettings()).purged  # any later occasion does it
+        assert traces(profile) == []
+        print(file=reader.stdin, flush=True)
+
+
+def test_encrypted_files_hold_no_canary(profile):
+    profile.add_fact(CANARY, vector=canary_vector())
+    raw = canary_vector().astype("<f2").tobytes()[:16]
+    for path in profile.folder.rglob("*"):
+        content = path.read_bytes().lower()
+        for secret in (*STEMS, CANARY.lower().encode()):
+            assert secret not in content, path
+        assert raw not in path.read_bytes(), path
+
+
+def test_retention_counts_from_storing(profile):
+    import time
+
+    old_note = profile.add_source("import", "note")
+    profile.add_passages(old_note.id, [NewPassage("from long ago", time=1.0)])
+    fact = profile.add_fact("fact")
+    due = profile.add_fact("until yesterday", expires=time.time() - 1)
+    keep = RetentionSettings(fact_days=30, sample_days=10)
+    assert profile.expire(keep).records == (due.id,)
+    later = time.time() + 11 * 86400
+    assert len(profile.expire(keep, now=later).records) == 1
+    assert profile.facts() == [fact]
+    assert profile.expire(dataclasses.replace(keep, fact_days=0), now=later * 2).records == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Mu\u0308ller wohnt in Ko\u0308ln.", "müller"),  # letters and dots apart, as in a PDF
+        ("Müller wohnt in Köln.", "Mu\u0308ller ko\u0308ln"),
+        ("私の犬の名前はビスケットです。", "ビスケット"),
+        ("我的狗叫饼干，住在上海。", "饼干 上海"),
+        ("제 개는 비스킷이에요.", "비스킷"),
+    ],
+)
+def test_words_are_found_in_every_script(profile, text, words):
+    fact = profile.add_fact(text)
+    profile.add_fact("My dog is called Toffee; 猫, カット, 개, Mull.")
+    assert profile.matching(words=words) == [fact.id]
+
+
+def test_answers_that_repeat_a_fact_go_along_in_every_script(profile):
+    talk = profile.new_conversation()
+    asked = profile.add_turn(talk, "user", "犬の名前はビスケットです。")
+    fact = profile.add_fact("ユーザーの犬の名前はビスケットです。", source_id=talk)
+    repeated = profile.add_turn(talk, "assistant", "ビスケットですね。")
+    profile.add_turn(talk, "assistant", "そうですか。")
+    shown = profile.preview_forget([fact.id])
+    assert [turn.id for turn in shown.related_turns] == [asked.id, repeated.id]

@@ -1,0 +1,308 @@
+"""Opening, locking, checking and wiping; migrations; search; the records."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+
+import numpy as np
+import pytest
+import sqlcipher3
+
+from ondevice.errors import (
+    ProfileDamagedError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileLockedError,
+    ProfileNotFoundError,
+    RecordNotFoundError,
+)
+from ondevice.store import profile as store
+from ondevice.store import transfer
+from ondevice.store.database import PAGE_BYTES
+from ondevice.store.migrations import MIGRATIONS, Migration, migrate
+from ondevice.store.passphrase import Cost
+from ondevice.store.profile import Profile, wipe_profile
+from ondevice.store.records import NewPassage
+
+QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
+
+
+def test_records_survive_reopening(home, profile):
+    fact = profile.add_fact("Ich mag Käse.", category="preference", pinned=True, scope="work")
+    talk = profile.new_conversation()
+    turn = profile.add_turn(talk, "user", "hello", memories_used=[fact.id])
+    feedback = profile.add_feedback(turn.id, "accept")
+    profile.lock()
+    with Profile.open(home) as again:
+        assert again.get(fact.id) == fact
+        assert again.get(turn.id) == turn
+        assert turn.memories_used == (fact.id,)
+        assert again.feedback(turn.id) == [feedback]
+        assert again.last_conversation() == talk
+        assert again.get(fact.id[:-2]) in (fact, turn)
+
+
+def test_files_are_private(profile):
+    profile.add_fact("x")
+    names = {path.name for path in profile.folder.iterdir()}
+    assert {"profile.db", "profile.db-wal", "profile.db-shm", "keys.json"} <= names
+    for path in profile.folder.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    home_folder = profile.folder.parent
+    assert stat.S_IMODE(home_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(profile.folder.stat().st_mode) == 0o700
+
+
+def test_locked_profile_refuses(profile):
+    profile.lock()
+    profile.lock()
+    with pytest.raises(ProfileLockedError, match="locked"):
+        profile.add_fact("x")
+    with pytest.raises(ProfileLockedError, match="locked"):
+        profile.derive_key("adapters")
+
+
+@pytest.mark.parametrize("name", ["", "..", "../up", "a/b", "a\\b", ".x", "a b", "con", "x" * 65])
+def test_bad_names(home, name):
+    with pytest.raises(ProfileError):
+        Profile.create(home, name)
+    with pytest.raises(ProfileError):
+        store.wipe_profile(home, name)
+    assert not home.profiles.exists()
+
+
+def test_profiles_of_a_home(home):
+    assert store.list_profiles(home) == []
+    with pytest.raises(ProfileNotFoundError):
+        Profile.open(home)
+    Profile.create(home, "ben").close()
+    with pytest.raises(ProfileExistsError):
+        Profile.create(home, "ben")
+    with pytest.raises(ProfileNotFoundError):
+        store.use_profile(home, "anna")
+    store.use_profile(home, "ben")
+    with Profile.open(home) as ben:
+        assert ben.name == "ben"
+    assert store.list_profiles(home) == ["ben"]
+    store.wipe_profile(home, "ben")
+    assert store.profile_in_use(home) == "default"
+    assert list(home.config.rglob("*.key")) == []
+    assert store.list_profiles(home) == []
+
+
+def test_flipped_bit_is_found(home, profile):
+    source = profile.add_source("import", "x")
+    profile.add_passages(source.id, [NewPassage(f"words {i} " * 40) for i in range(300)])
+    profile.check()
+    profile.lock()
+    path = home.profile("default") / "profile.db"
+    good = path.read_bytes()
+    pages = len(good) // PAGE_BYTES
+    assert pages > 10
+    for page in range(0, pages, max(1, pages // 8)):
+        damaged = bytearray(good)
+        damaged[page * PAGE_BYTES + PAGE_BYTES // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ProfileDamagedError, match=r"profile\.db"), Profile.open(home) as opened:
+            opened.check()
+    path.write_bytes(good)
+    with Profile.open(home) as opened:
+        opened.check()
+
+
+def test_missing_or_damaged_files(home, profile):
+    profile.lock()
+    folder = home.profile("default")
+    keys = folder / "keys.json"
+    good = keys.read_bytes()
+    for bad in (b"", b"{", b"[]", b'{"format": 1, "id": "x", "wraps": [{"kind": "file"}]}'):
+        keys.write_bytes(bad)
+        with pytest.raises(ProfileDamagedError, match=r"keys\.json"):
+            Profile.open(home)
+    keys.write_bytes(good)
+    (folder / "profile.db").unlink()
+    with pytest.raises(ProfileDamagedError, match="missing"):
+        Profile.open(home, create=True)
+    (folder / "profile.db").write_bytes(b"")  # cut off: not a profile that knows nothing
+    with pytest.raises(ProfileDamagedError, match="empty"):
+        Profile.open(home, create=True)
+
+
+@pytest.mark.parametrize("name", [None, "default"])
+def test_a_database_whose_keys_are_missing_is_not_deleted(home, profile, tmp_path, name):
+    """A new one in its place would be the end of it, though the keys may lie in a backup."""
+    profile.add_fact("I live in Lisbon.")
+    transfer.backup_profile(profile, tmp_path / "backup")
+    transfer.export_profile(profile, tmp_path / "export", "word", cost=QUICK)
+    profile.close()
+    keys = home.profile("default") / "keys.json"
+    kept = keys.read_bytes()
+    keys.unlink()
+    for attempt in (
+        lambda: Profile.open(home, name, create=name is None),
+        lambda: Profile.create(home, "default"),
+        lambda: transfer.restore_backup(home, tmp_path / "backup", ask_passphrase=None),
+        lambda: transfer.import_profile(home, tmp_path / "export", ask_passphrase=lambda: "word"),
+    ):
+        with pytest.raises(ProfileDamagedError, match=r"keys\.json is missing"):
+            attempt()
+    keys.write_bytes(kept)
+    with Profile.open(home) as opened:
+        assert len(opened.facts()) == 1
+    keys.unlink()
+    transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
+    with Profile.open(home) as opened:
+        assert len(opened.facts()) == 1
+    keys.unlink()
+    wipe_profile(home, "default")
+    Profile.create(home, "default").close()
+
+
+def test_a_wipe_that_was_interrupted_leaves_nothing_in_the_way(home, profile, monkeypatch):
+    profile.close()
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            wipe_profile(home, "default")
+    with Profile.open(home, create=True) as opened:
+        assert opened.facts() == []
+
+
+def test_who_opens_a_profile_while_it_is_being_made_waits(home, monkeypatch):
+    """Between its keys and its database another process may come."""
+    ready, opened = threading.Event(), []
+    made = Profile.__init__
+
+    def slow(self, *values):
+        if not opened:
+            ready.set()
+            time.sleep(0.3)
+        made(self, *values)
+
+    monkeypatch.setattr(Profile, "__init__", slow)
+    first = threading.Thread(target=lambda: Profile.open(home, create=True).close())
+    first.start()
+    assert ready.wait(10)
+    opened.append(1)
+    Profile.open(home, create=True).close()
+    first.join()
+
+
+def test_migration_commits_with_its_record(profile):
+    database = profile._db
+    first = MIGRATIONS[-1].number
+    bad = [*MIGRATIONS, Migration(first + 1, "half", "CREATE TABLE t (x);\nINSERT INTO nowhere;")]
+    with pytest.raises(ProfileError):
+        migrate(database, bad)
+    assert database.rows("SELECT 1 FROM sqlite_master WHERE name = 't'") == []
+    good = [*MIGRATIONS, Migration(first + 1, "whole", "CREATE TABLE t (x);")]
+    assert migrate(database, good) == 1
+    assert migrate(database, good) == 0
+    with pytest.raises(ProfileError, match="newer"):
+        migrate(database)
+
+
+def test_wrong_database_key_is_damage_not_an_empty_profile(home, profile):
+    profile.lock()
+    connection = sqlcipher3.connect(str(home.profile("default") / "profile.db"))
+    with pytest.raises(sqlcipher3.DatabaseError):
+        connection.execute("SELECT * FROM record")
+    connection.close()
+
+
+def hits(profile, *terms, k=10):
+    """Return ids and scores of what full-text search finds, best first."""
+    outline = profile.outline()
+    ids = dict(zip(outline.number.tolist(), outline.id, strict=True))
+    numbers, scores = profile.rank_text(terms, k)
+    return [(ids[n], score) for n, score in zip(numbers.tolist(), scores.tolist(), strict=True)]
+
+
+def test_full_text_ranks_and_stems(profile):
+    best = profile.add_fact("My dogs love running, dogs of all kinds.")
+    other = profile.add_fact("A dog barked somewhere in a very long and winding sentence.")
+    accent = profile.add_fact("El niño canta.")
+    found = hits(profile, "dog")
+    assert [record_id for record_id, _ in found] == [best.id, other.id]
+    assert found[0][1] > found[1][1] > 0
+    assert [record_id for record_id, _ in hits(profile, "nino")] == [accent.id]
+    assert [record_id for record_id, _ in hits(profile, "very long", "nino")] != []
+    assert len(hits(profile, "dog", k=1)) == 1
+
+
+@pytest.mark.parametrize(
+    "term", ['"', 'x" OR text:y', "NEAR(", "*", "-", "a AND", "", "\0", "^x", "{", "'; DROP"]
+)
+def test_search_terms_are_only_words(profile, term):
+    profile.add_fact("something")
+    assert hits(profile, term) == []
+    assert len(hits(profile, term, "something")) == 1
+
+
+def test_vectors_and_neighbours(profile):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((3, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    source = profile.add_source("import", "x")
+    made = profile.add_passages(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
+    bare = profile.add_fact("without", pinned=True)
+    outline = profile.outline()
+    assert list(outline.id) == [*(p.id for p in made), bare.id]
+    assert outline.has_vector.tolist() == [0, 1, 2]
+    assert np.abs(outline.vector - vectors).max() < 1e-3
+    assert list(map(bool, outline.pinned)) == [False, False, False, True]
+    later = profile.outline(after=int(outline.number[2]))
+    assert list(later.id) == [bare.id] and not len(later.vector)
+    profile.set_vector(bare.id, vectors[0])
+    assert profile.vectors()[0] == list(outline.id)
+    with pytest.raises(ProfileError, match="384"):
+        profile.set_vector(bare.id, np.ones(5))
+    with pytest.raises(RecordNotFoundError):
+        profile.set_vector("z" * 16, vectors[0])
+    assert [p.text for p in profile.neighbours(made[1].id, 1, 1)] == ["0", "2"]
+
+
+def test_scopes_of_facts(profile):
+    everywhere = profile.add_fact("everywhere")
+    work = profile.add_fact("work", scope="work")
+    assert profile.facts(scope=None) == [everywhere]
+    assert profile.facts(scope="work") == [everywhere, work]
+    assert profile.facts(scope="home") == [everywhere]
+    assert profile.facts() == [everywhere, work]
+
+
+def test_superseding_keeps_the_older_fact_visible(profile):
+    old = profile.add_fact("I live in Ulm.", subject="home")
+    new = profile.add_fact("I live in Bonn.", subject="home", supersedes=[old.id])
+    assert profile.facts(state="active") == [new]
+    (older,) = profile.facts(state="superseded")
+    assert older.id == old.id
+    assert older.valid_to is not None
+    assert older.valid_to <= time.time()
+    with pytest.raises(ProfileError, match="superseded"):
+        profile.approve(old.id)
+    with pytest.raises(RecordNotFoundError):
+        profile.add_fact("x", supersedes=["z" * 16])
+    assert len(profile.facts()) == 2
+
+
+def test_texts_that_utf8_cannot_hold_are_stored_readably(profile):
+    assert profile.add_fact("half \ud83d emoji\0").text == "half ? emoji "
+
+
+def test_umask_cannot_widen_permissions(home):
+    before = os.umask(0)
+    try:
+        with Profile.create(home) as profile:
+            profile.add_fact("x")
+            modes = {stat.S_IMODE(p.stat().st_mode) for p in home.data.rglob("*") if p.is_file()}
+    finally:
+        os.umask(before)
+    assert modes == {0o600}
