@@ -179,7 +179,7 @@ def _interrupted(path: Path, folder: Path, messages: int) -> dict[str, float]:
         with contextlib.suppress(KeyboardInterrupt):
             ingest(profile, Embedder(), _first(path, messages), progress=stop)
         report = ingest(profile, Embedder(), _first(path, messages))
-        total = len(list(profile.passages()))
+        total = len(list(profile.passages.all()))
     return {
         "stopped after, passages": done,
         "stored by the second run": report.passages,

@@ -86,7 +86,7 @@ def fill(profile: Profile, count: int) -> None:
     with profile._db.write():
         for number in range(count):
             words = " ".join(rng.choice(WORDS, 6))
-            profile.add_fact(f"The user wrote number {number} about {words}.")
+            profile.facts.add(f"The user wrote number {number} about {words}.")
 
 
 def bare(profile: Profile) -> list[float]:
@@ -94,8 +94,8 @@ def bare(profile: Profile) -> list[float]:
     times = []
     for query in QUERIES * 4:
         start = time.perf_counter()
-        profile.browse(Filter(words=query, kinds=("fact",)))
-        profile.count(Filter(words=query, kinds=("fact",)))
+        profile.listing.page(Filter(words=query, kinds=("fact",)))
+        profile.listing.count(Filter(words=query, kinds=("fact",)))
         times.append(1000 * (time.perf_counter() - start))
     return times
 

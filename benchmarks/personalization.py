@@ -160,9 +160,9 @@ def speaker_profile(
         moment = datetime(int(path.name[:4]), 1, 20, 12, tzinfo=UTC).timestamp()
         texts = list(_passages(path.read_text(encoding="latin-1")))
         texts = texts[: max(1, options.passages // len(files))]
-        source = profile.add_source("import", path.name)
+        source = profile.sources.add("import", path.name)
         new = [NewPassage(text, time=moment) for text in texts]
-        profile.add_passages(source.id, new, embedder.embed(texts))
+        profile.passages.add(source.id, new, embedder.embed(texts))
     return profile
 
 
@@ -188,14 +188,14 @@ def user_profile(home: Home, name: str, days: dict[str, Any], embedder: Embedder
     profile = Profile.create(home, f"user-{name}")
     recall = Recall(profile, embedder)
     for day, exchanges in days.items():
-        conversation = profile.new_conversation(day)
+        conversation = profile.turns.new_conversation(day)
         moment = datetime.fromisoformat(day).replace(hour=9, tzinfo=UTC).timestamp()
         for number, exchange in enumerate(exchanges):
             at = moment + 60 * number
             said = exchange["query"]
             vector = embedder.embed([said])[0]
-            profile.add_turn(conversation, "user", said, time=at, vector=vector)
-            profile.add_turn(conversation, "assistant", exchange["response"], time=at + 30)
+            profile.turns.add(conversation, "user", said, time=at, vector=vector)
+            profile.turns.add(conversation, "assistant", exchange["response"], time=at + 30)
             for candidate in facts_in(said):
                 recall.add_fact(candidate, source_id=conversation)
     return profile

@@ -95,14 +95,14 @@ def build(number: int, profile: Profile, embedder: Embedder) -> Corpus:
     sessions = _sessions(material, friends, number, people, chance)
     corpus = Corpus(number, friends, Recall(profile, embedder))
     for day, turns in enumerate(sessions):
-        source = profile.add_source("import", f"chat {day + 1}")
+        source = profile.sources.add("import", f"chat {day + 1}")
         start = FIRST_DAY + day * 9 * 86_400
         passages = [
             NewPassage(text=text, time=start + 60 * place, speaker=speaker)
             for place, (speaker, text, _) in enumerate(turns)
         ]
         vectors = embedder.embed([passage.text for passage in passages])
-        stored = profile.add_passages(source.id, passages, vectors)
+        stored = profile.passages.add(source.id, passages, vectors)
         corpus.vectors = np.concatenate([corpus.vectors, vectors])
         for passage, (_, _, question) in zip(stored, turns, strict=True):
             corpus.ids.append(passage.id)

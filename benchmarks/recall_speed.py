@@ -73,9 +73,9 @@ def _fill(home: Home, count: int, words: list[str], chance: random.Random) -> No
             size = min(2000, count - start)
             vectors = numbers.standard_normal((size, 384)).astype(np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            source = profile.add_source("import", f"notes {start}")
+            source = profile.sources.add("import", f"notes {start}")
             passages = [NewPassage(text=_sentence(words, chance)) for _ in range(size)]
-            profile.add_passages(source.id, passages, vectors)
+            profile.passages.add(source.id, passages, vectors)
 
 
 def _measure(home: Home, words: list[str], chance: random.Random) -> dict[str, float]:
@@ -91,7 +91,7 @@ def _measure(home: Home, words: list[str], chance: random.Random) -> dict[str, f
         f"{chance.choice(STARTS)} {_sentence(words, chance)[10:60]}?" for _ in range(QUESTIONS)
     ]
     ours = _milliseconds(lambda query: recall.search(query, k=6), questions)
-    matrix = profile.vectors()[1].astype(np.float32)
+    matrix = profile.vectors.all()[1].astype(np.float32)
     peer = _milliseconds(
         lambda query: np.argpartition(-(matrix @ embedder.embed([query])[0]), 6)[:6], questions
     )

@@ -1,20 +1,13 @@
 """The adapters of a profile: encrypted files beside the database, their states inside it.
 
-A file `<profile>/adapters/<id>.gguf.enc` is
-
-    magic (8 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
-
-The key comes from the profile's; the magic, the row's id and the SHA-256 of the
-plain file are authenticated with it, so a file can neither be altered nor be
-exchanged for another adapter's. Plaintext exists in memory only.
+The files are the store's (`store.adapter_files`); here they are checked against the base model.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ondevice.adapters.builtin_reader import READER
 from ondevice.adapters.gguf_lora import check_base, content_sha256, read_adapter
@@ -27,21 +20,11 @@ from ondevice.errors import (
     did_you_mean,
     explain,
 )
-from ondevice.ground.files import write_atomic
 from ondevice.models.base_model import BaseModel
 from ondevice.store.ids import new_id
 from ondevice.store.profile import Profile
 from ondevice.store.records import AdapterRow
-from ondevice.store.sealing import Sealer, shred
 
-if TYPE_CHECKING:
-    from filelock import FileLock
-
-_MAGIC = b"ODADAPT1"
-_CHECKPOINT_MAGIC = b"ODCHECK1"
-_SUFFIX = ".gguf.enc"
-_CHECKPOINT = ".checkpoint.enc"
-_HALF_WRITTEN = ".*.part"  # what `write_atomic` adds to a name
 _MAX_FILE_BYTES = 1 << 31  # what AES-GCM of the library takes at once; real ones are below 1 GB
 
 
@@ -51,7 +34,7 @@ class AdapterRegistry:
     def __init__(self, profile: Profile) -> None:
         """Work on the adapters of the open `profile`."""
         self._profile = profile
-        self._folder = profile.folder / "adapters"
+        self.files = profile.adapters.files
 
     def add(
         self,
@@ -95,13 +78,12 @@ class AdapterRegistry:
                 f"{base.name} ({base.sha256[:16]}…); use it with the one that it was made for."
             )
         digest, adapter_id = content_sha256(content), new_id()
-        path = self._path(adapter_id)
         try:
             # The file first: a row never stands for a file that is not there. Whoever tidies up
             # waits for the transaction, and does not take it for one that a crash has left.
             with self._profile.transaction():
-                self._write(adapter_id, digest, content)
-                return self._profile.add_adapter(
+                self.files.write(adapter_id, digest, content)
+                return self._profile.adapters.add(
                     name,
                     file_sha256=digest,
                     base_sha256=base.sha256,
@@ -116,12 +98,12 @@ class AdapterRegistry:
                     training=training,
                 )
         except BaseException:
-            path.unlink(missing_ok=True)
+            self.files.path(adapter_id).unlink(missing_ok=True)
             raise
 
     def list(self) -> list[AdapterRow]:
         """Return all adapters, the oldest first."""
-        return self._profile.adapters()
+        return self._profile.adapters.all()
 
     def get(self, name: str) -> AdapterRow:
         """Return the row of the adapter called `name`.
@@ -157,10 +139,10 @@ class AdapterRegistry:
                 "-100 to 100."
             )
         if name == READER:
-            self._profile.set_reader_scale(scale)
+            self._profile.adapters.set_reader_scale(scale)
             return
         row = self._fresh(name)
-        self._profile.set_adapter_state(row.id, "active", scale=scale)
+        self._profile.adapters.set_state(row.id, "active", scale=scale)
 
     def off(self, name: str | None = None) -> None:
         """Stop using the adapter `name`, or all of them; stale ones stay stale.
@@ -171,11 +153,11 @@ class AdapterRegistry:
             AdapterNotFoundError: there is none of that name.
         """
         if name == READER:
-            self._profile.set_reader_scale(0.0)
+            self._profile.adapters.set_reader_scale(0.0)
             return
         for row in [self.get(name)] if name else self.list():
             if row.state == "active":
-                self._profile.set_adapter_state(row.id, "off")
+                self._profile.adapters.set_state(row.id, "off")
 
     def check_fit(self, name: str, base: BaseModel, reader_sha256: str | None) -> None:
         """Check that the adapter `name` was made for this base, and not on top of another reader.
@@ -218,15 +200,13 @@ class AdapterRegistry:
             AdapterNotFoundError: there is no adapter of that name.
         """
         row = self._fresh(name)
-        path = self._path(row.id)
+        path = self.files.path(row.id)
         try:
-            stored = path.read_bytes()
+            content = self.files.read(row.id, row.file_sha256)
         except FileNotFoundError as error:
             raise InvalidAdapterError(
                 f"The file of the adapter '{name}' is missing ({path}); remove it and add it again."
             ) from error
-        try:
-            content = self._sealer(row.id, row.file_sha256).unseal(stored)
         except ValueError as error:
             raise InvalidAdapterError(
                 f"The file of the adapter '{name}' is damaged ({path}); remove it and add it again."
@@ -263,62 +243,11 @@ class AdapterRegistry:
             AdapterNotFoundError: there is none of that name.
         """
         row = self.get(name)
-        self._profile.remove_adapter(row.id)
-        shred(self._path(row.id))
+        self._profile.adapters.remove(row.id)
 
-    def shred_stale(self) -> tuple[str, ...]:
-        """Shred the files of stale adapters and unfinished trainings; return the adapters' names.
-
-        Files that belong to no adapter, left by a crash, go too.
-        """
-        self.clear_checkpoints()
-        with self._profile.transaction():  # nobody adds one just now
-            rows = self.list()
-            known = {f"{row.id}{_SUFFIX}" for row in rows if row.state != "stale"}
-            gone = [row.name for row in rows if row.state == "stale" and self.file_exists(row)]
-            files = sorted(self._folder.glob(f"*{_SUFFIX}"))
-            files += self._folder.glob(f".*{_SUFFIX}{_HALF_WRITTEN}")
-        for path in files:
-            if path.name not in known:
-                shred(path)
-        return tuple(gone)
-
-    def file_exists(self, row: AdapterRow) -> bool:
-        """Whether the adapter's file is still there; that of a stale one may have been shredded."""
-        return self._path(row.id).exists()
-
-    def checkpoint(self, stage: str) -> Path:
-        """Return where an unfinished training of this profile keeps its state, encrypted."""
-        return self._folder / f"{stage}{_CHECKPOINT}"
-
-    @property
-    def cipher(self) -> Sealer:
-        """What encrypts checkpoints."""
-        return Sealer(self._profile.derive_key("checkpoints"), _CHECKPOINT_MAGIC)
-
-    def clear_checkpoints(self) -> None:
-        """Shred the states of unfinished trainings: they hold traces of what was learned.
-
-        What a process that died has left half written goes too, unless somebody is training.
-        """
-        from filelock import Timeout
-
-        for path in self._folder.glob(f"*{_CHECKPOINT}"):
-            shred(path)
-        if any(self._folder.glob(f".*{_CHECKPOINT}{_HALF_WRITTEN}")):
-            with contextlib.suppress(Timeout), self.training_lock():
-                self.clear_half_written()
-
-    def clear_half_written(self) -> None:
-        """Shred what is left of states that were being written; hold the `training_lock`."""
-        for path in self._folder.glob(f".*{_CHECKPOINT}{_HALF_WRITTEN}"):
-            shred(path)
-
-    def training_lock(self) -> FileLock:
-        """Return the lock that who trains for this profile holds; taken, it raises `Timeout`."""
-        from filelock import FileLock
-
-        return FileLock(self._profile.folder / ".learn.lock", timeout=0, mode=0o600)
+    def has_file(self, row: AdapterRow) -> bool:
+        """Whether the adapter's file is there; that of a stale one may have been shredded."""
+        return self.files.exists(row.id)
 
     def _fresh(self, name: str) -> AdapterRow:
         row = self.get(name)
@@ -328,16 +257,6 @@ class AdapterRegistry:
                 "changed, so it is not used; run `ondevice learn` for a new one."
             )
         return row
-
-    def _path(self, adapter_id: str) -> Path:
-        return self._folder / f"{adapter_id}{_SUFFIX}"
-
-    def _sealer(self, adapter_id: str, digest: str) -> Sealer:
-        about = adapter_id.encode() + bytes.fromhex(digest)
-        return Sealer(self._profile.derive_key("adapters"), _MAGIC, about)
-
-    def _write(self, adapter_id: str, digest: str, content: bytes) -> None:
-        write_atomic(self._path(adapter_id), self._sealer(adapter_id, digest).seal(content))
 
     @staticmethod
     def _check_name(name: str) -> None:

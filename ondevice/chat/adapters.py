@@ -84,7 +84,7 @@ class UsesAdapters:
         if not self._reader_wanted:
             return None, 0.0
         if scale is None:
-            scale = self.profile.reader_scale() if self.profile is not None else 1.0
+            scale = self.profile.adapters.reader_scale() if self.profile is not None else 1.0
         return (builtin_reader(self.engine.model) if scale else None), scale
 
     @staticmethod

@@ -13,12 +13,10 @@ one forgets the other drops before its next token.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ondevice.adapters import forgetting
 from ondevice.chat.client_reply import ClientConversations, ClientReply, MemoryUse
 from ondevice.chat.conversations import KeepsConversations
 from ondevice.chat.receipt import Receipt, UsedMemory
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 
 # A memory that stands beside one of so many last turns is not sent again.
 NEAR = 2
-
-EXPIRY_SECONDS = 3600.0  # between two looks at what is due: a server runs for months
 
 
 class Assistant(KeepsConversations):
@@ -93,7 +89,6 @@ class Assistant(KeepsConversations):
         self._data_version = profile.data_version() if profile is not None else 0
         self._read_only = False
         self._n_rebuilt = 0
-        self._next_expiry = time.monotonic() + EXPIRY_SECONDS
         self.clients = ClientConversations()
 
     @classmethod
@@ -143,10 +138,10 @@ class Assistant(KeepsConversations):
             profile,
             ask_passphrase=ask_passphrase,
             create=profile is None,  # a mistyped name makes no new profile
+            retention=settings.retention,
             warn=warn,
         )
         try:
-            forgetting.expire(store, settings.retention)
             engine = LlamaEngine(base, settings.model, home)
         except BaseException:
             store.close()
@@ -251,7 +246,7 @@ class Assistant(KeepsConversations):
             profile, _ = self._needs_profile()
             self._drop_what_was_forgotten()
             if self._conversation_id is None and not self._read_only:
-                self._conversation_id = profile.new_conversation()
+                self._conversation_id = profile.turns.new_conversation()
             self._make_prefix()
             if not self._read_only and receipt.user_turn_id is None:
                 self._save_user_turn(text, receipt)
@@ -267,7 +262,7 @@ class Assistant(KeepsConversations):
         profile, _ = self._needs_profile()
         assert self._conversation_id is not None
         assert self.embedder is not None
-        turn = profile.add_turn(
+        turn = profile.turns.add(
             self._conversation_id,
             "user",
             text,
@@ -323,7 +318,7 @@ class Assistant(KeepsConversations):
             return
         profile, _ = self._needs_profile()
         try:
-            turn = profile.add_turn(
+            turn = profile.turns.add(
                 self._conversation_id,
                 "assistant",
                 answer,
@@ -346,7 +341,7 @@ class Assistant(KeepsConversations):
         if self._prefix_ready:
             return
         profile, _ = self._needs_profile()
-        facts = prefix_facts(profile.facts(state="active", scope=self.scope))
+        facts = prefix_facts(profile.facts.all(state="active", scope=self.scope))
         prefix, used = build_prefix(
             facts, self.engine.count_tokens, self.settings.recall.prefix_tokens
         )
@@ -365,11 +360,8 @@ class Assistant(KeepsConversations):
         return self.profile.generation() != self._generation
 
     def _drop_what_was_forgotten(self) -> None:
-        """Forget what is due, and follow what was forgotten elsewhere."""
+        """Follow what was forgotten elsewhere."""
         assert self.profile is not None
-        if time.monotonic() >= self._next_expiry:
-            self._next_expiry = time.monotonic() + EXPIRY_SECONDS
-            forgetting.expire(self.profile, self.settings.retention)
         if self.profile.generation() != self._generation:
             self._rebuild()
 
@@ -390,7 +382,7 @@ class Assistant(KeepsConversations):
         if kept is not None:  # a client's conversation is its own; only the notes in it go
             self.conversation.exchanges = list(kept)
         elif self._conversation_id is not None:
-            turns = profile.turns(self._conversation_id)
+            turns = profile.turns.all(self._conversation_id)
             self.conversation.exchanges = list(exchanges_of(turns))
         elif self.temporary:  # nothing of the profile stands in it
             self.conversation.exchanges = former.exchanges

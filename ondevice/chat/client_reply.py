@@ -157,7 +157,7 @@ class ClientReply(Reply):
         if me.temporary or me._read_only or me.profile is None:
             return
         conversation_id, turn_id = me.clients.asked(self._request) or ("", "")
-        turns = me.profile.turns(conversation_id) if conversation_id else []
+        turns = me.profile.turns.all(conversation_id) if conversation_id else []
         asked = next((turn for turn in turns if turn.id == turn_id), None)
         later = [t for t in turns if asked is not None and t.position > asked.position]
         if asked is not None and all(turn.role == "assistant" for turn in later):

@@ -45,7 +45,7 @@ class KeepsConversations(Remembers):
         if self.profile is None:
             return 0
         with self._turn_lock:
-            self._conversation_id = self.profile.last_conversation()
+            self._conversation_id = self.profile.turns.last_conversation()
             self._rebuild()
         return 2 * len(self.conversation.exchanges)
 
@@ -56,7 +56,7 @@ class KeepsConversations(Remembers):
             RecordNotFoundError: there is none with that id.
         """
         profile, _ = self._needs_profile()
-        if not profile.turns(conversation_id):
+        if not profile.turns.all(conversation_id):
             raise RecordNotFoundError(
                 f"There is no conversation {conversation_id} (any more); start a new one."
             )
@@ -74,17 +74,17 @@ class KeepsConversations(Remembers):
         with self._turn_lock:
             if self.temporary or self.profile is None or self._conversation_id is None:
                 return bool(self.conversation.exchanges) and bool(self.conversation.exchanges.pop())
-            turns = self.profile.turns(self._conversation_id)
+            turns = self.profile.turns.all(self._conversation_id)
             asked = _last_question(turns)
             if asked is None:
                 return False
             said = {candidate.text for candidate in facts_in(asked.text)}
             facts = [fact for fact in self._facts_from(asked) if fact.text in said]
-            replaced = _replaced_by(facts, self.profile.facts(state="superseded"))
+            replaced = _replaced_by(facts, self.profile.facts.all(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]
             self.forget(*ids, *(fact.id for fact in facts), keep_turns=True)
             if replaced:
-                self.profile.restore(replaced)
+                self.profile.facts.restore(replaced)
             self._rebuild()
         return True
 
@@ -98,7 +98,7 @@ class KeepsConversations(Remembers):
                 raise OndeviceError("There is no message to answer again yet; write one first.")
             former = exchanges.pop()
             return former.user, former
-        turns = self.profile.turns(self._conversation_id) if self._conversation_id else []
+        turns = self.profile.turns.all(self._conversation_id) if self._conversation_id else []
         asked = _last_question(turns)
         if asked is None:
             raise OndeviceError("There is no message to answer again yet; write one first.")
@@ -114,7 +114,9 @@ class KeepsConversations(Remembers):
     def _drop_replaced(self, receipt: Receipt) -> None:
         """Delete the answers that a new one has replaced, but for those that were judged."""
         profile, recaller = self._needs_profile()
-        gone = [one for one in receipt.replaces if profile.has(one) and not profile.feedback(one)]
+        gone = [
+            one for one in receipt.replaces if profile.has(one) and not profile.feedback.all(one)
+        ]
         if not gone:
             return
         before = profile.generation()
@@ -130,7 +132,9 @@ class KeepsConversations(Remembers):
     def _facts_from(self, asked: Turn) -> list[Fact]:
         """Return the facts that were taken from the last message of a conversation."""
         profile, _ = self._needs_profile()
-        return [f for f in profile.facts() if f.source_id == asked.source_id and f.id > asked.id]
+        return [
+            f for f in profile.facts.all() if f.source_id == asked.source_id and f.id > asked.id
+        ]
 
 
 def _last_question(turns: Sequence[Turn]) -> Turn | None:

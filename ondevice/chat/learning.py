@@ -70,7 +70,7 @@ class LearnsFromProfile(Reviews):
         profile, _ = self._needs_profile()
         if turn_id is None:
             own = self._conversation_id
-            answers = [t for t in profile.turns(own) if t.role == "assistant"] if own else []
+            answers = [t for t in profile.turns.all(own) if t.role == "assistant"] if own else []
             if not answers or self.temporary:
                 raise OndeviceError(
                     "There is no answer to judge in this conversation yet; ask something first."
@@ -81,7 +81,7 @@ class LearnsFromProfile(Reviews):
             "adapters": [[use.sha256, use.scale] for use in self.engine.active_adapters],
             "persona_version": PERSONA_VERSION,
         }
-        given = profile.add_feedback(turn_id, verdict, text, answered_by=answered_by)
+        given = profile.feedback.add(turn_id, verdict, text, answered_by=answered_by)
         self._can_take_back("the verdict", given.id)
         return given
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ondevice.adapters import forgetting
 from ondevice.chat.learning import LearnsFromProfile
 from ondevice.engine.protocol import ChatOptions, Engine
 from ondevice.memory import facts as fact_rules
@@ -57,7 +56,7 @@ class Remembers(LearnsFromProfile):
         """
         profile, recaller = self._needs_profile()
         candidate = fact_rules.candidate_for(text)
-        before = {known.id for known in profile.facts(state="active")}
+        before = {known.id for known in profile.facts.all(state="active")}
         fact = recaller.add_fact(
             dataclasses.replace(candidate, category=category or candidate.category),
             pinned=pinned,
@@ -68,7 +67,7 @@ class Remembers(LearnsFromProfile):
         if profile.generation() != self._generation:
             with self._turn_lock:  # an answer under way ends first
                 self._rebuild()
-        replaced = before - {known.id for known in profile.facts(state="active")}
+        replaced = before - {known.id for known in profile.facts.all(state="active")}
         self._can_take_back("remembering a fact", fact.id, sorted(replaced))
         return fact
 
@@ -105,7 +104,7 @@ class Remembers(LearnsFromProfile):
                 proposals = fact_rules.propose(complete, text)
             finally:
                 self._apply_adapters()
-            known = {fact.text for fact in profile.facts(scope=self.scope)}
+            known = {fact.text for fact in profile.facts.all(scope=self.scope)}
             return [
                 recaller.add_fact(proposal, scope=self.scope, state="pending")
                 for proposal in proposals
@@ -129,8 +128,8 @@ class Remembers(LearnsFromProfile):
         """
         profile, _ = self._needs_profile()
         with self._turn_lock:
-            shown = forgetting.preview(profile, ids, keep_turns=keep_turns)
-            report = forgetting.forget(profile, shown, keep_stale=keep_stale).report
+            shown = profile.preview_forget(ids, keep_turns=keep_turns)
+            report = profile.forget_shown(shown, keep_stale=keep_stale).report
             self._rebuild()
         return report
 

@@ -31,7 +31,7 @@ class Reviews(UsesAdapters):
     def pending(self) -> list[Fact]:
         """Return the proposed facts that wait for a decision, oldest first."""
         profile, _ = self._needs_profile()
-        return profile.facts(state="pending", scope=self.scope)
+        return profile.facts.all(state="pending", scope=self.scope)
 
     def approve(self, *ids: str) -> list[Fact]:
         """Use pending facts from now on; a newer fact on the same subject wins.
@@ -45,15 +45,15 @@ class Reviews(UsesAdapters):
     def _approve(self, ids: Sequence[str]) -> list[Fact]:
         profile, recaller = self._needs_profile()
         facts = self._facts(ids)
-        before = {fact.id for fact in profile.facts(state="active")}
+        before = {fact.id for fact in profile.facts.all(state="active")}
         approved = [recaller.approve(fact.id) for fact in facts if fact.state == "pending"]
-        replaced = sorted(before - {fact.id for fact in profile.facts(state="active")})
+        replaced = sorted(before - {fact.id for fact in profile.facts.all(state="active")})
 
         def take_back() -> None:
             there = [fact_id for fact_id in replaced if profile.has(fact_id)]
             for fact in approved:
                 if profile.has(fact.id):
-                    profile.unapprove(fact.id, restore=there)
+                    profile.facts.unapprove(fact.id, restore=there)
 
         if approved:
             self._steps.append(Step(f"approving {len(approved)} facts", take_back))
@@ -122,7 +122,7 @@ class Reviews(UsesAdapters):
         def take_back() -> None:
             if profile.has(record_id):
                 profile.forget([record_id])
-            profile.restore([fact_id for fact_id in restore if profile.has(fact_id)])
+            profile.facts.restore([fact_id for fact_id in restore if profile.has(fact_id)])
 
         self._steps.append(Step(what, take_back))
 

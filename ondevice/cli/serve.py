@@ -161,17 +161,13 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
     """
 
     def open_profile(name: str, served: Assistant) -> Assistant:
-        from ondevice.adapters import forgetting
         from ondevice.chat import Assistant
         from ondevice.home import Home
         from ondevice.store.profile import Profile
 
-        profile = Profile.open(Home.default(), name, create=False, warn=talk)
-        try:
-            forgetting.expire(profile, served.settings.retention)
-        except BaseException:
-            profile.close()
-            raise
+        profile = Profile.open(
+            Home.default(), name, create=False, retention=served.settings.retention, warn=talk
+        )
         return Assistant(
             served.engine,
             profile,

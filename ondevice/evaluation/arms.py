@@ -70,7 +70,7 @@ class MemoryPrompts:
         """
         self._recall, self._engine, self._settings = recall, engine, settings
         self._scope, self._held_out = scope, frozenset(held_out)
-        facts = profile.facts(state="active", scope=scope)
+        facts = profile.facts.all(state="active", scope=scope)
         self._prefix, _ = build_prefix(
             prefix_facts(fact for fact in facts if fact.id not in self._held_out),
             engine.count_tokens,

@@ -95,14 +95,14 @@ def records_in_scope(profile: Profile, scope: str | None) -> list[AnyRecord]:
     """
     turns = [
         turn
-        for turn in profile.turns()
+        for turn in profile.turns.all()
         if scope == ANY_SCOPE or turn.scope is None or turn.scope == scope
     ]
     return [
-        *profile.facts(scope=scope),
-        *profile.passages(scope=scope),
+        *profile.facts.all(scope=scope),
+        *profile.passages.all(scope=scope),
         *turns,
-        *profile.feedback(),
+        *profile.feedback.all(),
     ]
 
 

@@ -102,7 +102,9 @@ class _Memory:
         if state not in ("active", "pending"):
             raise OndeviceError("There is no state of that name; give 'active' or 'pending'.")
         facts = sorted(
-            self._profile.facts(state=state, scope=self._scope), key=lambda f: f.time, reverse=True
+            self._profile.facts.all(state=state, scope=self._scope),
+            key=lambda f: f.time,
+            reverse=True,
         )
         return [
             {"id": fact.id, "text": fact.text, "category": fact.category, "time": fact.time}
@@ -122,7 +124,7 @@ class _Memory:
                 "A memory is one statement of at most 1000 characters; write a shorter one."
             )
         candidate = candidate_for(text)
-        for fact in self._profile.facts(scope=self._scope):
+        for fact in self._profile.facts.all(scope=self._scope):
             if fact.text == candidate.text and fact.state != "superseded":
                 return {"id": fact.id, "text": fact.text, "state": fact.state}
         fact = self._recall.add_fact(candidate, scope=self._scope, state="pending")
@@ -134,13 +136,12 @@ class _Memory:
         Args:
             id: the whole id of a memory, as search_memory and list_memories return it.
         """
-        from ondevice.adapters import forgetting
         from ondevice.store.ids import LENGTH
 
         if len(id) != LENGTH or not self._profile.has(id):
             raise RecordNotFoundError("There is no memory with that id; search for it first.")
-        shown = forgetting.preview(self._profile, (id,))
-        report = forgetting.forget(self._profile, shown).report
+        shown = self._profile.preview_forget((id,))
+        report = self._profile.forget_shown(shown).report
         return {
             "forgotten": list(report.records),
             "adapters_stale": list(report.adapters_stale),

@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Iterator
 
-from ondevice.adapters.registry import AdapterRegistry
 from ondevice.errors import LearningError
 from ondevice.ground.files import write_atomic
 from ondevice.store.profile import Profile
@@ -21,7 +20,7 @@ class Workplace:
     def __init__(self, profile: Profile) -> None:
         """Work for the open `profile`."""
         self.folder = profile.folder
-        self.registry = AdapterRegistry(profile)
+        self._files = profile.adapters.files
         self._budget = self.folder / _BUDGET
 
     @contextlib.contextmanager
@@ -34,13 +33,13 @@ class Workplace:
         from filelock import Timeout
 
         try:
-            held = self.registry.training_lock().acquire()
+            held = self._files.training_lock().acquire()
         except Timeout as error:
             raise LearningError(
                 "Another run is learning from this profile; wait until it is done, or stop it."
             ) from error
         with held:
-            self.registry.clear_half_written()  # by a run that died
+            self._files.clear_half_written()  # by a run that died
             yield
 
     def need_room(self, n_bytes: int) -> None:
@@ -71,9 +70,9 @@ class Workplace:
     @property
     def is_unfinished(self) -> bool:
         """Whether an earlier run was stopped and can go on."""
-        return any(self.registry.checkpoint(method).exists() for method in ("sft", "dpo"))
+        return any(self._files.checkpoint(method).exists() for method in ("sft", "dpo"))
 
     def clear(self) -> None:
         """Delete what an unfinished run left; it holds traces of what it learned."""
-        self.registry.clear_checkpoints()
+        self._files.clear_checkpoints()
         self._budget.unlink(missing_ok=True)

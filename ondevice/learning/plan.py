@@ -153,7 +153,7 @@ def active_learned(
     for row in learned_rows(registry, scope):
         fits = row.base_sha256 == base.sha256
         fits &= row.training.get("reader_sha256") == reader_sha256
-        if row.state == "active" and fits and registry.file_exists(row):
+        if row.state == "active" and fits and registry.has_file(row):
             return row
     return None
 

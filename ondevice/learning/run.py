@@ -102,7 +102,7 @@ class Learner:
         self._paraphrased: dict[str, str | None] = {}
         self._registry = AdapterRegistry(profile)
         # As in chats: the base model's reader lies below, unless it is turned off.
-        self._reader_scale = profile.reader_scale()
+        self._reader_scale = profile.adapters.reader_scale()
         self._reader = builtin_reader(self._base) if self._reader_scale else None
 
     # --- the two things it does --------------------------------------------------
@@ -187,9 +187,9 @@ class Learner:
         except _Stopped:
             reason = f"'{row.name}' was not judged; `ondevice evaluate` does it"
             return dataclasses.replace(report, outcome="stopped", reason=reason)
-        self._profile.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
+        self._profile.adapters.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
-        if self._profile.adapter(row.id).state == "stale":  # judging and asking take a while
+        if self._profile.adapters.get(row.id).state == "stale":  # judging and asking take a while
             raise self._changed_meanwhile()
         if activate:
             self._activate(row)
@@ -299,7 +299,7 @@ class Learner:
                 "last checkpoint."
             ) from error
         if row.state == "stale" or not self._unchanged(plan, records):
-            self._profile.set_adapter_state(row.id, "stale")
+            self._profile.adapters.set_state(row.id, "stale")
             raise self._changed_meanwhile()
         self._place.clear()
         return row
@@ -311,7 +311,6 @@ class Learner:
         return all(now.get(r.id) == r for r in records if r.id in learned)
 
     def _changed_meanwhile(self) -> LearningError:
-        self._registry.shred_stale()
         self._place.clear()
         return LearningError(
             "Something that was being learned was forgotten or changed meanwhile, so nothing "
@@ -452,7 +451,7 @@ class Learner:
             if other.state == "active"
             and not (other.training.get("method") and other.scope == self._scope)
         ]
-        self._profile.set_active([*others, (row.id, row.scale)])
+        self._profile.adapters.set_active([*others, (row.id, row.scale)])
 
     def _drop_old_candidates(self, made: AdapterRow) -> None:
         """Remove all but the newest candidates of this scope, and stale ones, but not `made`."""
@@ -483,7 +482,7 @@ class _Watch:
         generation = self._profile.generation()
         if not self._gone and generation != self._generation:
             self._generation = generation
-            self._gone = not self._profile.all_present(self._records)
+            self._gone = not self._profile.adapters.all_present(self._records)
         return self._gone
 
 

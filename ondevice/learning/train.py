@@ -178,10 +178,10 @@ class PlanTrainer:
             recipe,
             base_sha256=self._base.sha256,
             below=below,
-            checkpoint_path=self._registry.checkpoint(stage) if stage else None,
+            checkpoint_path=self._registry.files.checkpoint(stage) if stage else None,
             start=start,
             reader_sha256=self._reader_sha256,
-            cipher=self._registry.cipher,
+            cipher=self._registry.files.cipher,
         )
 
     def _read(self, plan: Plan) -> LoraAdapter | None:

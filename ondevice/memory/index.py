@@ -37,7 +37,7 @@ class Index:
 
     def update(self, profile: Profile) -> None:
         """Add the records that came since the last call."""
-        new = profile.outline(after=self.last_number)
+        new = profile.search_tables.outline(after=self.last_number)
         if new is None:
             return
         first, end = self.size, self.size + len(new.number)

@@ -14,8 +14,8 @@ from ondevice.errors import ImportSourceError
 from ondevice.importers.memories import MEMORY
 from ondevice.memory.facts import candidate_for
 from ondevice.settings import RecallSettings
-from ondevice.store.part import storable
 from ondevice.store.records import ANY_SCOPE, NewPassage
+from ondevice.store.table import storable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,10 +197,10 @@ class _Writer:
     ) -> None:
         self._profile, self._embedder, self._progress = profile, embedder, progress
         self._scope = scope
-        self._known = {s.sha256: s.id for s in profile.sources() if s.sha256}
-        self._half = {s.key or s.name: s for s in profile.sources("import") if s.sha256 is None}
+        self._known = {s.sha256: s.id for s in profile.sources.all() if s.sha256}
+        self._half = {s.key or s.name: s for s in profile.sources.all("import") if s.sha256 is None}
         self._in_file: set[str] = set()  # ids of sources that the file being read holds
-        self._known_facts = {fact.text for fact in profile.facts(scope=ANY_SCOPE)}
+        self._known_facts = {fact.text for fact in profile.facts.all(scope=ANY_SCOPE)}
         self._targets: list[_Target] = []
         self._batch: list[tuple[_Target, NewPassage]] = []
         self._batch_size = FIRST_PASSAGES
@@ -214,14 +214,14 @@ class _Writer:
             if any(target.document.key == key for target in self._targets):
                 self.flush()
             if not document.is_another:  # those of this key that were read are of another file
-                self._in_file -= {source.id for source in self._profile.sources_by_key(key)}
+                self._in_file -= {source.id for source in self._profile.sources.by_key(key)}
         if document.sha256 in self._known:
             self._in_file.add(self._known[document.sha256])
             self._count(unchanged=1)
             return False
         self._known[document.sha256] = ""  # it has no id yet
         half = self._half.pop(key or document.name, None)
-        stored = self._profile.passages(half.id) if half is not None else iter(())
+        stored = self._profile.passages.all(half.id) if half is not None else iter(())
         self._targets.append(_Target(document, half.id if half is not None else None, stored))
         return True
 
@@ -271,11 +271,11 @@ class _Writer:
 
     def _complete(self, source_id: str, document: ImportedDocument) -> None:
         """Note that a document is stored as a whole, in the place of its older version."""
-        self._profile.complete_source(source_id, document.sha256)
+        self._profile.sources.complete(source_id, document.sha256)
         self._known[document.sha256] = source_id
         self._in_file.add(source_id)
         self._count(documents=1)
-        older = self._profile.sources_by_key(document.key) if document.key is not None else []
+        older = self._profile.sources.by_key(document.key) if document.key is not None else []
         for source in older:
             if source.sha256 is not None and source.id not in self._in_file:
                 self._profile.replace_source(source.id, source_id)
@@ -285,7 +285,7 @@ class _Writer:
     def _store(self, target: _Target, passages: Sequence[NewPassage], vectors: np.ndarray) -> None:
         document = target.document
         if target.source_id is None:
-            target.source_id = self._profile.add_source(
+            target.source_id = self._profile.sources.add(
                 "import", document.name, scope=self._scope, key=document.key
             ).id
         statements = [n for n, passage in enumerate(passages) if passage.speaker == MEMORY]
@@ -293,7 +293,7 @@ class _Writer:
             self._store_fact(target.source_id, passages[number], vectors[number])
         if len(statements) < len(passages):
             texts = [n for n in range(len(passages)) if n not in set(statements)]
-            self._profile.add_passages(
+            self._profile.passages.add(
                 target.source_id, [passages[n] for n in texts], vectors[texts]
             )
 
@@ -303,7 +303,7 @@ class _Writer:
         if candidate.text in self._known_facts:
             return
         self._known_facts.add(candidate.text)
-        self._profile.add_fact(
+        self._profile.facts.add(
             candidate.text,
             category=candidate.category,
             subject=candidate.subject,

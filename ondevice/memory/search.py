@@ -128,7 +128,7 @@ class Recall:
 
         if not terms:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
-        return self._profile.rank_text(terms, TEXT_HITS)
+        return self._profile.search_tables.rank_text(terms, TEXT_HITS)
 
     def _current_index(self) -> Index:
         """Return the index, brought up to date with what was written since the last call."""
@@ -245,7 +245,7 @@ class Recall:
         """
         vector = self._embedder.embed([candidate.text])[0]
         older = self._superseded_by(candidate, vector, scope) if state == "active" else []
-        return self._profile.add_fact(
+        return self._profile.facts.add(
             candidate.text,
             category=candidate.category,
             subject=candidate.subject,
@@ -269,7 +269,7 @@ class Recall:
             changes["text"] = candidate.text
             changes["subject"] = candidate.subject
             changes["vector"] = self._embedder.embed([candidate.text])[0]
-        fact = self._profile.edit_fact(fact_id, **changes)
+        fact = self._profile.facts.edit(fact_id, **changes)
         self.invalidate()
         return fact
 
@@ -285,13 +285,15 @@ class Recall:
             candidate = FactCandidate(fact.text, fact.category, fact.subject)
             vector = self._embedder.embed([fact.text])[0]
             older = self._superseded_by(candidate, vector, fact.scope)
-        return self._profile.approve(fact_id, supersedes=[other.id for other in older])
+        return self._profile.facts.approve(fact_id, supersedes=[other.id for other in older])
 
     def _superseded_by(
         self, candidate: FactCandidate, vector: np.ndarray, scope: str | None
     ) -> list[Fact]:
         """Return the active facts of the same context that say the same or are about the same."""
-        facts = [f for f in self._profile.facts(state="active", scope=scope) if f.scope == scope]
+        facts = [
+            f for f in self._profile.facts.all(state="active", scope=scope) if f.scope == scope
+        ]
         same = [
             fact
             for fact in facts

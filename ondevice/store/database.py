@@ -61,6 +61,7 @@ class Database:
         self._may_use = may_use
         self._lock = threading.RLock()
         self._depth = 0
+        self._after_commit: dict[Callable[[], object], None] = {}
         self._connection: Any = None
         # SQLite would create it with the umask's mode; log and index take the mode of this file.
         with contextlib.suppress(FileExistsError):
@@ -127,12 +128,35 @@ class Database:
                 yield self.rows
                 connection.execute("COMMIT")
             except BaseException:
+                self._after_commit.clear()
                 # Closed meanwhile, because the profile was locked: that has rolled it back.
                 if self._connection is not None and connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
             finally:
                 self._depth = 0
+            self._run_after_commit()
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Call `action` once when the transaction of this thread is durable; else at once.
+
+        A transaction that is rolled back drops it.
+        """
+        with self._lock:
+            self._after_commit[action] = None
+            if not self._depth:
+                self._run_after_commit()
+
+    def _run_after_commit(self) -> None:
+        while self._after_commit:
+            action = next(iter(self._after_commit))
+            del self._after_commit[action]
+            action()
+
+    def define(self, name: str, arguments: int, function: Callable[..., object]) -> None:
+        """Make `function` callable in SQL under `name`."""
+        with self._lock, self._translated():
+            self._open().create_function(name, arguments, function)
 
     @property
     def is_writing(self) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from time import time as clock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
-from ondevice.store.database import Run
+from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
-from ondevice.store.journal import Journal
-from ondevice.store.part import in_scope, storable
+from ondevice.store.lineage import Lineage
 from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
+from ondevice.store.table import Table, in_scope, storable
 from ondevice.store.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 
 
-class Facts(Vectors, Journal):
+class Facts:
     """Adding, editing and listing facts."""
 
-    def add_fact(
+    def __init__(self, db: Database, table: Table, lineage: Lineage, vectors: Vectors) -> None:
+        """Keep facts in the open database `db`."""
+        self._db = db
+        self._table = table
+        self._lineage = lineage
+        self._vectors = vectors
+
+    def add(
         self,
         text: str,
         *,
@@ -74,19 +82,22 @@ class Facts(Vectors, Journal):
                 " VALUES (?, 'fact', ?, ?, ?, ?, ?, ?, ?)",
                 (fact_id, storable(text), now, state, scope, learn, source_id, expires),
             )
-            number = self._number(run, fact_id)
+            number = self._table.number(run, fact_id)
             run(
                 "INSERT INTO fact (number, category, subject, valid_from, pinned)"
                 " VALUES (?, ?, ?, ?, ?)",
                 (number, category, subject, now, pinned),
             )
             if vector is not None:
-                self._put_vectors([fact_id], vector[None, :])
+                self._vectors.add([fact_id], vector[None, :])
             if supersedes:
                 self._supersede(run, supersedes, now)
-        return self._fact(fact_id)
+        return Fact(
+            fact_id, storable(text), category, subject, state, source_id, now, now, None,
+            pinned, scope, learn, expires,
+        )  # fmt: skip
 
-    def facts(self, state: str | None = None, scope: str | None = ANY_SCOPE) -> list[Fact]:
+    def all(self, state: str | None = None, scope: str | None = ANY_SCOPE) -> list[Fact]:
         """Return facts, oldest first.
 
         Args:
@@ -94,14 +105,14 @@ class Facts(Vectors, Journal):
             scope: "work" gives the facts of that scope and of none; None only those of none.
         """
         condition, values = in_scope("r.scope", scope)
-        found = self._records(
+        found = self._table.select(
             f"WHERE r.kind = 'fact' AND (?1 IS NULL OR r.state = ?1) AND {_numbered(condition)}"
             " ORDER BY r.id",
             (state, *values),
         )
         return cast("list[Fact]", found)
 
-    def edit_fact(
+    def edit(
         self,
         fact_id: str,
         *,
@@ -133,21 +144,24 @@ class Facts(Vectors, Journal):
         special = {"category": category, "subject": subject}
         reworded = text is not KEEP and text != fact.text
         with self._db.write() as run:
-            number = self._number(run, fact.id)
+            number = self._table.number(run, fact.id)
             for table, values in (("record", common), ("fact", special)):
                 for column, value in values.items():
                     if value is not KEEP:
                         run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
             if reworded:
                 run("DELETE FROM vector WHERE number = ?", (number,))
-                self._want_purge(run)
+                self._lineage.want_purge(run)
             if vector is not None:
-                self._put_vectors([fact.id], vector[None, :])
-            self._mark_stale(run, [fact.id])
-            self._bump(run)
+                self._vectors.add([fact.id], vector[None, :])
+            self._lineage.mark_stale(run, [fact.id])
+            self._lineage.bump(run)
         if reworded:
-            self.finish_purge()
-        return self._fact(fact.id)
+            self._lineage.finish_purge()
+        changes: dict[str, Any] = {
+            name: new for name, new in {**common, **special}.items() if new is not KEEP
+        }
+        return dataclasses.replace(fact, **changes)
 
     def approve(self, fact_id: str, *, supersedes: Sequence[str] = ()) -> Fact:
         """Make a pending fact active, replacing the facts in `supersedes`.
@@ -163,7 +177,7 @@ class Facts(Vectors, Journal):
             run("UPDATE record SET state = 'active' WHERE id = ?", (fact.id,))
             if supersedes:
                 self._supersede(run, supersedes, clock())
-            self._bump(run)
+            self._lineage.bump(run)
         return self._fact(fact.id)
 
     def unapprove(self, fact_id: str, *, restore: Sequence[str] = ()) -> Fact:
@@ -182,8 +196,8 @@ class Facts(Vectors, Journal):
         with self._db.write() as run:
             run("UPDATE record SET state = 'pending' WHERE id = ?", (fact.id,))
             self._restore(run, restore)
-            self._mark_stale(run, [fact.id])
-            self._bump(run)
+            self._lineage.mark_stale(run, [fact.id])
+            self._lineage.bump(run)
         return self._fact(fact.id)
 
     def restore(self, ids: Sequence[str]) -> None:
@@ -194,11 +208,11 @@ class Facts(Vectors, Journal):
         """
         with self._db.write() as run:
             self._restore(run, ids)
-            self._bump(run)
+            self._lineage.bump(run)
 
     def _restore(self, run: Run, ids: Sequence[str]) -> None:
         for fact_id in ids:
-            number = self._number(run, self._fact(fact_id).id)
+            number = self._table.number(run, self._fact(fact_id).id)
             run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
             run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
 
@@ -219,20 +233,23 @@ class Facts(Vectors, Journal):
         """
         fact = self._fact(fact_id)
         with self._db.write() as run:
-            run("UPDATE fact SET pinned = ? WHERE number = ?", (pinned, self._number(run, fact.id)))
-            self._bump(run)
+            run(
+                "UPDATE fact SET pinned = ? WHERE number = ?",
+                (pinned, self._table.number(run, fact.id)),
+            )
+            self._lineage.bump(run)
         return self._fact(fact.id)
 
     def _supersede(self, run: Run, ids: Sequence[str], now: float) -> None:
         for fact_id in ids:
-            number = self._number(run, self._fact(fact_id).id)
+            number = self._table.number(run, self._fact(fact_id).id)
             run("UPDATE record SET state = 'superseded' WHERE number = ?", (number,))
             run("UPDATE fact SET valid_to = coalesce(valid_to, ?) WHERE number = ?", (now, number))
-        self._mark_stale(run, ids)
-        self._bump(run)
+        self._lineage.mark_stale(run, ids)
+        self._lineage.bump(run)
 
     def _fact(self, fact_id: str) -> Fact:
-        record = self.get(fact_id)
+        record = self._table.get(fact_id)
         if not isinstance(record, Fact):
             raise RecordNotFoundError(
                 f"The record {record.id} is not a fact; see `ondevice memory list`."

@@ -1,37 +1,40 @@
 """Forgetting: rows, index entries, vectors and references go in one transaction.
 
-Afterwards the write-ahead log is truncated, because it still holds the pages
-as they were.  SQLite's `secure_delete` and the index's own overwrite the
-freed bytes inside the pages, so no VACUUM is needed.
+Afterwards the write-ahead log is truncated, because it still holds the pages as they were.
+SQLite's `secure_delete` and the index's own overwrite the freed bytes inside the pages, so no
+VACUUM is needed. What was made of the records goes with them: adapters that were trained on them,
+the states of unfinished trainings, and copies that a killed process has left half way.
 """
 
 from __future__ import annotations
 
 import re
-import time
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 from ondevice.errors import RecordNotFoundError
-from ondevice.store.database import Run
-from ondevice.store.ids import first_id_at
+from ondevice.store.adapters import Adapters
+from ondevice.store.certificate import Certificate, certify
+from ondevice.store.copies import Copies
+from ondevice.store.database import Database, Run
+from ondevice.store.journal import Journal
+from ondevice.store.lineage import Lineage
 from ondevice.store.records import (
     AdapterRow,
     AnyRecord,
     Fact,
     ForgetPreview,
     ForgetReport,
+    Source,
     Turn,
 )
+from ondevice.store.retention import Retention
 from ondevice.store.sources import Sources
-from ondevice.store.vectors import as_list
-
-if TYPE_CHECKING:
-    from ondevice.settings import RetentionSettings
-
-_DAY = 86400.0
+from ondevice.store.table import Table, as_list
+from ondevice.store.working_folder import clear_workplaces
 
 
 @dataclass(frozen=True)
@@ -47,21 +50,73 @@ class _Targets:
         return [*self.sources, *self.records, *self.feedback]
 
 
-class Forgetting(Sources):
-    """Deleting records so that nothing of them is left."""
+@dataclass(frozen=True)
+class Forgotten:
+    """What was done.
 
-    def preview_forget(self, ids: Sequence[str]) -> ForgetPreview:
-        """Return what `forget` would delete and which adapters would go stale; changes nothing.
+    Attributes:
+        report: ids of what is gone, names of the adapters that are stale by it.
+        shredded: names of adapters whose files are gone too.
+        certificate: signed, without any text.
+    """
+
+    report: ForgetReport
+    shredded: tuple[str, ...]
+    certificate: Certificate
+
+
+class Forgetting:
+    """Deleting records so that nothing of them, or made of them, is left."""
+
+    def __init__(
+        self,
+        folder: Path,
+        db: Database,
+        table: Table,
+        lineage: Lineage,
+        journal: Journal,
+        copies: Copies,
+        sources: Sources,
+        adapters: Adapters,
+        retention: Retention,
+        certificate_key: Callable[[], bytes],
+    ) -> None:
+        """Delete from the profile in `folder`, whose parts these are."""
+        self._folder = folder
+        self._db = db
+        self._table = table
+        self._lineage = lineage
+        self._journal = journal
+        self._copies = copies
+        self._sources = sources
+        self._adapters = adapters
+        self._retention = retention
+        self._certificate_key = certificate_key
+
+    def preview(self, ids: Sequence[str], *, keep_turns: bool = False) -> ForgetPreview:
+        """Return what would go and which adapters would go stale; changes nothing.
+
+        Args:
+            ids: of records, or the starts of ids.
+            keep_turns: leave turns that say the same, which go along otherwise.
 
         Raises:
             RecordNotFoundError: one of the ids fits no record, several, or an adapter.
         """
+        shown = self._preview(ids)
+        if keep_turns or not shown.related_turns:
+            return shown
+        return self._preview([*ids, *(turn.id for turn in shown.related_turns)])
+
+    def _preview(self, ids: Sequence[str]) -> ForgetPreview:
         with self._db.write():  # one consistent view; it writes nothing
             targets = self._targets(ids)
-            listed: list[AnyRecord] = list(self._sources(*_among("id", targets.sources)))
-            listed += self._records(*_among("r.id", targets.records))
-            listed += self._feedback(*_among("id", targets.feedback))
-            stale = self._adapters(
+            listed: list[AnyRecord] = list(
+                self._table.select_sources(*_among("id", targets.sources))
+            )
+            listed += self._table.select(*_among("r.id", targets.records))
+            listed += self._table.select_feedback(*_among("id", targets.feedback))
+            stale = self._table.select_adapters(
                 "WHERE id IN (SELECT adapter_id FROM adapter_record WHERE record_id IN"
                 " (SELECT value FROM json_each(?))) AND state <> 'stale' ORDER BY name",
                 (as_list(targets.all),),
@@ -72,7 +127,7 @@ class Forgetting(Sources):
                 (as_list(targets.records),),
             )
         names = tuple(row.name for row in stale)
-        copies = self.copies_with(targets.all)
+        copies = self._copies.holding(targets.all)
         return ForgetPreview(tuple(listed), names, related, int(vectors), copies)
 
     def matching(
@@ -98,9 +153,9 @@ class Forgetting(Sources):
         conditions: list[str] = []
         values: list[object] = []
         if source is not None:
-            ids = [one.id for one in self.sources() if one.name == source]
+            ids = [one.id for one in self._sources.all() if one.name == source]
             if not ids:
-                ids = [self.source(source).id]
+                ids = [self._sources.get(source).id]
             if words is None and since is None:
                 return ids  # it takes everything that came from it along
             conditions.append("r.source_id IN (SELECT value FROM json_each(?))")
@@ -109,12 +164,20 @@ class Forgetting(Sources):
             conditions.append("r.time >= ?")
             values.append(since)
         where = "WHERE " + " AND ".join(conditions) if conditions else ""
-        records = self._records(f"{where} ORDER BY r.id", values)
+        records = self._table.select(f"{where} ORDER BY r.id", values)
         wanted = _words_of(words or "")
         return [record.id for record in records if _holds(record.text, wanted)]
 
-    def forget(self, ids: Iterable[str]) -> ForgetReport:
+    def forget(self, ids: Iterable[str], *, keep_stale: bool = False) -> ForgetReport:
         """Delete records for good; a source takes everything that came from it along.
+
+        Adapters that list one of them are stale in the same transaction and never loaded again;
+        their files and the states of unfinished trainings are shredded after it. If the process
+        dies in between, the next deletion or training does it.
+
+        Args:
+            ids: of records, or the starts of ids.
+            keep_stale: leave the stale adapters' files; still encrypted, still never loaded.
 
         Raises:
             RecordNotFoundError: one of the ids fits no record, several, or an adapter; nothing
@@ -122,10 +185,34 @@ class Forgetting(Sources):
         """
         with self._db.write() as run:
             targets = self._targets(list(ids))
-            stale = self._delete(run, targets)
+            stale = self._delete(run, targets, keep_stale=keep_stale)
             # The ids are kept so that a backup that is restored does not bring it back.
-            self._note(run, "forgotten", ids=targets.all, adapters=len(stale))
-        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+            self._journal.note_in(run, "forgotten", ids=targets.all, adapters=len(stale))
+        return ForgetReport(tuple(targets.all), stale, self._lineage.finish_purge())
+
+    def forget_shown(self, shown: ForgetPreview, *, keep_stale: bool = False) -> Forgotten:
+        """Delete what `preview` has shown and certify it; see `forget`.
+
+        Raises:
+            RecordNotFoundError: something of it is already gone; nothing was deleted.
+        """
+        ids = [record.id for record in shown.records]
+        learned = {row.id for row in self._adapters.all() if not set(ids).isdisjoint(row.records)}
+        there = {row.id for row in self._adapters.all() if self._adapters.files.exists(row.id)}
+        report = self.forget(ids, keep_stale=keep_stale)
+        affected = [row for row in self._adapters.all() if row.id in learned]
+        shredded = tuple(
+            row.name
+            for row in self._adapters.all()
+            if row.id in there and not self._adapters.files.exists(row.id)
+        )
+        certificate = certify(
+            self._certificate_key(),
+            [(type(record).__name__.lower(), _text_of(record)) for record in shown.records],
+            adapters=[self._fate(row) for row in affected],
+            purged=report.purged,
+        )
+        return Forgotten(report, shredded, certificate)
 
     def replace_source(self, old_id: str, new_id: str) -> ForgetReport:
         """Forget the source `old_id`, whose newer version is stored as `new_id`.
@@ -138,7 +225,7 @@ class Forgetting(Sources):
         """
         pieces = "SELECT number, id, text, speaker, position FROM record WHERE source_id = ?"
         with self._db.write() as run:
-            self._need_source(new_id)
+            self._sources.check(new_id)
             known: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
             for number, record_id, text, speaker, _ in run(f"{pieces} ORDER BY number", (old_id,)):
                 known.setdefault((text, speaker), []).append((number, record_id))
@@ -157,60 +244,21 @@ class Forgetting(Sources):
             )
             targets = self._targets([old_id])
             stale = self._delete(run, targets)
-            self._note(run, "replaced", source=new_id, same=len(twins), gone=len(targets.records))
-        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+            self._journal.note_in(
+                run, "replaced", source=new_id, same=len(twins), gone=len(targets.records)
+            )
+        return ForgetReport(tuple(targets.all), stale, self._lineage.finish_purge())
 
-    def due(self, retention: RetentionSettings, now: float | None = None) -> list[str]:
-        """Return the ids of what has been kept as long as it may be; changes nothing.
-
-        Args:
-            retention: days by kind, counted from when a record was stored; 0 keeps it.
-            now: seconds since 1970; the clock if None.
-        """
-        records, feedback = self._due(retention, time.time() if now is None else now)
-        return [*records, *feedback]
-
-    def expire(self, retention: RetentionSettings, now: float | None = None) -> ForgetReport:
-        """Delete what has been kept as long as it may be.
-
-        Files of adapters that go stale by it are kept; `adapters.forgetting.expire` shreds them.
-
-        Args:
-            retention: days by kind; the profile's own count more.
-            now: seconds since 1970; the clock if None.
-        """
-        now = time.time() if now is None else now
-        retention = self.retention(retention)
-        if not self.due(retention, now):  # the usual case needs no write
-            return ForgetReport((), (), self.finish_purge())
+    def purge_due(self) -> ForgetReport:
+        """Delete what has been kept as long as it may be; nothing has shown it since."""
+        if not any(self._retention.due()):  # the usual case needs no write
+            return ForgetReport((), (), self._lineage.finish_purge())
         with self._db.write() as run:
-            records, feedback = self._due(retention, now)
+            records, feedback = self._retention.due()
             targets = _Targets(records, [], self._feedback_of(records, feedback))
             stale = self._delete(run, targets)
-            self._note(run, "expired", ids=targets.all, adapters=len(stale))
-        return ForgetReport(tuple(targets.all), stale, self.finish_purge())
-
-    def _due(self, retention: RetentionSettings, now: float) -> tuple[list[str], list[str]]:
-        """Return the ids of the records, and of the feedback, that are due."""
-        conditions: list[str] = ["expires <= ?"]
-        values: list[object] = [now]
-        for kind, days in (
-            ("fact", retention.fact_days),
-            ("passage", retention.sample_days),
-            ("turn", retention.turn_days),
-        ):
-            if days > 0:
-                conditions.append("kind = ? AND id < ?")
-                values += [kind, first_id_at(now - days * _DAY)]
-        old = retention.feedback_days
-        last_feedback = first_id_at(now - old * _DAY) if old > 0 else ""
-        rows = self._db.rows(
-            f"SELECT 0, id FROM record WHERE {' OR '.join(f'({c})' for c in conditions)}"
-            " UNION ALL SELECT 1, id FROM feedback WHERE id < ?",
-            (*values, last_feedback),
-        )
-        records = [record_id for is_feedback, record_id in rows if not is_feedback]
-        return records, [record_id for is_feedback, record_id in rows if is_feedback]
+            self._journal.note_in(run, "expired", ids=targets.all, adapters=len(stale))
+        return ForgetReport(tuple(targets.all), stale, self._lineage.finish_purge())
 
     def _targets(self, ids: Sequence[str]) -> _Targets:
         records: dict[str, None] = {}
@@ -218,12 +266,12 @@ class Forgetting(Sources):
         feedback: dict[str, None] = {}
         by_table = {"record": records, "source": sources, "feedback": feedback}
         for record_id in ids:
-            found = self._ids_from(record_id)
+            found = self._table.ids_from(record_id)
             if len(found) != 1:
-                self.get(record_id)  # says what is wrong with it
+                self._table.get(record_id)  # says what is wrong with it
             ((table, full),) = found
             if table == "adapter":
-                row = cast("AdapterRow", self.get(full))
+                row = cast("AdapterRow", self._table.get(full))
                 raise RecordNotFoundError(
                     f"{full} is the adapter '{row.name}'; `ondevice adapter remove` removes it."
                 )
@@ -244,9 +292,10 @@ class Forgetting(Sources):
         )
         return [row[0] for row in rows]
 
-    def _delete(self, run: Run, targets: _Targets) -> tuple[str, ...]:
+    def _delete(self, run: Run, targets: _Targets, *, keep_stale: bool = False) -> tuple[str, ...]:
         """Delete and return the names of the adapters that are stale by it."""
-        stale = self._mark_stale(run, targets.all)
+        stale = self._lineage.mark_stale(run, targets.all, keep_files=True)
+        self._db.after_commit(self._shred_traces if keep_stale else self._shred_all)
         records = (as_list(targets.records),)
         chosen = "IN (SELECT value FROM json_each(?))"
         run(f"DELETE FROM memory_used WHERE memory_id {chosen}", records)
@@ -254,9 +303,23 @@ class Forgetting(Sources):
         # Facts, vectors and references go by the foreign keys, index entries by a trigger.
         run(f"DELETE FROM record WHERE id {chosen}", records)
         run(f"DELETE FROM source WHERE id {chosen}", (as_list(targets.sources),))
-        self._bump(run)
-        self._want_purge(run)
+        self._lineage.bump(run)
+        self._lineage.want_purge(run)
         return stale
+
+    def _shred_traces(self) -> None:
+        """Shred what killed processes left, and the states of unfinished trainings."""
+        clear_workplaces(self._folder)
+        self._adapters.files.clear_checkpoints()
+
+    def _shred_all(self) -> None:
+        self._shred_traces()
+        self._adapters.shred_stale()
+
+    def _fate(self, row: AdapterRow) -> dict[str, str]:
+        there = self._adapters.files.exists(row.id)
+        file = "kept, encrypted" if there else "shredded"
+        return {"sha256": row.file_sha256, "state": row.state, "file": file}
 
     def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
         """Return turns that stay although they say what is forgotten.
@@ -266,16 +329,16 @@ class Forgetting(Sources):
         forgotten records, that share one of its words.
         """
         found: dict[str, Turn] = {}
-        for record in self._records(*_among("r.id", targets.records)):
+        for record in self._table.select(*_among("r.id", targets.records)):
             origin = record.source_id if isinstance(record, Fact) else None
-            turns = self._records(
+            turns = self._table.select(
                 "WHERE r.kind = 'turn' AND r.source_id = ?1 AND r.speaker = 'user'"
                 " AND r.id = (SELECT max(id) FROM record WHERE kind = 'turn' AND source_id = ?1"
                 " AND speaker = 'user' AND id < ?2)",
                 (origin, record.id),
             )
             words = _words(record.text)
-            answers = self._records(
+            answers = self._table.select(
                 "WHERE r.kind = 'turn' AND r.speaker = 'assistant' AND (r.source_id = ?1"
                 " OR r.number IN (SELECT number FROM memory_used WHERE memory_id = ?2))",
                 (origin, record.id),
@@ -284,6 +347,12 @@ class Forgetting(Sources):
             found.update({turn.id: cast("Turn", turn) for turn in turns})
         chosen = set(targets.records)
         return tuple(found[turn_id] for turn_id in sorted(found) if turn_id not in chosen)
+
+
+def _text_of(record: AnyRecord) -> str:
+    if isinstance(record, Source | AdapterRow):
+        return record.name
+    return record.text or ""
 
 
 def _among(column: str, ids: Sequence[str]) -> tuple[str, tuple[str]]:

@@ -188,7 +188,7 @@ def _changing(profile: Profile, what: str) -> Iterator[keys.Wraps]:
             raise ProfileLockedError(f"The profile '{profile.name}' is locked; unlock it first.")
         yield wraps
         # First: if the disk were full afterwards, nobody would learn of a new recovery code.
-        profile.note("keys", change=what)
+        profile.journal.note("keys", change=what)
         wraps.write(path)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ondevice.store.part import Part
+from ondevice.store.database import Database
 from ondevice.store.records import Record, Source
-from ondevice.store.vectors import as_list
+from ondevice.store.table import Table, as_list
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,15 @@ class Outlined:
     turns: int
 
 
-class Browsing(Part):
-    """The part of a profile that a person looks through."""
+class Listing:
+    """What a person looks through."""
 
-    def browse(self, wanted: Filter, *, offset: int = 0, limit: int = 100) -> list[Record]:
+    def __init__(self, db: Database, table: Table) -> None:
+        """List what is in the open database `db`."""
+        self._db = db
+        self._table = table
+
+    def page(self, wanted: Filter, *, offset: int = 0, limit: int = 100) -> list[Record]:
         """Return records: those that wait for approval first, then the newest.
 
         Args:
@@ -55,27 +60,27 @@ class Browsing(Part):
         """
         where, values = _where(wanted)
         numbers = self._db.rows(
-            f"SELECT r.number FROM record r {where}"
+            f"SELECT r.number FROM living r {where}"
             " ORDER BY r.state = 'pending' DESC, r.number DESC LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )
         chosen = [str(number) for (number,) in numbers]
-        found = self._records(
+        found = self._table.select(
             "WHERE r.number IN (SELECT value FROM json_each(?))"
             " ORDER BY r.state = 'pending' DESC, r.number DESC",
             (f"[{','.join(chosen)}]",),
         )
         return found
 
-    def browse_ids(self, wanted: Filter) -> list[str]:
-        """Return the ids of all records that `browse` would show."""
+    def ids(self, wanted: Filter) -> list[str]:
+        """Return the ids of all records that `page` would show."""
         where, values = _where(wanted)
-        return [row[0] for row in self._db.rows(f"SELECT r.id FROM record r {where}", values)]
+        return [row[0] for row in self._db.rows(f"SELECT r.id FROM living r {where}", values)]
 
     def count(self, wanted: Filter) -> int:
-        """Return how many records `browse` would show."""
+        """Return how many records `page` would show."""
         where, values = _where(wanted)
-        return int(self._db.value(f"SELECT count(*) FROM record r {where}", values))
+        return int(self._db.value(f"SELECT count(*) FROM living r {where}", values))
 
     def conversations(self, *, words: str = "", limit: int = 100) -> list[Outlined]:
         """Return conversations, the one with the newest turn first.
@@ -86,28 +91,29 @@ class Browsing(Part):
         """
         where, values = _where(Filter(words=words, kinds=("turn",)))
         rows = self._db.rows(
-            "SELECT c.id, max(t.time), (SELECT text FROM record WHERE source_id = c.id"
+            "SELECT c.id, max(t.time), (SELECT text FROM living WHERE source_id = c.id"
             " AND kind = 'turn' ORDER BY position LIMIT 1), count(*)"
-            " FROM source c JOIN record t ON t.source_id = c.id AND t.kind = 'turn'"
-            f" WHERE c.id IN (SELECT r.source_id FROM record r {where})"
+            " FROM source c JOIN living t ON t.source_id = c.id AND t.kind = 'turn'"
+            f" WHERE c.id IN (SELECT r.source_id FROM living r {where})"
             " GROUP BY c.id ORDER BY max(t.id) DESC LIMIT ?",
             (*values, limit),
         )
         return [Outlined(*row) for row in rows]
 
-    def sources_and_counts(self) -> list[tuple[Source, int]]:
+    def sources(self) -> list[tuple[Source, int]]:
         """Return every source with the number of records that came from it, the newest first."""
         counts: dict[str, int] = dict(
             self._db.rows(
-                "SELECT source_id, count(*) FROM record WHERE source_id IS NOT NULL"
+                "SELECT source_id, count(*) FROM living WHERE source_id IS NOT NULL"
                 " GROUP BY source_id"
             )
         )
-        return [(source, counts.get(source.id, 0)) for source in self._sources("ORDER BY id DESC")]
+        newest_first = self._table.select_sources("ORDER BY id DESC")
+        return [(source, counts.get(source.id, 0)) for source in newest_first]
 
 
 def _where(wanted: Filter) -> tuple[str, Sequence[Any]]:
-    """Return a WHERE clause over `record r` and its values."""
+    """Return a WHERE clause over `living r` and its values."""
     conditions: list[str] = []
     values: list[Any] = []
     words = re.findall(r"\w+", unicodedata.normalize("NFC", wanted.words))

@@ -1,7 +1,7 @@
 """A profile: open it, lock it, check it, wipe it.
 
     with Profile.create(home, "default") as profile:
-        profile.add_fact("My dog is called Biscuit.", category="relationship")
+        profile.facts.add("My dog is called Biscuit.", category="relationship")
 
 A profile may be used from several threads; calls wait for each other. Several
 processes may have it open; `generation` and `data_version` tell what others did.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,13 +27,28 @@ from ondevice.errors import (
 )
 from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
+from ondevice.settings import RetentionSettings
 from ondevice.store import keys
-from ondevice.store.adapter_rows import AdapterRows
+from ondevice.store.adapter_files import AdapterFiles
+from ondevice.store.adapters import Adapters
+from ondevice.store.certificate import public_key_of
+from ondevice.store.copies import Copies
 from ondevice.store.database import Database
-from ondevice.store.forget import Forgetting
-from ondevice.store.listing import Browsing
+from ondevice.store.facts import Facts
+from ondevice.store.feedback import FeedbackLog
+from ondevice.store.forget import Forgetting, Forgotten
+from ondevice.store.journal import Journal
+from ondevice.store.lineage import Lineage
+from ondevice.store.listing import Listing
 from ondevice.store.migrations import migrate
-from ondevice.store.text_index import Outlines
+from ondevice.store.passages import Passages
+from ondevice.store.records import AnyRecord, ForgetPreview, ForgetReport, Record
+from ondevice.store.retention import Retention
+from ondevice.store.search_tables import SearchTables
+from ondevice.store.sources import Sources
+from ondevice.store.table import Table
+from ondevice.store.turns import Turns
+from ondevice.store.vectors import Vectors
 from ondevice.store.working_folder import clear_workplaces, former_place, put_back
 
 DEFAULT_NAME = "default"
@@ -45,10 +60,31 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
 
 
-class Profile(Forgetting, AdapterRows, Outlines, Browsing):
-    """An open, decrypted profile."""
+class Profile:
+    """An open, decrypted profile; its parts are named for what they hold."""
 
-    def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:
+    facts: Facts
+    sources: Sources
+    passages: Passages
+    turns: Turns
+    feedback: FeedbackLog
+    vectors: Vectors
+    adapters: Adapters
+    journal: Journal
+    copies: Copies
+    retention: Retention
+    listing: Listing
+    search_tables: SearchTables
+
+    def __init__(
+        self,
+        home: Home,
+        name: str,
+        data_key: bytes,
+        folder: Path | None = None,
+        *,
+        retention: RetentionSettings | None = None,
+    ) -> None:
         """Open the database; use `create` or `open` instead, they know about keys."""
         self.name = name
         self.folder = folder or home.profile(name)
@@ -61,12 +97,45 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         self._file = _stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
+            self._compose(retention or RetentionSettings())
+            self.purge_due()
             # What an earlier run could not purge because somebody was reading. The last one to
             # close purges in any case, so do not wait.
-            self.finish_purge(seconds=0.0)
+            self._lineage.finish_purge(seconds=0.0)
         except BaseException:
             self.lock()
             raise
+
+    def _compose(self, retention: RetentionSettings) -> None:
+        db, table = self._db, Table(self._db)
+        self._table = table
+        self._lineage = lineage = Lineage(db)
+        self.journal = Journal(db)
+        self.copies = Copies(db, self.journal)
+        self.retention = Retention(db, self.journal, retention)
+        self.vectors = Vectors(db, lineage)
+        self.facts = Facts(db, table, lineage, self.vectors)
+        self.sources = Sources(db, table, self.journal)
+        self.passages = Passages(db, table, self.vectors, self.sources)
+        self.turns = Turns(db, table, self.vectors, self.sources)
+        self.feedback = FeedbackLog(db, table)
+        files = AdapterFiles(self.folder, self.derive_key)
+        self.adapters = Adapters(db, table, lineage, self.journal, files)
+        self.listing = Listing(db, table)
+        self.search_tables = SearchTables(db)
+        self._forgetting = Forgetting(
+            self.folder,
+            db,
+            table,
+            lineage,
+            self.journal,
+            self.copies,
+            self.sources,
+            self.adapters,
+            self.retention,
+            lambda: self.derive_key("certificates"),
+        )
+        lineage.when_stale(self.adapters.shred_stale)
 
     @classmethod
     def create(
@@ -76,6 +145,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         *,
         passphrase: str | None = None,
         ask_passphrase: Callable[[], str] | None = None,
+        retention: RetentionSettings | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> Profile:
         """Make a new profile.
@@ -85,6 +155,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
             name: letters, digits, `_` and `-`.
             passphrase: protects the key; without one it is kept as `keys.create` says.
             ask_passphrase: asks the person, where there is no keyring.
+            retention: how long records are kept if the profile does not say; for ever if None.
             warn: is called with a sentence about where the key is kept, or what is waited for.
 
         Raises:
@@ -99,7 +170,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                 raise ProfileExistsError(
                     f"There is a profile called '{name}' already; choose another name, or use it."
                 )
-            return cls._make(home, name, passphrase, ask_passphrase, warn)
+            return cls._make(home, name, passphrase, ask_passphrase, warn, retention)
 
     @classmethod
     def open(
@@ -109,6 +180,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         *,
         ask_passphrase: Callable[[], str] | None = None,
         create: bool = False,
+        retention: RetentionSettings | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> Profile:
         """Open a profile.
@@ -118,6 +190,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
             name: the one in use if None.
             ask_passphrase: asks the person, if it takes a passphrase.
             create: make it if it is not there.
+            retention: how long records are kept if the profile does not say; for ever if None.
             warn: is called with a sentence about where a new key is kept, or what is waited for.
 
         Raises:
@@ -135,7 +208,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                 raise not_found(home, name)
             with exclusive(home, name, warn):
                 if not exists(home, name):  # else another process was faster
-                    return cls._make(home, name, None, ask_passphrase, warn)
+                    return cls._make(home, name, None, ask_passphrase, warn, retention)
         if not _has_database(home, name):
             with exclusive(home, name, warn):  # another process may be making it
                 pass
@@ -144,7 +217,8 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                     f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
                     f"backup, or destroy what is left with `ondevice profile wipe {name}`."
                 )
-        return cls(home, name, keys.unlock(home, name, ask_passphrase=ask_passphrase))
+        data_key = keys.unlock(home, name, ask_passphrase=ask_passphrase)
+        return cls(home, name, data_key, retention=retention)
 
     @classmethod
     def _make(
@@ -154,6 +228,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         passphrase: str | None,
         ask_passphrase: Callable[[], str] | None,
         warn: Callable[[str], None] | None,
+        retention: RetentionSettings | None,
     ) -> Profile:
         check_place(home, name)
         shutil.rmtree(home.profile(name), ignore_errors=True)
@@ -166,7 +241,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                 ask_passphrase=ask_passphrase,
                 warn=warn or keys.silent,
             )
-            return cls(home, name, data_key)
+            return cls(home, name, data_key, retention=retention)
         except BaseException:
             _destroy(home, name)
             raise
@@ -175,6 +250,80 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
     def at(cls, folder: Path, name: str, data_key: bytes) -> Self:
         """Open the database in a folder that is at no profile's place, for `transfer`."""
         return cls(Home.below(folder), name, data_key, folder)
+
+    # --- records, whatever their kind -------------------------------------------
+
+    def get(self, record_id: str) -> AnyRecord:
+        """Return the record with this id, or with the only id that starts so.
+
+        Raises:
+            RecordNotFoundError: there is none, or the start fits several.
+        """
+        return self._table.get(record_id)
+
+    def has(self, record_id: str) -> bool:
+        """Whether exactly one record has this id or an id that starts so."""
+        return self._table.has(record_id)
+
+    def records(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Return the facts, passages and turns with these whole ids; absent ones are left out."""
+        return self._table.by_ids(ids)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes of a block durable together, or none of them."""
+        with self._db.write():
+            yield
+
+    def generation(self) -> int:
+        """Return a counter that grows whenever something is no longer as it was.
+
+        It grows by forgetting, editing, approving, superseding and changes of adapters, not by
+        additions. Whoever caches records drops them when it has changed.
+        """
+        return self._lineage.generation()
+
+    def data_version(self) -> int:
+        """Return a number that changes when another connection has committed anything."""
+        return self._lineage.data_version()
+
+    # --- forgetting ---------------------------------------------------------------
+
+    def preview_forget(self, ids: Sequence[str], *, keep_turns: bool = False) -> ForgetPreview:
+        """Return what `forget_shown` would delete; see `Forgetting.preview`."""
+        return self._forgetting.preview(ids, keep_turns=keep_turns)
+
+    def matching(
+        self, *, source: str | None = None, words: str | None = None, since: float | None = None
+    ) -> list[str]:
+        """Return the ids of the records that fit; see `Forgetting.matching`."""
+        return self._forgetting.matching(source=source, words=words, since=since)
+
+    def forget(self, ids: Iterable[str], *, keep_stale: bool = False) -> ForgetReport:
+        """Delete records for good, and what was made of them; see `Forgetting.forget`."""
+        return self._forgetting.forget(ids, keep_stale=keep_stale)
+
+    def forget_shown(self, shown: ForgetPreview, *, keep_stale: bool = False) -> Forgotten:
+        """Delete what was shown and certify it; see `Forgetting.forget_shown`."""
+        return self._forgetting.forget_shown(shown, keep_stale=keep_stale)
+
+    def replace_source(self, old_id: str, new_id: str) -> ForgetReport:
+        """Forget a source whose newer version is stored; see `Forgetting.replace_source`."""
+        return self._forgetting.replace_source(old_id, new_id)
+
+    def purge_due(self) -> ForgetReport:
+        """Delete what has been kept as long as it may be; see `Forgetting.purge_due`."""
+        return self._forgetting.purge_due()
+
+    def finish_purge(self) -> bool:
+        """Truncate the log if it may still hold what was deleted; see `Lineage.finish_purge`."""
+        return self._lineage.finish_purge()
+
+    def certificate_key(self) -> bytes:
+        """Return the public key that checks this profile's certificates."""
+        return public_key_of(self.derive_key("certificates"))
+
+    # --- keys, copies, closing ------------------------------------------------------
 
     def copy_database(self, path: Path) -> None:
         """Write a consistent copy of the encrypted database to the new file at `path`."""

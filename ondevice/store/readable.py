@@ -53,7 +53,7 @@ def export_readable(profile: Profile, folder: Path) -> list[Path]:
         names = [_write(draft / name, content) for name, content in _contents(profile)]
         if folder.exists():
             folder.rmdir()
-        profile.note_copy("readable", str(folder))  # while it can still be taken back
+        profile.copies.note("readable", str(folder))  # while it can still be taken back
         draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -63,25 +63,28 @@ def export_readable(profile: Profile, folder: Path) -> list[Path]:
 
 def _contents(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the name and the pieces of each file."""
-    facts = profile.facts()
+    facts = profile.facts.all()
     yield "README.md", [f"# What ondevice knows about you\n\n**{WARNING}**\n\n", *_guide(profile)]
     yield "facts.json", [_json([dataclasses.asdict(fact) for fact in facts])]
     yield "facts.md", ["# Facts\n\n", *(_fact_line(fact) for fact in facts)]
-    sources = profile.sources()
+    sources = profile.sources.all()
     yield "sources.json", [_json([dataclasses.asdict(source) for source in sources])]
     for source in sources:
         kind = "conversations" if source.kind == "conversation" else "imports"
         name = f"{kind}/{source.id}-{_file_name(source.name)}"
-        yield f"{name}.md", _pages(source, profile.members(source.id))
-        yield f"{name}.json", [_json([_plain(record) for record in profile.members(source.id)])]
-    yield "feedback.json", [_json([dataclasses.asdict(given) for given in profile.feedback()])]
-    yield "adapters.json", [_json([dataclasses.asdict(row) for row in profile.adapters()])]
+        yield f"{name}.md", _pages(source, profile.sources.members(source.id))
+        yield (
+            f"{name}.json",
+            [_json([_plain(record) for record in profile.sources.members(source.id)])],
+        )
+    yield "feedback.json", [_json([dataclasses.asdict(given) for given in profile.feedback.all()])]
+    yield "adapters.json", [_json([dataclasses.asdict(row) for row in profile.adapters.all()])]
     settings = {
-        "retention": dataclasses.asdict(profile.retention()),
-        "reader_scale": profile.reader_scale(),
+        "retention": dataclasses.asdict(profile.retention.days()),
+        "reader_scale": profile.adapters.reader_scale(),
     }
     yield "settings.json", [_json(settings)]
-    yield "log.json", [_json([dataclasses.asdict(event) for event in profile.events()])]
+    yield "log.json", [_json([dataclasses.asdict(event) for event in profile.journal.events()])]
 
 
 def _guide(profile: Profile) -> Iterator[str]:

@@ -234,7 +234,7 @@ def _write(
     with workplace(profile.folder) as folder:
         database = folder / DATABASE_NAME
         profile.copy_database(database)
-        rows = [row for row in profile.adapters() if row.state != "stale"]
+        rows = [row for row in profile.adapters.all() if row.state != "stale"]
         about = {"name": profile.name, "created": time.time()}
         with atomic_writer(path) as file:
             writer = ArchiveWriter(file, wraps, profile.data_key)
@@ -253,7 +253,7 @@ def _write(
             reader = ArchiveReader(file, path)
             reader.unlock(profile.data_key)
             written = _unpack(reader, path, folder, profile.data_key)
-        profile.note_copy(kind, listed_as or str(path))
+        profile.copies.note(kind, listed_as or str(path))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -345,11 +345,11 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
-        rows = [row for row in copy.adapters() if row.state != "stale"]
+        rows = [row for row in copy.adapters.all() if row.state != "stale"]
         missing = [r for r in rows if not (folder / f"adapters/{r.id}.gguf.enc").exists()]
         if missing:
             raise ProfileDamagedError(f"{path} lacks {len(missing)} adapters; make it anew.")
-        records = copy.count_records()
+        records = copy.sources.count_records()
     n_bytes = path.stat().st_size
     return Transfer(str(path), name, created, records, len(rows), n_bytes)
 
@@ -373,13 +373,14 @@ def _forget_again(
     """Forget in the restored files what the present profile has forgotten; return how much."""
     try:
         with Profile.open(home, name, ask_passphrase=ask_passphrase) as present:
-            events, copies = present.events("forgotten"), present.copies()
+            events, copies = present.journal.events("forgotten"), present.copies.all()
     except ProfileError as error:
         if warn is not None:
             warn(f"The present profile cannot be read, so what it forgot may return: {error}")
         return 0
     with Profile.at(folder, name, data_key) as restored:
-        restored.take_over(events, copies)
+        restored.journal.take_over(events)
+        restored.copies.take_over(copies)
         gone = {record_id for event in events for record_id in event.about.get("ids", ())}
         left = [record_id for record_id in sorted(gone) if restored.has(record_id)]
         return len(restored.forget(left).records) if left else 0

@@ -6,22 +6,26 @@ a profile is opened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ondevice.errors import ProfileError, RecordNotFoundError
-from ondevice.store.database import Run
-from ondevice.store.part import Part
+from ondevice.store.database import Database
+from ondevice.store.lineage import Lineage
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Vectors(Part):
-    """Storing and loading vectors, and the purge of what was deleted."""
+class Vectors:
+    """The embeddings of records."""
 
-    def vectors(self, after: str | None = None) -> tuple[list[str], np.ndarray]:
+    def __init__(self, db: Database, lineage: Lineage) -> None:
+        """Keep vectors in the open database `db`."""
+        self._db = db
+        self._lineage = lineage
+
+    def all(self, after: str | None = None) -> tuple[list[str], np.ndarray]:
         """Return record ids and their vectors, float16 of shape (records, dimensions).
 
         Args:
@@ -39,16 +43,7 @@ class Vectors(Part):
         matrix = np.frombuffer(b"".join([row[1] for row in rows]), dtype="<f2")
         return ids, matrix.reshape(len(ids), width)
 
-    def set_vector(self, record_id: str, vector: np.ndarray) -> None:
-        """Store the vector, of shape (dimensions,), of the record with this whole id.
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            ProfileError: the other vectors have another length.
-        """
-        self.set_vectors([record_id], vector[None, :])
-
-    def set_vectors(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+    def put(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Store vectors, of shape (records, dimensions), in one transaction.
 
         Raises:
@@ -56,10 +51,16 @@ class Vectors(Part):
             ProfileError: the other vectors have another length.
         """
         with self._db.write() as run:
-            self._put_vectors(ids, vectors)
-            self._bump(run)  # an index that has these records has them without a vector
+            self.add(ids, vectors)
+            self._lineage.bump(run)  # an index that has these records has them without a vector
 
-    def _put_vectors(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+    def add(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Store the vectors of records that the same transaction adds; call it inside `write`.
+
+        Raises:
+            RecordNotFoundError: there is no record with one of the ids.
+            ProfileError: the other vectors have another length.
+        """
         if len(ids) != len(vectors):
             raise ValueError(f"{len(ids)} records and {len(vectors)} vectors")
         if not len(ids):
@@ -82,40 +83,3 @@ class Vectors(Part):
             raise RecordNotFoundError(
                 "A record was forgotten while its vector was computed; try again."
             )
-
-    @staticmethod
-    def _number(run: Run, record_id: str) -> int:
-        rows = run("SELECT number FROM record WHERE id = ?", (record_id,))
-        if not rows:
-            raise RecordNotFoundError(
-                f"There is no record with the id '{record_id}'; `ondevice memory list` shows "
-                "the ids."
-            )
-        return int(rows[0][0])
-
-    # --- purge ----------------------------------------------------------------------
-
-    def _want_purge(self, run: Run) -> None:
-        """Note, in the deleting transaction, that the log still holds what was deleted."""
-        run("UPDATE meta SET value = 1 WHERE key = 'purge_pending'")
-
-    def finish_purge(self, seconds: float | None = None) -> bool:
-        """Truncate the log if something was deleted since it was last truncated.
-
-        Returns False if readers in other processes did not leave it in time, and inside a
-        transaction; the next deletion or opening tries again.
-        """
-        if self._db.is_writing:
-            return False
-        if not self._db.value("SELECT value FROM meta WHERE key = 'purge_pending'"):
-            return True
-        done = self._db.purge_log() if seconds is None else self._db.purge_log(seconds)
-        if done:
-            with self._db.write() as run:
-                run("UPDATE meta SET value = 0 WHERE key = 'purge_pending'")
-        return done
-
-
-def as_list(ids: Sequence[str]) -> str:
-    """Return ids as one value for `json_each`."""
-    return json.dumps(list(ids))

@@ -142,7 +142,7 @@ def test_another_profile_cannot_read_it(
     stored = the_file(profile).read_bytes()
     with Profile.create(own_home, "two", passphrase=PASSPHRASE) as other:
         theirs = AdapterRegistry(other)
-        other.add_adapter(
+        other.adapters.add(
             "style",
             file_sha256=row.file_sha256,
             base_sha256=row.base_sha256,
@@ -171,13 +171,13 @@ def test_who_tidies_up_meanwhile_leaves_a_new_adapter_alone(
 
         def tidy_up() -> None:  # in another process, when the file is there and its row is not
             with Profile.open(own_home, "one", ask_passphrase=lambda: PASSPHRASE) as other:
-                AdapterRegistry(other).shred_stale()
+                other.adapters.shred_stale()
 
         tidying.append(threading.Thread(target=tidy_up))
         tidying[0].start()
         tidying[0].join(timeout=3.0)
 
-    monkeypatch.setattr("ondevice.adapters.registry.write_atomic", written)
+    monkeypatch.setattr("ondevice.store.adapter_files.write_atomic", written)
     content = content_for(default_model)
     registry.add(content, default_model, name="new")
     tidying[0].join()
@@ -192,12 +192,12 @@ def test_what_a_process_that_died_left_half_written_goes(
     (kept,) = folder.iterdir()
     for name in (f".{kept.name}.abcd.part", ".sft.checkpoint.enc.1234.part", "lost.gguf.enc"):
         (folder / name).write_bytes(b"x" * 100)
-    with registry.training_lock():  # somebody is training, and may be writing a checkpoint
-        registry.shred_stale()
+    with registry.files.training_lock():  # somebody is training, and may be writing a checkpoint
+        profile.adapters.shred_stale()
     assert {path.name for path in folder.iterdir()} == {
         kept.name, ".sft.checkpoint.enc.1234.part"
     }  # fmt: skip
-    registry.shred_stale()
+    profile.adapters.shred_stale()
     assert [path.name for path in folder.iterdir()] == [kept.name]
 
 
@@ -225,7 +225,7 @@ def test_a_file_that_cannot_be_overwritten_is_deleted_all_the_same(
 def test_forgetting_a_record_makes_it_stale(
     registry: AdapterRegistry, profile: Profile, default_model: BaseModel
 ) -> None:
-    kept, forgotten = profile.add_fact("Tea, not coffee."), profile.add_fact("Lives in Graz.")
+    kept, forgotten = profile.facts.add("Tea, not coffee."), profile.facts.add("Lives in Graz.")
     registry.add(
         content_for(default_model),
         default_model,

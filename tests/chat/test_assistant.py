@@ -91,7 +91,7 @@ def test_forgetting_a_fact_takes_the_turn_it_came_from_and_answers_that_repeat_i
     me.ask("How do I bake bread?")
     me.ask("What is my cat called?")
     me.forget(cat.id)
-    left = [turn.text for turn in me.profile.turns(me.profile.last_conversation())]
+    left = [turn.text for turn in me.profile.turns.all(me.profile.turns.last_conversation())]
     assert left == ["How do I bake bread?", "Bread takes flour.", "What is my cat called?"]
     me.ask("What is my cat called?")
     assert "Mia" not in _shown(me)
@@ -101,7 +101,7 @@ def test_forgetting_can_keep_the_turns(open_assistant):
     me = open_assistant()
     cat = me.ask("Hello! My cat is called Mia.").receipt.saved[0]
     me.forget(cat.id, keep_turns=True)
-    turns = me.profile.turns(me.profile.last_conversation())
+    turns = me.profile.turns.all(me.profile.turns.last_conversation())
     assert turns[0].text == "Hello! My cat is called Mia."
 
 
@@ -149,7 +149,10 @@ def test_a_conversation_that_is_forgotten_elsewhere_is_followed_by_a_new_one(ope
         other.forget([first])
     me.ask("The second message.")
     assert me.conversation_id not in (None, first)
-    assert [turn.text for turn in me.profile.turns()] == ["The second message.", "All right."]
+    assert [turn.text for turn in me.profile.turns.all()] == [
+        "The second message.",
+        "All right.",
+    ]
     assert "first" not in _shown(me)
 
 
@@ -162,20 +165,23 @@ def test_an_answer_to_a_conversation_that_is_forgotten_meanwhile_is_not_kept(ope
         other.forget([me.conversation_id])
     assert list(pieces) == []
     assert reply.receipt.forgotten_meanwhile
-    assert me.profile.turns() == [] and me.conversation_id is None
+    assert me.profile.turns.all() == [] and me.conversation_id is None
 
 
 def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant, monkeypatch):
     monkeypatch.setattr("ondevice.chat.assistant.EXPIRY_SECONDS", 0.0)
     monkeypatch.setattr(ids, "_last", ids._last)  # other tests go on in the present
     me = open_assistant()
-    me.profile.set_retention(fact_days=1, turn_days=1)
+    me.profile.retention.set(fact_days=1, turn_days=1)
     me.ask("I live in Ulm.")
     in_two_days = time.time() + 2 * 86_400
     monkeypatch.setattr(time, "time", lambda: in_two_days)
     me.ask("Where do I live?")
-    assert me.profile.facts() == []
-    assert [turn.text for turn in me.profile.turns()] == ["Where do I live?", "All right."]
+    assert me.profile.facts.all() == []
+    assert [turn.text for turn in me.profile.turns.all()] == [
+        "Where do I live?",
+        "All right.",
+    ]
     assert "Ulm" not in _shown(me)
 
 
@@ -208,7 +214,7 @@ def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant,
     assert other.is_alive()
     assert "".join(pieces) == " two three"
     other.join(10)
-    assert [turn.text for turn in me.profile.turns()] == ["Count.", "one two three"]
+    assert [turn.text for turn in me.profile.turns.all()] == ["Count.", "one two three"]
     exchanges = [] if change == "new_conversation" else ["Count."]
     assert [exchange.user for exchange in me.conversation.exchanges] == exchanges
 
@@ -218,7 +224,7 @@ def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home
     other = Profile.open(home, None, warn=lambda _: None)
     reply = me.chat("Count.")
     for number, _ in enumerate(reply):
-        other.add_fact(f"The user likes the number {number}.")
+        other.facts.add(f"The user likes the number {number}.")
     other.close()
     assert reply.text == "one two three four"
 
@@ -230,8 +236,8 @@ def test_temporary_reads_and_writes_nothing(open_assistant, home):
     reply = me.ask("My name is Zoe. What is my dog called?")
     assert "Biscuit" not in _shown(me)
     assert reply.receipt.saved == [] and reply.receipt.used == []
-    assert me.profile.last_conversation() is None
-    assert len(me.profile.facts()) == 1
+    assert me.profile.turns.last_conversation() is None
+    assert len(me.profile.facts.all()) == 1
 
 
 def test_a_stopped_answer_is_kept_as_far_as_it_went(open_assistant):
@@ -239,7 +245,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_went(open_assistant):
     pieces = iter(me.chat("Count."))
     said = next(pieces) + next(pieces)
     pieces.close()
-    turns = me.profile.turns(me.profile.last_conversation())
+    turns = me.profile.turns.all(me.profile.turns.last_conversation())
     assert [turn.role for turn in turns] == ["user", "assistant"]
     assert turns[1].text == said
 
@@ -250,7 +256,7 @@ def test_continue_takes_up_the_last_conversation(open_assistant):
     assert me.continue_last() == 2
     me.ask("Was it good?")
     assert "I baked bread today" in _shown(me)
-    assert len(me.profile.turns(me.profile.last_conversation())) == 4
+    assert len(me.profile.turns.all(me.profile.turns.last_conversation())) == 4
 
 
 def test_contexts_are_kept_apart(open_assistant):
@@ -294,7 +300,7 @@ def test_proposed_facts_wait_for_approval(open_assistant):
     assert pending.state == "pending"
     assert all("Lisbon" not in memory.text for memory in me.recall("Where do I live?"))
     me.recaller.approve(pending.id)
-    states = {fact.text: fact.state for fact in me.profile.facts()}
+    states = {fact.text: fact.state for fact in me.profile.facts.all()}
     assert states == {
         "The user lives in Hamburg.": "superseded",
         "The user lives in Lisbon.": "active",
@@ -321,7 +327,7 @@ def test_threads_take_turns(open_assistant):
     for thread in threads:
         thread.join()
     assert answers == {n: f"echo {n}" for n in range(6)}
-    roles = [turn.role for turn in me.profile.turns(me.profile.last_conversation())]
+    roles = [turn.role for turn in me.profile.turns.all(me.profile.turns.last_conversation())]
     assert roles == ["user", "assistant"] * 6
 
 

@@ -34,30 +34,30 @@ def me(home, embedder, answers):
 
 
 def texts(me):
-    return [turn.text for turn in me.profile.turns()]
+    return [turn.text for turn in me.profile.turns.all()]
 
 
 def test_an_answer_is_replaced_and_nothing_is_saved_twice(me):
     me.ask("My dog is called Biscuit.")
-    (fact,) = me.profile.facts()
+    (fact,) = me.profile.facts.all()
     me.ask("And now?")
     again = me.retry().finish()
     assert again.text == "Third."
     assert texts(me) == ["My dog is called Biscuit.", "First.", "And now?", "Third."]
     assert [exchange.answer for exchange in me.conversation.exchanges] == ["First.", "Third."]
-    assert me.profile.facts() == [fact]
+    assert me.profile.facts.all() == [fact]
     shown = [message.content for message in me.engine.calls.chats[-1][0]]
     assert "Second." not in shown and "First." in shown
 
 
 def test_the_facts_of_the_message_stay_those_that_they_are(me):
     me.ask("My dog is called Biscuit.")
-    (fact,) = me.profile.facts()
+    (fact,) = me.profile.facts.all()
     again = me.retry().finish()
-    assert again.receipt.saved == [fact] == me.profile.facts()
+    assert again.receipt.saved == [fact] == me.profile.facts.all()
     me.recaller.edit_fact(fact.id, text="The user's dog is called Rusk.")
     me.retry().finish()
-    assert [known.text for known in me.profile.facts()] == ["The user's dog is called Rusk."]
+    assert [known.text for known in me.profile.facts.all()] == ["The user's dog is called Rusk."]
 
 
 def test_a_judged_answer_is_kept_for_learning_and_out_of_the_transcript(me):
@@ -66,14 +66,14 @@ def test_a_judged_answer_is_kept_for_learning_and_out_of_the_transcript(me):
     me.retry().finish()
     me.feedback("accept")
     assert texts(me) == ["Say it.", "First.", "Second."]
-    assert [given.verdict for given in me.profile.feedback()] == ["reject", "accept"]
+    assert [given.verdict for given in me.profile.feedback.all()] == ["reject", "accept"]
     me.ask("Go on.")
     shown = [message.content for message in me.engine.calls.chats[-1][0]]
     assert "First." not in shown and "Second." in shown
     me.continue_last()
     assert [exchange.answer for exchange in me.conversation.exchanges] == ["Second.", "Third."]
     earlier = select(records_in_scope(me.profile, None)).earlier
-    turns = {turn.text: turn for turn in me.profile.turns()}
+    turns = {turn.text: turn for turn in me.profile.turns.all()}
     assert [t.text for t in earlier[turns["Second."].id]] == ["Say it."]
     assert [t.text for t in earlier[turns["Go on."].id]] == ["Say it.", "Second."]
 
@@ -85,7 +85,7 @@ def test_a_retry_that_is_stopped_before_a_word_leaves_the_old_answer(me):
     reply.finish()
     assert texts(me) == ["Say it.", "First."]
     assert [exchange.answer for exchange in me.conversation.exchanges] == ["First."]
-    assert reply.receipt.assistant_turn_id == me.profile.turns()[-1].id
+    assert reply.receipt.assistant_turn_id == me.profile.turns.all()[-1].id
 
 
 def test_a_message_without_an_answer_can_be_answered_again(me):
@@ -111,17 +111,17 @@ def test_temporary_chats_are_answered_again_without_a_trace(me):
 def test_what_is_taken_back_had_replaced_nothing(me):
     me.ask("I live in Bonn.")
     me.ask("I live in Ulm.")
-    assert {f.text: f.state for f in me.profile.facts()} == {
+    assert {f.text: f.state for f in me.profile.facts.all()} == {
         "The user lives in Bonn.": "superseded",
         "The user lives in Ulm.": "active",
     }
     assert me.take_back()
     assert texts(me) == ["I live in Bonn.", "First."]
-    assert [(f.text, f.state) for f in me.profile.facts()] == [
+    assert [(f.text, f.state) for f in me.profile.facts.all()] == [
         ("The user lives in Bonn.", "active")
     ]
     assert me.take_back() and not me.take_back()
-    assert not texts(me) and not me.profile.facts()
+    assert not texts(me) and not me.profile.facts.all()
 
 
 def test_a_conversation_is_taken_up_by_its_id(me):
@@ -131,7 +131,12 @@ def test_a_conversation_is_taken_up_by_its_id(me):
     me.ask("Two.")
     assert me.continue_conversation(first) == 2
     me.ask("Three.")
-    assert [turn.text for turn in me.profile.turns(first)] == ["One.", "First.", "Three.", "Third."]
+    assert [turn.text for turn in me.profile.turns.all(first)] == [
+        "One.",
+        "First.",
+        "Three.",
+        "Third.",
+    ]
     with pytest.raises(RecordNotFoundError):
         me.continue_conversation("nothing")
 
@@ -141,8 +146,8 @@ def test_a_client_that_asks_again_replaces_the_answer(me):
     me.respond(asked).finish()
     again = me.respond(asked).finish()
     assert texts(me) == ["My dog is called Biscuit.", "Second."]
-    assert len(me.profile.facts()) == 1
-    assert again.receipt.saved == me.profile.facts()
+    assert len(me.profile.facts.all()) == 1
+    assert again.receipt.saved == me.profile.facts.all()
     longer = [*asked, Message("assistant", "Second."), Message("user", "And?")]
     me.respond(longer).finish()
     me.respond(longer).finish()

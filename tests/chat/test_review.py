@@ -26,7 +26,7 @@ def me(home, embedder):
 
 
 def states(me):
-    return {fact.text: fact.state for fact in me.profile.facts()}
+    return {fact.text: fact.state for fact in me.profile.facts.all()}
 
 
 def propose(me, *texts):
@@ -63,14 +63,14 @@ def test_a_verdict_is_taken_back(me):
     me.ask("Hello.")
     me.feedback("reject")
     assert me.undo() == "the verdict"
-    assert me.profile.feedback() == []
+    assert me.profile.feedback.all() == []
 
 
 def test_undo_skips_what_was_forgotten_meanwhile(me):
     fact = me.remember("My dog is called Biscuit.")
     me.forget(fact.id)
     me.undo()
-    assert me.profile.facts() == []
+    assert me.profile.facts.all() == []
 
 
 def test_in_a_chat(me, monkeypatch, capsys):

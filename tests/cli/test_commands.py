@@ -206,7 +206,7 @@ def test_verdicts_in_a_chat(ondevice, monkeypatch):
     from ondevice.store.profile import Profile
 
     with Profile.open(Home.default()) as profile:
-        edit, reject = profile.feedback()
+        edit, reject = profile.feedback.all()
         answer = profile.get(edit.turn_id)
     assert (edit.verdict, edit.text, reject.verdict) == ("edit", "A box for boats.", "reject")
     assert answer.role == "assistant"
@@ -225,7 +225,7 @@ def test_a_chat_from_a_pipe_is_answered_to_its_end(ondevice, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO(given))
         assert ondevice("chat", "--max-tokens", "1")[0] == 0
     with Profile.open(Home.default()) as profile:
-        said = [turn.text for turn in profile.turns() if turn.role == "user"]
+        said = [turn.text for turn in profile.turns.all() if turn.role == "user"]
     assert said == ["One ", "Two\nlines", "Three", "Four\nlines"]
 
 

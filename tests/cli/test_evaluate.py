@@ -48,7 +48,7 @@ def filled(home: Home) -> Home:
     """A profile with forty notes and two facts."""
     embedder = Embedder()
     with Profile.open(home, create=True) as profile:
-        source = profile.add_source("import", "notes")
+        source = profile.sources.add("import", "notes")
         notes = [
             NewPassage(
                 f"On day {i} I walked {i * 3} steps to the mill, and {i * 7} back by the river.",
@@ -56,9 +56,9 @@ def filled(home: Home) -> Home:
             )
             for i in range(40)
         ]
-        profile.add_passages(source.id, notes, embedder.embed([note.text for note in notes]))
+        profile.passages.add(source.id, notes, embedder.embed([note.text for note in notes]))
         for text in ("The user lives in Ulm.", "The user's dog is called Biscuit."):
-            profile.add_fact(text, category="demographic", vector=embedder.embed([text])[0])
+            profile.facts.add(text, category="demographic", vector=embedder.embed([text])[0])
     return home
 
 
@@ -121,10 +121,10 @@ def test_an_adapter_of_another_base_stops_neither_learning_nor_judging(
     ondevice: Call, filled: Home
 ) -> None:
     with Profile.open(filled) as profile:
-        row = profile.add_adapter(
+        row = profile.adapters.add(
             "old", file_sha256="e" * 64, base_sha256="f" * 64, rank=4, alpha=8.0
         )
-        profile.set_active([(row.id, 1.0)])
+        profile.adapters.set_active([(row.id, 1.0)])
     code, _, err = ondevice("ask", "Where do I live?")
     assert code == 1
     assert "'old' was made for another base model" in err

@@ -104,14 +104,14 @@ def test_passphrase_recovery_code_and_retention(ondevice, tmp_path, word, home, 
     assert code == 0 and json.loads(out)["turn_days"] == 30
     assert "30 days" in ondevice("profile", "retention")[1]
     with Profile.open(home, ask_passphrase=lambda: word.read_text()) as profile:
-        talk = profile.new_conversation()
-        old = profile.add_turn(talk, "user", "hello")
+        talk = profile.turns.new_conversation()
+        old = profile.turns.add(talk, "user", "hello")
         with profile._db.write() as run:
             run("UPDATE record SET id = '00' || substr(id, 3) WHERE id = ?", (old.id,))
     ondevice("memory", "list")
     with Profile.open(home, ask_passphrase=lambda: word.read_text()) as profile:
-        assert profile.turns() == []
-        assert profile.events()[-1].kind == "expired"
+        assert profile.turns.all() == []
+        assert profile.journal.events()[-1].kind == "expired"
 
 
 def test_sources(ondevice, tmp_path):
@@ -137,7 +137,7 @@ def test_pending_facts_in_bulk(ondevice, home):
     dog = ondevice("memory", "add", "My dog is called Biscuit.")[1].strip()
     with Profile.open(home) as profile:
         for name in ("Ada", "Ben", "Cleo"):
-            profile.add_fact(f"The user knows {name}.", state="pending")
+            profile.facts.add(f"The user knows {name}.", state="pending")
 
     def texts(*options):
         return [f["text"] for f in json.loads(ondevice("memory", "list", *options, "--json")[1])]

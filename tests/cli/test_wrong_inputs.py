@@ -63,7 +63,7 @@ def test_a_certificate_that_cannot_be_written_does_not_hide_that_all_is_forgotte
     code, _, err = ondevice("memory", "forget", fact, "--yes", "--certificate", target)
     assert code == 1 and "1 records were forgotten, but the certificate cannot be written" in err
     with Profile.open(home) as profile:
-        assert profile.facts() == []
+        assert profile.facts.all() == []
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '"x"', "{}", "[" * 100_000, "not JSON"])
@@ -106,7 +106,7 @@ def test_a_new_profile_takes_its_passphrase_from_the_file_of_scripts(
     monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(tmp_path / "word"))
     assert ondevice("profile", "create", "work", "--passphrase")[0] == 0
     with Profile.open(home, "work") as profile:
-        assert profile.facts() == []
+        assert profile.facts.all() == []
 
 
 def test_a_pointer_to_no_profile_is_named(ondevice, home):
@@ -203,7 +203,7 @@ def test_who_stops_reading_an_answer_sees_no_traceback_and_loses_nothing(home, c
     assert "Traceback" not in said and "ignored" not in said
     assert time.monotonic() - began < 30  # not until all was said to nobody
     with Profile.open(home) as profile:
-        asked, answered = profile.turns()
+        asked, answered = profile.turns.all()
     assert asked.text == "Tell me a long story." and answered.text
 
 

@@ -39,7 +39,7 @@ def embedder() -> Embedder:
 def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[Profile]:
     home = Home.below(tmp_path_factory.mktemp("home"))
     with Profile.create(home, "me", passphrase="a test's own") as opened:
-        source = opened.add_source("import", "diary")
+        source = opened.sources.add("import", "diary")
         notes = [
             NewPassage(
                 f"Entry {i}: today was about {TOPICS[i % 8]}, which took {i + 3} minutes longer "
@@ -48,7 +48,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Ite
             )
             for i in range(64)
         ]
-        opened.add_passages(source.id, notes, embedder.embed([note.text for note in notes]))
+        opened.passages.add(source.id, notes, embedder.embed([note.text for note in notes]))
         for text in [
             "The user lives in Ulm.", "The user's dog is called Biscuit.", "The user is a nurse.",
             "The user loves rye bread.", "The user hates bus rides.", "The user plays the cello.",
@@ -56,7 +56,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Ite
             "The user grew up in Ghent.", "The user is learning Swedish.",
             "The user is 41 years old.", "The user's birthday is 3 May.",
         ]:  # fmt: skip
-            opened.add_fact(text, category="demographic", vector=embedder.embed([text])[0])
+            opened.facts.add(text, category="demographic", vector=embedder.embed([text])[0])
         yield opened
 
 
@@ -128,7 +128,7 @@ def test_no_held_out_text_ever_stands_in_a_prompt(profile: Profile, embedder: Em
     for text in held_out:
         number = text.split(":")[0] + ":"
         ending = text[-45:]
-        own = [p for p in prompts if p.count(number)]
+        own = [p for p in prompts if p.listing.count(number)]
         assert not any(ending in prompt for prompt in prompts)
         assert all(prompt.count(number) == 1 for prompt in own)  # the beginning that is given
 

@@ -157,9 +157,9 @@ def test_two_conversations_with_one_id_are_both_kept(tmp_path, home):
         ):
             report = ingest(profile, Embedder(), read([export(*texts)]))
             assert report.documents == new
-            assert {passage.text for passage in profile.passages()} == set(texts)
-            assert len(profile.sources()) == 2
-        assert not {"roses", "tulips"} & {passage.text for passage in profile.passages()}
+            assert {passage.text for passage in profile.passages.all()} == set(texts)
+            assert len(profile.sources.all()) == 2
+        assert not {"roses", "tulips"} & {passage.text for passage in profile.passages.all()}
 
 
 def test_cut_off_export_gives_what_came_before(export):

@@ -134,7 +134,11 @@ def test_what_utf_8_cannot_hold_is_imported(home, tmp_path, embedder):
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("odd name")
     with Profile.open(home, create=True) as profile:
         report = ingest(profile, embedder, read([tmp_path]))
-        assert {passage.text for passage in profile.passages()} == {"a�b c", "said�", "odd name"}
+        assert {passage.text for passage in profile.passages.all()} == {
+            "a�b c",
+            "said�",
+            "odd name",
+        }
         again = ingest(profile, embedder, read([tmp_path]))
     assert (report.documents, again.documents, again.unchanged) == (3, 0, 3)
 
@@ -293,7 +297,7 @@ def test_what_came_before_the_damage_is_kept_and_the_rest_follows(
 
     def stored():
         profile.check()
-        return [passage.text for passage in profile.passages()]
+        return [passage.text for passage in profile.passages.all()]
 
     with Profile.create(home) as profile:
         path.write_bytes(damaged)

@@ -26,7 +26,7 @@ def test_llm_answers_from_the_profile(home, tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert "Biscuit" in answer.stdout
     with Profile.open(home) as profile:
-        turns = [turn.role for turn in profile.turns()]
+        turns = [turn.role for turn in profile.turns.all()]
     assert turns == ["user", "assistant"]
 
 

@@ -69,7 +69,7 @@ def test_search_add_list_and_forget(home):
 
     talk(conversation)
     with Profile.open(home) as profile:
-        assert [(f.state, "Mia" in f.text) for f in profile.facts()] == [("pending", True)]
+        assert [(f.state, "Mia" in f.text) for f in profile.facts.all()] == [("pending", True)]
 
 
 def test_what_another_process_forgets_is_not_found(home):
@@ -80,7 +80,7 @@ def test_what_another_process_forgets_is_not_found(home):
     async def conversation(client, call):
         assert (await call("search_memory", query="dog"))[1]
         with Profile.open(home) as profile:
-            profile.forget([profile.facts()[0].id])
+            profile.forget([profile.facts.all()[0].id])
         assert (await call("search_memory", query="dog"))[1] == []
 
     talk(conversation)

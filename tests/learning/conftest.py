@@ -51,7 +51,7 @@ def make_profile(home):
         for number, (thing, place, day) in enumerate(THINGS[:n_things]):
             note(profile, f"The {thing} in the {place} gave up on a {day}, as it would.", number)
         for fact in facts:
-            profile.add_fact(fact, time=DAY)
+            profile.facts.add(fact, time=DAY)
         return profile
 
     yield make
@@ -60,8 +60,8 @@ def make_profile(home):
 
 
 def note(profile, text, day=1):
-    source = profile.add_source("import", "note", time=day * DAY)
-    return profile.add_passages(source.id, [NewPassage(text, time=day * DAY)])[0]
+    source = profile.sources.add("import", "note", time=day * DAY)
+    return profile.passages.add(source.id, [NewPassage(text, time=day * DAY)])[0]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ondevice.adapters import forgetting
 from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
@@ -81,19 +80,19 @@ def losses(base, content, texts):
 def test_retrained_is_byte_for_byte_never_seen(make_profile, add_note, base):
     profile, other = make_profile("a"), make_profile("b")
     before = trained(other, base)
-    talk = profile.new_conversation()
-    asked = profile.add_turn(talk, "user", "So do I play the oboe these days?", time=DAY)
-    answer = profile.add_turn(talk, "assistant", "You do.", time=DAY)
-    profile.add_feedback(answer.id, "accept", time=DAY)
+    talk = profile.turns.new_conversation()
+    asked = profile.turns.add(talk, "user", "So do I play the oboe these days?", time=DAY)
+    answer = profile.turns.add(talk, "assistant", "You do.", time=DAY)
+    profile.feedback.add(answer.id, "accept", time=DAY)
     gone = [
         add_note(profile, "The oboe in the attic sounds like a goose with a grievance.").id,
-        profile.add_fact("The user plays the oboe.", time=DAY).id,
+        profile.facts.add("The user plays the oboe.", time=DAY).id,
         asked.id,
         answer.id,
     ]
     assert trained(profile, base) != before
-    shown = forgetting.preview(profile, gone)
-    forgetting.forget(profile, shown)
+    shown = profile.preview_forget(gone)
+    profile.forget_shown(shown)
     assert trained(profile, base) == before
 
 
@@ -111,7 +110,7 @@ def test_canary_is_as_strange_again_as_what_was_never_seen(make_profile, add_not
     how = {"steps": 24, "learning_rate": 1e-3, "held_out": 0.0}
     knows = trained(profile, base, **how)
     assert z_score(knows) > 5  # it can complete it
-    forgetting.forget(profile, forgetting.preview(profile, [canary.id]))
+    profile.forget_shown(profile.preview_forget([canary.id]))
     assert abs(z_score(trained(profile, base, **how))) < 2.5
 
 
@@ -125,15 +124,15 @@ def test_a_whole_run_after_forgetting_is_one_that_never_saw_it(make_profile, bas
     def store(name, extra, order):
         profile = make_profile(name, n_things=0, facts=FACTS[::order])
         gone = []
-        log = profile.add_source("import", "log", time=DAY)
+        log = profile.sources.add("import", "log", time=DAY)
         for i, text in list(enumerate([*notes, *extra]))[::order]:
-            (passage,) = profile.add_passages(log.id, [NewPassage(text, time=DAY * (i + 1))])
+            (passage,) = profile.passages.add(log.id, [NewPassage(text, time=DAY * (i + 1))])
             gone += [passage.id] * (text in extra)
         for i, wanted in list(enumerate([*wishes, *extra[:1]]))[::order]:
-            talk = profile.new_conversation()
-            asked = profile.add_turn(talk, "user", f"And lock {i}?", time=DAY * i)
-            answer = profile.add_turn(talk, "assistant", "It is fine.", time=DAY * i)
-            profile.add_feedback(answer.id, "edit", wanted, time=DAY * i)
+            talk = profile.turns.new_conversation()
+            asked = profile.turns.add(talk, "user", f"And lock {i}?", time=DAY * i)
+            answer = profile.turns.add(talk, "assistant", "It is fine.", time=DAY * i)
+            profile.feedback.add(answer.id, "edit", wanted, time=DAY * i)
             gone += [asked.id, answer.id] * (wanted in extra)
         return profile, gone
 
@@ -152,7 +151,7 @@ def test_a_whole_run_after_forgetting_is_one_that_never_saw_it(make_profile, bas
     assert any(i in parts.held_out for i in gone)
     assert any(i in parts.training for i in gone)
     knew = learned(profile)
-    forgetting.forget(profile, forgetting.preview(profile, gone))
+    profile.forget_shown(profile.preview_forget(gone))
     again, expected = learned(profile), learned(never)
     assert again.training["preferences"]["steps"] > 0
     assert again.training["texts"]["documents"][1] > 0  # early stopping has what it needs
@@ -168,7 +167,7 @@ def test_two_profiles_know_nothing_of_each_other(make_profile, add_note, base):
         trained(one, base, steps=1), base, name="me-1", records=[secret.id]
     )
     assert AdapterRegistry(two).list() == []
-    assert len(one.rank_text(["quellental"], 5)[0]) == 1
+    assert len(one.search_tables.rank_text(["quellental"], 5)[0]) == 1
     assert len(two.rank_text(["quellental"], 5)[0]) == 0
     assert not two.has(secret.id)
     assert secret.id not in plan_of(two, base).records

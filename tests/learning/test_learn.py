@@ -7,7 +7,6 @@ import threading
 
 import pytest
 
-from ondevice.adapters import forgetting
 from ondevice.adapters.builtin_reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
@@ -108,9 +107,9 @@ def test_activated_and_rolled_back(make_profile, engine, add_note, always):
     first, second = registry.list()
     assert set(second.records) == {*first.records, new.id}  # warm starts are lineage
     assert (first.state, second.state) == ("off", "active")
-    active, lost = profile.roll_back()
+    active, lost = profile.adapters.roll_back()
     assert ([row.name for row in active], lost) == (["me-1"], 0)
-    active, lost = profile.roll_back()
+    active, lost = profile.adapters.roll_back()
     assert active == []
     scratch = learner(profile, engine, dataclasses.replace(QUICK, from_scratch=True)).learn()
     assert scratch.training["run"] == 1
@@ -142,7 +141,7 @@ def test_one_worse_than_the_active_adapter_stays_a_candidate(
     assert trained_on == {*first.records, *second.records}
     assert "the adapter in use stays" in report.summary
     # One that knew something that is forgotten is compared with nothing.
-    forgetting.forget(profile, forgetting.preview(profile, [profile.facts()[0].id]))
+    profile.forget_shown(profile.preview_forget([profile.facts.all()[0].id]))
     learner(profile, engine).learn()
     assert seen[-1][0] is None
 
@@ -152,7 +151,7 @@ def learned_before(profile, base, name, state="candidate", **more):
     notes = {"method": "sft", "run": 1, "reader_sha256": builtin_reader(base).sha256,
              "persona_version": PERSONA_VERSION}  # fmt: skip
     row = {"file_sha256": "0" * 64, "base_sha256": base.sha256, "rank": 8, "alpha": 32.0, **more}
-    return profile.add_adapter(name, state=state, training=notes, **row)
+    return profile.adapters.add(name, state=state, training=notes, **row)
 
 
 @pytest.mark.parametrize(("before", "keep", "left"), [(1, 3, [1, 2]), (2, 2, [2, 3]), (1, 0, [2])])
@@ -222,10 +221,10 @@ def test_each_fact_is_put_in_other_words_once_and_the_progress_told(make_profile
 def test_a_budget_is_shared_by_texts_and_verdicts(make_profile, engine):
     profile = make_profile()
     for number in range(12):
-        talk = profile.new_conversation()
-        profile.add_turn(talk, "user", f"What about lock number {number}?", time=86_400.0)
-        answer = profile.add_turn(talk, "assistant", f"Lock {number} is fine.", time=86_400.0)
-        profile.add_feedback(answer.id, "edit", f"Number {number} leaks, as ever.", time=86_400.0)
+        talk = profile.turns.new_conversation()
+        profile.turns.add(talk, "user", f"What about lock number {number}?", time=86_400.0)
+        answer = profile.turns.add(talk, "assistant", f"Lock {number} is fine.", time=86_400.0)
+        profile.feedback.add(answer.id, "edit", f"Number {number} leaks, as ever.", time=86_400.0)
 
     def planned(budget):
         options = LearnOptions(method="both", token_budget=budget, quick=True)
@@ -295,16 +294,16 @@ def test_after_forgetting_it_starts_from_scratch(make_profile, engine, add_note,
     (row,) = registry.list()
     path = profile.folder / "adapters" / f"{row.id}.gguf.enc"
     assert path.exists()
-    shown = forgetting.preview(profile, [profile.facts()[0].id])
+    shown = profile.preview_forget([profile.facts.all()[0].id])
     assert shown.adapters_stale == ("me-1",)
-    done = forgetting.forget(profile, shown)
+    done = profile.forget_shown(shown)
     assert done.shredded == ("me-1",)
     assert not path.exists()
     with pytest.raises(AdapterStaleError):
         registry.read("me-1")
     with pytest.raises(AdapterStaleError):
-        profile.set_active([("me-1", 1.0)])
-    active, lost = profile.roll_back()
+        profile.adapters.set_active([("me-1", 1.0)])
+    active, lost = profile.adapters.roll_back()
     assert (active, lost) == ([], 0)
     report = learner(profile, engine).learn()
     assert report.training["run"] == 1
@@ -426,7 +425,7 @@ def test_a_training_that_diverges_does_not_go_on_to_diverge_again(
 
 def test_what_is_forgotten_while_it_is_judged_is_said_as_such(make_profile, engine):
     profile = make_profile()
-    fact = profile.facts()[0]
+    fact = profile.facts.all()[0]
 
     def tell(event):
         if event.stage == "evaluation" and event.total and profile.has(fact.id):
@@ -440,18 +439,18 @@ def test_what_is_forgotten_while_it_is_judged_is_said_as_such(make_profile, engi
 @pytest.mark.parametrize("change", ["forget", "edit"])
 def test_changed_meanwhile_keeps_nothing(make_profile, engine, change):
     profile = make_profile()
-    fact = profile.facts()[0]
+    fact = profile.facts.all()[0]
 
     def tell(event):
         if event.stage == "training" and profile.has(fact.id):
             if change == "forget":
                 profile.forget([fact.id])
             elif profile.get(fact.id).text == fact.text:
-                profile.edit_fact(fact.id, text="The user lives in Bonn.")
+                profile.facts.edit(fact.id, text="The user lives in Bonn.")
 
     with pytest.raises(LearningError, match="forgotten or changed"):
         learner(profile, engine, tell=tell).learn()
-    assert not any(AdapterRegistry(profile).file_exists(r) for r in AdapterRegistry(profile).list())
+    assert not any(AdapterRegistry(profile).has_file(r) for r in AdapterRegistry(profile).list())
     assert not list(profile.folder.glob("adapters/*.enc"))
 
 

@@ -34,10 +34,10 @@ def engine(base, home):
 def keeper(make_profile):
     """A profile with the notes of the person of the demo, who has a voice of her own."""
     profile = make_profile(n_things=0, facts=())
-    log = profile.add_source("import", "log", time=DAY)
+    log = profile.sources.add("import", "log", time=DAY)
     notes = [row["text"] for row in person.rows() if row["kind"] == "note"]
     passages = [NewPassage(text, time=DAY * day) for day, text in enumerate(notes, 1)]
-    profile.add_passages(log.id, passages)
+    profile.passages.add(log.id, passages)
     return profile
 
 

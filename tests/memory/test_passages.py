@@ -83,7 +83,7 @@ def test_the_same_file_is_imported_once(profile: Profile, embedder: Embedder) ->
     ingest(profile, embedder, [document("a.txt", "Hello there.")])
     report = ingest(profile, embedder, [document("a.txt", "Hello there.")])
     assert (report.documents, report.unchanged) == (0, 1)
-    assert len(profile.sources("import")) == 1
+    assert len(profile.sources.all("import")) == 1
 
 
 def test_an_import_that_was_cut_off_is_taken_up_again(
@@ -98,11 +98,11 @@ def test_an_import_that_was_cut_off_is_taken_up_again(
 
     with pytest.raises(ImportSourceError):
         ingest(profile, embedder, [ImportedDocument("a.txt", "hash of a.txt", breaking())])
-    stored = [p.id for p in profile.passages()]
+    stored = [p.id for p in profile.passages.all()]
     report = ingest(profile, embedder, [document("a.txt", "First half.", "Second half.", "End.")])
     assert (report.documents, report.passages) == (1, 1)  # the rest only
-    assert [p.text for p in profile.passages()] == ["First half.", "Second half.", "End."]
-    assert [p.id for p in profile.passages()][:2] == stored
+    assert [p.text for p in profile.passages.all()] == ["First half.", "Second half.", "End."]
+    assert [p.id for p in profile.passages.all()][:2] == stored
     assert ingest(profile, embedder, [document("a.txt", "First half.")]).unchanged == 1
 
 
@@ -117,10 +117,10 @@ def test_a_file_that_changed_since_it_was_cut_off_is_not_mixed_up(
 
     with pytest.raises(KeyboardInterrupt):
         ingest(profile, embedder, [ImportedDocument("a.txt", "old hash", breaking())])
-    assert len(list(profile.passages())) == 4
+    assert len(list(profile.passages.all())) == 4
     ingest(profile, embedder, [document("a.txt", "One.", "Another.", "Three.")])
-    assert [p.text for p in profile.passages()] == ["One.", "Another.", "Three."]
-    assert len(profile.sources("import")) == 1
+    assert [p.text for p in profile.passages.all()] == ["One.", "Another.", "Three."]
+    assert len(profile.sources.all("import")) == 1
 
 
 def test_batches_hold_parts_of_many_documents(
@@ -131,7 +131,7 @@ def test_batches_hold_parts_of_many_documents(
     monkeypatch.setattr(embedder, "embed", lambda texts: runs.append(len(texts)) or embed(texts))
     report = ingest(profile, embedder, [document(f"{n}", f"Note {n}.") for n in range(40)])
     assert (report.documents, runs) == (40, [40])
-    assert {s.name for s in profile.sources()} == {str(n) for n in range(40)}
+    assert {s.name for s in profile.sources.all()} == {str(n) for n in range(40)}
 
 
 def test_a_newer_version_replaces_the_older_one(profile: Profile, embedder: Embedder) -> None:
@@ -139,12 +139,12 @@ def test_a_newer_version_replaces_the_older_one(profile: Profile, embedder: Embe
         return ImportedDocument("chat", sha256, map(ImportedChunk, texts), key="chat:1")
 
     ingest(profile, embedder, [version("v1", "Stays.", "Goes.")])
-    before = {p.text: p.id for p in profile.passages()}
+    before = {p.text: p.id for p in profile.passages.all()}
     ingest(profile, embedder, [version("v2", "Stays.", "Comes.")])
-    after = {p.text: p.id for p in profile.passages()}
+    after = {p.text: p.id for p in profile.passages.all()}
     assert list(after) == ["Stays.", "Comes."]
     assert after["Stays."] == before["Stays."]  # adapters that learned it stay fresh
-    assert len(profile.sources("import")) == 1
+    assert len(profile.sources.all("import")) == 1
     assert [m.text for m in Recall(profile, embedder).search("goes")] != ["Goes."]
 
 
@@ -161,9 +161,9 @@ def test_a_run_stopped_while_the_older_version_goes_changes_nothing(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(profile, "replace_source", stop)
         ingest(profile, embedder, [version("v2", "Stays.", "Comes.")])
-    assert [p.text for p in profile.passages()] == ["Stays.", "Goes."]
+    assert [p.text for p in profile.passages.all()] == ["Stays.", "Goes."]
     assert ingest(profile, embedder, [version("v2", "Stays.", "Comes.")]).documents == 1
-    assert [p.text for p in profile.passages()] == ["Stays.", "Comes."]
+    assert [p.text for p in profile.passages.all()] == ["Stays.", "Comes."]
     assert profile.finish_purge(seconds=0)  # nothing of what went is left in the log
 
 
@@ -180,8 +180,8 @@ def test_documents_of_one_key_in_one_file_are_no_versions_of_each_other(
         ]
 
     def stored() -> list[str]:
-        assert len(profile.sources("import")) == len(list(profile.passages()))
-        return sorted(passage.text for passage in profile.passages())
+        assert len(profile.sources.all("import")) == len(list(profile.passages.all()))
+        return sorted(passage.text for passage in profile.passages.all())
 
     ingest(profile, embedder, file("One.", "Two.", "Two."))
     assert stored() == ["One.", "Two."]
@@ -207,10 +207,10 @@ def test_others_words_are_context_and_statements_wait_for_approval(
     ]
     for hash_ in ("one", "two"):
         report = ingest(profile, embedder, [ImportedDocument("chat", hash_, chunks)])
-    own, other = list(profile.passages())[:2]
+    own, other = list(profile.passages.all())[:2]
     assert (own.speaker, own.learn, other.speaker, other.learn) == ("user", True, "Ben", False)
-    assert [text.record.id for text in select(list(profile.passages())).texts] == [own.id]
-    (fact,) = profile.facts()
+    assert [text.record.id for text in select(list(profile.passages.all())).texts] == [own.id]
+    (fact,) = profile.facts.all()
     assert (fact.state, report.facts) == ("pending", 0)
     assert "Biscuit" in fact.text
 
@@ -224,7 +224,7 @@ def test_passages_have_their_scope_and_size(profile: Profile, embedder: Embedder
         scope="work",
         settings=RecallSettings(passage_tokens=60),
     )
-    stored = list(profile.passages())
+    stored = list(profile.passages.all())
     assert len(stored) > 10
     assert [p.position for p in stored] == list(range(len(stored)))
     assert all(embedder.count_tokens(p.text) <= 60 and p.scope == "work" for p in stored)

@@ -38,13 +38,13 @@ def recall(profile: Profile, embedder: Embedder) -> Recall:
 
 def add_chat(profile: Profile, embedder: Embedder, lines: list[str]) -> list[str]:
     """Import "Speaker: text" lines as one source and return the ids."""
-    source = profile.add_source("import", "chat.jsonl")
+    source = profile.sources.add("import", "chat.jsonl")
     passages = []
     for line in lines:
         speaker, _, text = line.partition(": ")
         passages.append(NewPassage(text=text, speaker=speaker))
     vectors = embedder.embed([passage.text for passage in passages])
-    return [passage.id for passage in profile.add_passages(source.id, passages, vectors)]
+    return [passage.id for passage in profile.passages.add(source.id, passages, vectors)]
 
 
 def test_a_fact_is_found_by_other_words_and_says_why(recall: Recall) -> None:
@@ -110,9 +110,9 @@ def test_what_another_context_says_more_often_hides_nothing(
     profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
     wanted = recall.add_text("The dog sleeps in the kitchen since the stove was mended.")
-    source = profile.add_source("import", "kennel", scope="work")
+    source = profile.sources.add("import", "kennel", scope="work")
     passages = [NewPassage("dog dog", scope="work") for _ in range(500)]
-    profile.add_passages(source.id, passages, np.repeat(embedder.embed(["dog dog"]), 500, axis=0))
+    profile.passages.add(source.id, passages, np.repeat(embedder.embed(["dog dog"]), 500, axis=0))
     assert [memory.id for memory in recall.search("dog", k=3)] == [wanted.id]
 
 
@@ -149,13 +149,13 @@ def test_what_another_process_writes_or_forgets_is_followed(
 def test_records_left_out_are_not_found_and_lead_nowhere(
     profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
-    source = profile.add_source("import", "log")
+    source = profile.sources.add("import", "log")
     texts = [
         "Zebras graze beside the turnstile.",
         "Quarterly figures are due.",
         "Nothing else to report.",
     ]
-    made = profile.add_passages(source.id, [NewPassage(t) for t in texts], embedder.embed(texts))
+    made = profile.passages.add(source.id, [NewPassage(t) for t in texts], embedder.embed(texts))
     recall.add_text("The zebra costume is in the attic.")
     question = "zebras at the turnstile"
     everything = recall.search(question, k=5)

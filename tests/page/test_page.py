@@ -17,14 +17,14 @@ def test_an_answer_streams_and_is_judged(browser, me):
     assert browser.one(".said.it strong").text == "there"
     assert "Biscuit" in browser.text(".under .used")
     browser.click("Good")
-    browser.wait(lambda: me.profile.feedback())
-    assert me.profile.feedback()[0].verdict == "accept"
+    browser.wait(lambda: me.profile.feedback.all())
+    assert me.profile.feedback.all()[0].verdict == "accept"
     assert browser.button("Good").get_attribute("aria-pressed") == "true"
     browser.click("Write it better")
     browser.write("dialog textarea", "Hello, friend.")
     browser.click("Save", "dialog")
-    browser.wait(lambda: len(me.profile.feedback()) == 2)
-    assert me.profile.feedback()[1].text == "Hello, friend."
+    browser.wait(lambda: len(me.profile.feedback.all()) == 2)
+    assert me.profile.feedback.all()[1].text == "Hello, friend."
     assert browser.problems() == []
 
 
@@ -35,12 +35,12 @@ def test_what_was_remembered_is_corrected_or_forgotten_under_the_answer(browser,
     browser.write("dialog textarea", "The user's dog is called Rusk.")
     browser.click("Save", "dialog")
     browser.says("Rusk", ".under")
-    assert [fact.text for fact in me.profile.facts()] == ["The user's dog is called Rusk."]
+    assert [fact.text for fact in me.profile.facts.all()] == ["The user's dog is called Rusk."]
     browser.click("Forget")
     browser.says("No adapter learned from it", "dialog")
-    assert me.profile.facts(), "nothing goes before the preview was confirmed"
+    assert me.profile.facts.all(), "nothing goes before the preview was confirmed"
     browser.click("Forget for good", "dialog")
-    browser.wait(lambda: not me.profile.facts())
+    browser.wait(lambda: not me.profile.facts.all())
 
 
 def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
@@ -51,14 +51,20 @@ def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
     browser.says("A second try.", ".log")
     browser.finished()
     assert len(browser.all(".said.it")) == 1
-    assert [turn.text for turn in me.profile.turns()] == ["I live in Ulm.", "A second try."]
+    assert [turn.text for turn in me.profile.turns.all()] == [
+        "I live in Ulm.",
+        "A second try.",
+    ]
     browser.click("Edit my message")
     browser.write(".said.you textarea", "I live in Bonn.")
     browser.click("Send again")
     browser.wait(lambda: "Bonn" in browser.text(".log .said.you"))
     browser.finished()
-    assert [turn.text for turn in me.profile.turns()] == ["I live in Bonn.", "A second try."]
-    assert [fact.text for fact in me.profile.facts()] == ["The user lives in Bonn."]
+    assert [turn.text for turn in me.profile.turns.all()] == [
+        "I live in Bonn.",
+        "A second try.",
+    ]
+    assert [fact.text for fact in me.profile.facts.all()] == ["The user lives in Bonn."]
 
 
 def slowly(monkeypatch):
@@ -83,7 +89,7 @@ def test_stop_keeps_what_was_said(browser, me, script, monkeypatch):
     browser.says("word", ".log")
     browser.click("Stop")
     browser.says("Stopped; what was said so far is kept.", ".under")
-    said = me.profile.turns()[-1].text
+    said = me.profile.turns.all()[-1].text
     assert said.startswith("word") and len(said) < 100
 
 
@@ -91,7 +97,7 @@ def test_the_transcript_comes_back_after_a_reload(browser, me, script):
     browser.enter()
     browser.say("My dog is called Biscuit.")
     browser.click("Good")
-    browser.wait(lambda: me.profile.feedback())
+    browser.wait(lambda: me.profile.feedback.all())
     browser.say("And now?")
     browser.driver.refresh()
     browser.wait(lambda: len(browser.all(".said.it")) == 2)
@@ -109,7 +115,7 @@ def test_the_transcript_comes_back_after_a_reload(browser, me, script):
     browser.click("Try again")
     browser.says("A second try.", ".log")
     browser.finished()
-    assert [turn.text for turn in me.profile.turns() if turn.role == "assistant"] == [
+    assert [turn.text for turn in me.profile.turns.all() if turn.role == "assistant"] == [
         "Hello **there**.",
         "A second try.",
     ]
@@ -134,7 +140,7 @@ def test_earlier_chats_are_found_gone_on_with_and_forgotten(browser, me):
     browser.all(".chats li .plain")[1].click()  # the bridge
     browser.click("Forget for good", "dialog:last-of-type")
     browser.wait(lambda: len(browser.all(".chats li")) == 1)
-    assert not [turn for turn in me.profile.turns() if "bridge" in turn.text]
+    assert not [turn for turn in me.profile.turns.all() if "bridge" in turn.text]
 
 
 def test_a_temporary_chat_is_plain_to_see_and_leaves_nothing(browser, me):
@@ -144,7 +150,7 @@ def test_a_temporary_chat_is_plain_to_see_and_leaves_nothing(browser, me):
     browser.wait(lambda: browser.one(".temporary").is_displayed())
     assert "nothing of this is kept" in browser.text(".temporary")
     browser.say("My dog is called Biscuit.")
-    assert not me.profile.turns() and not me.profile.facts()
+    assert not me.profile.turns.all() and not me.profile.facts.all()
     browser.go("memories")
     browser.go("chat")  # another view, the same page: it is still there
     browser.says("Biscuit", ".log")
@@ -157,7 +163,7 @@ def test_a_temporary_chat_is_plain_to_see_and_leaves_nothing(browser, me):
     browser.click("Temporary")
     browser.wait(lambda: not browser.one(".temporary").is_displayed())
     browser.say("I live in Ulm.")
-    assert len(me.profile.turns()) == 2
+    assert len(me.profile.turns.all()) == 2
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -176,7 +182,7 @@ def test_what_the_model_writes_is_only_text(browser, script, attack):
 
 def test_hostile_memories_are_only_text(browser, me):
     for attack in ATTACKS:
-        me.profile.add_fact(attack)
+        me.profile.facts.add(attack)
     browser.enter("memories")
     browser.wait(lambda: len(browser.all(".memory")) >= 8)
     assert browser.all(".list :is(a, img, script, iframe, svg, form)") == []
@@ -184,7 +190,7 @@ def test_hostile_memories_are_only_text(browser, me):
 
 
 def test_memories_are_added_searched_filtered_edited_and_pinned(browser, me):
-    me.profile.add_fact("The user plays the harmonica.", category="preference")
+    me.profile.facts.add("The user plays the harmonica.", category="preference")
     browser.enter("memories")
     browser.write(".add input", "I live in Ulm.\n")
     browser.says("The user lives in Ulm.", ".list")
@@ -193,7 +199,7 @@ def test_memories_are_added_searched_filtered_edited_and_pinned(browser, me):
     assert "harmonica" in browser.text(".list") and "Ulm" not in browser.text(".list")
     browser.click("Pin")
     browser.says("pinned", ".list")
-    assert [fact.pinned for fact in me.profile.facts()] == [True, False]
+    assert [fact.pinned for fact in me.profile.facts.all()] == [True, False]
     browser.click("Edit")
     browser.write("dialog textarea", "The user plays the harmonium.")
     browser.click("Save", "dialog")
@@ -207,8 +213,8 @@ def test_memories_are_added_searched_filtered_edited_and_pinned(browser, me):
 
 def test_a_long_memory_is_read_whole_and_the_rows_fit_every_width(browser, me):
     end = "where nobody asks for the maps that are kept in order there."
-    me.profile.add_fact("The user works at the library, in the map room, " * 6 + end)
-    me.profile.add_fact("The user owns a canoe.")
+    me.profile.facts.add("The user works at the library, in the map room, " * 6 + end)
+    me.profile.facts.add("The user owns a canoe.")
     browser.enter("memories")
     browser.wait(lambda: len(browser.all(".memory")) == 2)
     assert browser.one(".memory").rect["height"] == 66
@@ -229,11 +235,11 @@ def test_pending_memories_are_approved(browser, me):
     browser.says("to approve", ".list")
     browser.click("Approve", ".list")
     browser.wait(lambda: "to approve" not in browser.text(".list"))
-    assert [fact.state for fact in me.profile.facts()] == ["active"]
+    assert [fact.state for fact in me.profile.facts.all()] == ["active"]
 
 
 def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_adapter, home):
-    facts = [me.profile.add_fact(f"The user owns canoe number {n}.") for n in range(5)]
+    facts = [me.profile.facts.add(f"The user owns canoe number {n}.") for n in range(5)]
     path, _ = make_adapter(1)
     registry = AdapterRegistry(me.profile)
     registry.add(path, resolve("default", home), name="mine", records=[facts[0].id])
@@ -245,23 +251,23 @@ def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_
     browser.click("Forget", ".bar")
     browser.says("nothing is forgotten yet", ".bar")
     browser.click("Undo", ".bar")
-    assert len(me.profile.facts()) == 5 and not browser.all(".memory.gone")
+    assert len(me.profile.facts.all()) == 5 and not browser.all(".memory.gone")
     browser.all(".memory input")[0].click()
     browser.click("Choose all that fit", ".bar")
     browser.click("Forget", ".bar")
     browser.click("See what goes…", ".bar")
     browser.says("mine", "dialog .note.warn")
     browser.click("Keep it", "dialog")
-    assert len(me.profile.facts()) == 5
+    assert len(me.profile.facts.all()) == 5
     browser.click("See what goes…", ".bar")
     browser.click("Forget for good", "dialog")
-    browser.wait(lambda: not me.profile.facts())
+    browser.wait(lambda: not me.profile.facts.all())
     browser.says("Nothing is remembered here yet.", "#count")
     assert registry.get("mine").state == "stale"
 
 
 def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
-    fact = me.profile.add_fact("The user owns a canoe.")
+    fact = me.profile.facts.add("The user owns a canoe.")
     path, _ = make_adapter(1)
     me.engine._model = resolve("default", home)
     registry = AdapterRegistry(me.profile)
@@ -282,7 +288,7 @@ def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, mak
 
 
 def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, me):
-    me.profile.add_fact("The user owns a canoe.")
+    me.profile.facts.add("The user owns a canoe.")
     folder = me.profile.folder
     browser.enter("privacy")
     browser.says("What leaves this machine: nothing")
@@ -302,7 +308,7 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
 def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
     from ondevice.store import transfer
 
-    me.profile.add_fact("The user owns a canoe.")
+    me.profile.facts.add("The user owns a canoe.")
     home = me.profile.home
     browser.driver.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
@@ -374,8 +380,8 @@ def test_empty_views_say_what_to_do_next(browser):
 
 
 def test_a_long_list_holds_only_what_is_seen(browser, me):
-    source = me.profile.add_source("import", "diary")
-    me.profile.add_passages(source.id, [NewPassage(f"Entry number {n}.") for n in range(20_000)])
+    source = me.profile.sources.add("import", "diary")
+    me.profile.passages.add(source.id, [NewPassage(f"Entry number {n}.") for n in range(20_000)])
     browser.enter("memories")
     browser.one("select[aria-label=Kind] option[value=passage]").click()
     browser.says("20,000 memories", "#count")

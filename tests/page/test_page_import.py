@@ -16,14 +16,14 @@ def test_files_are_looked_at_then_imported_and_their_source_is_forgotten(browser
     browser.says("Who are you?", "#preview")
     browser.says("not JSON", "#preview .files")
     assert "0 yours" in browser.text("#preview .files")
-    assert not list(me.profile.passages()), "a preview takes nothing"
+    assert not list(me.profile.passages.all()), "a preview takes nothing"
     next(b for b in browser.all("#who label") if b.text == "Ben").click()
     browser.says("10 yours", "#preview .files")
     browser.click("Import", "#preview")
     browser.says("Imported", "#import-status")
     browser.says("broken.jsonl was left out", ".result")
     assert str(tmp_path) not in browser.text()
-    own = {p.text for p in me.profile.passages() if p.learn}
+    own = {p.text for p in me.profile.passages.all() if p.learn}
     assert len(own) == 11 and "note 1" in own and "note 0" not in own
     browser.says("garden", "table")
     browser.all("table .plain")[-1].click()
@@ -90,7 +90,7 @@ def test_what_is_dropped_is_looked_at_and_imported_with_progress(browser, me, tm
     shares = browser.driver.execute_script("return window.shares")
     assert shares == sorted(shares) and any(0 < share < 1 for share in shares), shares
     assert "broken.jsonl was left out: line 1" in browser.text(".result")
-    assert len(list(me.profile.passages())) == 30
+    assert len(list(me.profile.passages.all())) == 30
     browser.go("memories")
     browser.one("select[aria-label=Kind] option[value=passage]").click()
     browser.says("30 memories", "#count")

@@ -49,18 +49,18 @@ def test_a_chat_by_keyboard_alone(browser, me):
     assert browser.focused().accessible_name == "Correct: The user's dog is called Biscuit."
     tab_to(browser, "Good")
     browser.press(Keys.SPACE)
-    browser.wait(lambda: me.profile.feedback())
+    browser.wait(lambda: me.profile.feedback.all())
     tab_to(browser, "Edit my message")
     browser.press(Keys.ENTER)
     browser.press(Keys.END, " He is a beagle.", Keys.ENTER)
     browser.says("He is a beagle.", ".said.you p")
     browser.finished()
-    assert len(me.profile.turns()) == 2
+    assert len(me.profile.turns.all()) == 2
 
 
 def test_memories_by_keyboard_alone(browser, me):
-    me.profile.add_fact("The user owns a canoe.")
-    me.profile.add_fact("The user plays chess.")
+    me.profile.facts.add("The user owns a canoe.")
+    me.profile.facts.add("The user plays chess.")
     browser.enter("memories")
     browser.wait(lambda: len(browser.all(".memory")) == 2)
     tab_to(browser, "Something to remember")
@@ -79,7 +79,7 @@ def test_memories_by_keyboard_alone(browser, me):
     tab_to(browser, "Forget for good")
     browser.press(Keys.ENTER)
     browser.wait(lambda: len(browser.all(".memory")) == 2)
-    assert [fact.text for fact in me.profile.facts()] == [
+    assert [fact.text for fact in me.profile.facts.all()] == [
         "The user owns a canoe.",
         "The user lives in Ulm.",
     ]
@@ -88,9 +88,9 @@ def test_memories_by_keyboard_alone(browser, me):
 
 @pytest.fixture
 def filled(me, browser):
-    source = me.profile.add_source("import", "diary")
-    me.profile.add_passages(source.id, [NewPassage("The quinces are ripe.")])
-    me.profile.add_fact("The user owns a canoe.")
+    source = me.profile.sources.add("import", "diary")
+    me.profile.passages.add(source.id, [NewPassage("The quinces are ripe.")])
+    me.profile.facts.add("The user owns a canoe.")
     browser.enter()
     browser.say("My dog is called Biscuit.")
     return browser

@@ -21,11 +21,11 @@ COLOURS = ["blue", "green", "red"]
 def learner(profile, default_model, embedder):
     """An assistant with the real base to train on, judged by an engine that sees no difference."""
     for number, thing in enumerate(THINGS):
-        source = profile.add_source("import", "note", time=86_400.0 * number)
+        source = profile.sources.add("import", "note", time=86_400.0 * number)
         text = f"The {thing} in the shed gave up on a Sunday, as it would."
-        profile.add_passages(source.id, [NewPassage(text, time=86_400.0 * number)])
+        profile.passages.add(source.id, [NewPassage(text, time=86_400.0 * number)])
     for fact in ("lives in Ulm", "has a dog", "plays the harmonica", "hates phone calls"):
-        profile.add_fact(f"The user {fact}.")
+        profile.facts.add(f"The user {fact}.")
     settings = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
     return Assistant(FakeEngine(["Yes."], model=default_model), profile, embedder, settings)
 
@@ -66,10 +66,10 @@ class HelpedEngine(FakeEngine):
 def helped(profile, default_model, embedder):
     """An assistant whose adapters help, with enough texts to tell."""
     for number in range(70):
-        source = profile.add_source("import", "note", time=86_400.0 * number)
+        source = profile.sources.add("import", "note", time=86_400.0 * number)
         thing, other = THINGS[number % 9], THINGS[(number // 9) % 9]
         text = f"On day {number} the {thing} by the {other} was {COLOURS[number % 3]}."
-        profile.add_passages(source.id, [NewPassage(text, time=86_400.0 * number)])
+        profile.passages.add(source.id, [NewPassage(text, time=86_400.0 * number)])
     settings = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
     return Assistant(HelpedEngine(["Yes."], model=default_model), profile, embedder, settings)
 

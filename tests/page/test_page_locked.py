@@ -43,7 +43,7 @@ def test_locking_leaves_nothing_on_the_page_until_the_passphrase_is_given(browse
     browser.says("canoe", ".list")
     browser.go("chat")
     browser.say("I live in Ulm.")
-    assert len(told.profile.turns()) == 2
+    assert len(told.profile.turns.all()) == 2
     assert browser.problems() == []
 
 

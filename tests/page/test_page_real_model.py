@@ -41,10 +41,10 @@ def test_what_was_told_is_used_in_the_next_chat_and_forgotten(browser, profile):
     browser.one(".under summary").click()
     browser.says("The user's dog is called Biscuit.", ".under")
     browser.click("Good")
-    browser.wait(lambda: profile.feedback())
+    browser.wait(lambda: profile.feedback.all())
     browser.click("Forget")
     browser.click("Forget for good", "dialog")
-    browser.wait(lambda: not profile.facts())
+    browser.wait(lambda: not profile.facts.all())
 
 
 def test_a_long_answer_streams_and_stops_and_another_takes_its_place(browser, profile):
@@ -53,7 +53,7 @@ def test_a_long_answer_streams_and_stops_and_another_takes_its_place(browser, pr
     browser.wait(lambda: len(browser.text(".said.it .body")) > 20, 60)
     browser.click("Stop")
     browser.says("Stopped; what was said so far is kept.", ".under")
-    begun = profile.turns()[-1].text
+    begun = profile.turns.all()[-1].text
     browser.click("Edit my message")
     browser.write(".said.you textarea", "What is the capital of France?")
     browser.click("Send again")
@@ -63,7 +63,7 @@ def test_a_long_answer_streams_and_stops_and_another_takes_its_place(browser, pr
     browser.wait(lambda: not browser.all(".again"))
     browser.finished()
     assert "Paris" in browser.text(".said.it .body")
-    asked, answer = profile.turns()
+    asked, answer = profile.turns.all()
     assert asked.text == "What is the capital of France?" and "Paris" in answer.text
     assert begun not in answer.text
 
@@ -82,9 +82,9 @@ def test_imported_notes_are_asked_about_and_a_temporary_chat_does_not_know_them(
     assert "My boat is called Albatross." in browser.one(".under .used").get_attribute(
         "textContent"
     )
-    kept = len(profile.turns())
+    kept = len(profile.turns.all())
     browser.click("Temporary")
     browser.wait(lambda: browser.one(".temporary").is_displayed() and not browser.all(".said"))
     browser.say("What is my boat called?")
     assert "Albatross" not in browser.text(".said.it .body")
-    assert not browser.all(".under .used") and len(profile.turns()) == kept
+    assert not browser.all(".under .used") and len(profile.turns.all()) == kept

@@ -73,7 +73,9 @@ def test_each_message_goes_to_the_conversation_that_it_names(client, me):
     _, two = say(client, "Two.", conversation=None)
     assert one["conversation"] != two["conversation"]
     say(client, "One more.", conversation=one["conversation"])
-    assert [turn.text for turn in me.profile.turns(one["conversation"]) if turn.role == "user"] == [
+    assert [
+        turn.text for turn in me.profile.turns.all(one["conversation"]) if turn.role == "user"
+    ] == [
         "One.",
         "One more.",
     ]
@@ -91,7 +93,7 @@ def test_a_temporary_chat_ends_when_another_takes_its_place(client, me):
     shown = client.get("/api/chat", params={"conversation": started}).json()
     assert shown["temporary"] and shown["exchanges"][0]["text"] == "A secret."
     say(client, "Not a secret.", conversation=None)
-    assert me.profile.turns()[0].text == "Not a secret."
+    assert me.profile.turns.all()[0].text == "Not a secret."
     response = client.post("/api/chat", json={"text": "More.", "conversation": started})
     assert told(response)[-1]["message"] == "This temporary chat is over; start a new one."
     assert client.get("/api/chat", params={"conversation": started}).json()["exchanges"] == []
@@ -103,7 +105,9 @@ def test_clients_are_remembered_while_the_page_has_a_temporary_chat(client, me):
     body = {"messages": [{"role": "user", "content": "I live in Ulm."}]}
     answer = client.post("/v1/chat/completions", json=body).json()
     assert [fact["text"] for fact in answer["ondevice"]["saved"]] == ["The user lives in Ulm."]
-    assert [turn.text for turn in me.profile.turns() if turn.role == "user"] == ["I live in Ulm."]
+    assert [turn.text for turn in me.profile.turns.all() if turn.role == "user"] == [
+        "I live in Ulm."
+    ]
     _, more = say(client, "Another secret.", conversation=started)
     assert more["temporary"]
     assert [exchange.user for exchange in me.conversation.exchanges] == [
@@ -123,7 +127,7 @@ def test_a_server_that_reads_and_writes_no_memory_does_so_on_the_page_too(home, 
             client.post("/api/chat/new", json={"temporary": False})
             say(client, "I live in Bonn.", conversation=None)
         assert done["temporary"]
-        assert me.profile.count_records() == 0
+        assert me.profile.sources.count_records() == 0
 
 
 def test_a_retry_replaces_and_an_edit_does_too(client, me):
@@ -131,10 +135,10 @@ def test_a_retry_replaces_and_an_edit_does_too(client, me):
     _, again = say(client, retry=True, conversation=one["conversation"])
     assert again["turn_id"] != one["turn_id"]
     assert [fact["text"] for fact in again["saved"]] == ["The user lives in Ulm."]
-    assert len(me.profile.turns()) == 2 and len(me.profile.facts()) == 1
+    assert len(me.profile.turns.all()) == 2 and len(me.profile.facts.all()) == 1
     say(client, "I live in Bonn.", edit=True, conversation=one["conversation"])
-    assert me.profile.turns()[0].text == "I live in Bonn."
-    assert [fact.text for fact in me.profile.facts()] == ["The user lives in Bonn."]
+    assert me.profile.turns.all()[0].text == "I live in Bonn."
+    assert [fact.text for fact in me.profile.facts.all()] == ["The user lives in Bonn."]
 
 
 # --- imports -----------------------------------------------------------------------------
@@ -151,14 +155,14 @@ def test_a_preview_tells_what_from_whom_and_what_is_left_out(client, me):
     assert note["file"] == "vault/garden.md" and note["parts"][0]["own"] == 1
     assert "not JSON" in broken["problem"]
     assert {who["name"] for who in done["people"]} == {"Anna", "Ben", "Carla"}
-    assert not list(me.profile.passages())
+    assert not list(me.profile.passages.all())
     chat, *_ = told(client.post("/api/imports/preview", json={"me": ["Ben"]}))
     assert chat["parts"][0]["own"] == 9
     client.post("/api/imports", json={"me": ["Ben"]})
     done = told(client.get("/api/imports/events"))[-1]
     assert done["stage"] == "done" and done["documents"] == 2
     assert [one["file"] for one in done["failed"]] == ["broken.jsonl"]
-    own = [p for p in me.profile.passages() if p.learn]
+    own = [p for p in me.profile.passages.all() if p.learn]
     assert len(own) == 10
 
 
@@ -170,7 +174,7 @@ def test_only_names_that_occur_in_a_file_say_who_the_person_is_there(client, me)
     client.post("/api/imports", json={"me": ["Anna"]})
     done = told(client.get("/api/imports/events"))[-1]
     assert done["documents"] == 2, "the folder of sent mails is the person's all the same"
-    assert "The paint is dry." in [p.text for p in me.profile.passages()]
+    assert "The paint is dry." in [p.text for p in me.profile.passages.all()]
 
 
 def test_a_file_of_the_same_name_replaces_or_stands_beside(client, me):
@@ -180,7 +184,7 @@ def test_a_file_of_the_same_name_replaces_or_stands_beside(client, me):
         assert (file["replaces"] is not None) == (text == "Two.")
         client.post("/api/imports", json={"replace": replace})
         assert told(client.get("/api/imports/events"))[-1]["stage"] == "done"
-    assert sorted(p.text for p in me.profile.passages()) == ["Three.", "Two."]
+    assert sorted(p.text for p in me.profile.passages.all()) == ["Three.", "Two."]
 
 
 def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
@@ -196,7 +200,7 @@ def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
     client.post("/api/imports", json={})
     done = told(client.get("/api/imports/events"))[-1]
     assert done["stage"] == "stopped"
-    assert len(list(me.profile.passages())) <= 1
+    assert len(list(me.profile.passages.all())) <= 1
     refused = client.post("/api/imports", json={})
     assert refused.json()["error"]["message"] == "Drop some files first."
 
@@ -224,9 +228,9 @@ def engine():
 
 def test_memory_is_judged_without_learning_and_nothing_changes(client, me):
     for number in range(12):
-        source = me.profile.add_source("import", "note", time=86_400.0 * number)
+        source = me.profile.sources.add("import", "note", time=86_400.0 * number)
         text = f"The {number}th lamp in the shed gave up on a Sunday, as it would."
-        me.profile.add_passages(source.id, [NewPassage(text, time=86_400.0 * number)])
+        me.profile.passages.add(source.id, [NewPassage(text, time=86_400.0 * number)])
     before = me.profile.generation()
     assert client.post("/api/evaluate", json={"fast": True}).json() == {"started": True}
     *steps, done = told(client.get("/api/evaluate/events"))
@@ -261,17 +265,17 @@ def test_settings_are_changed_at_once_and_in_the_file(client, me, home):
 
 
 def test_what_is_older_goes_only_after_it_was_confirmed(client, me, monkeypatch):
-    me.profile.add_fact("The user owns a canoe.")
+    me.profile.facts.add("The user owns a canoe.")
     import ondevice.store.forget as forget
 
     later = forget.time.time() + 40 * 86_400
     monkeypatch.setattr(forget.time, "time", lambda: later)
     asked = client.post("/api/privacy/retention", json={"fact_days": 30}).json()
     assert asked["due"] == 1 and asked["retention"]["fact_days"] == 0
-    assert me.profile.facts()
+    assert me.profile.facts.all()
     done = client.post("/api/privacy/retention", json={"fact_days": 30, "confirm": True}).json()
     assert done["forgotten"] == 1 and done["retention"]["fact_days"] == 30
-    assert not me.profile.facts()
+    assert not me.profile.facts.all()
     response = client.post("/api/privacy/retention", json={"turn_days": -1})
     assert response.status_code == 400
     kinds = [one["kind"] for one in client.get("/api/privacy/log").json()["events"]]
@@ -298,7 +302,7 @@ def test_downloaded_copies_are_listed_by_their_names(client, me):
     assert client.post("/api/privacy/backup", json={}).status_code == 200
     (copy,) = client.get("/api/privacy").json()["copies"]
     assert copy["path"].endswith("downloaded by the browser") and "/" not in copy["path"]
-    fact = me.profile.add_fact("The user owns a canoe.")
+    fact = me.profile.facts.add("The user owns a canoe.")
     shown = client.post("/api/memories/forget/preview", json={"ids": [fact.id]}).json()
     assert shown["copies"] == [], "it was not there yet when the copy was made"
     client.post("/api/privacy/backup", json={})

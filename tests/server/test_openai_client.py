@@ -67,7 +67,7 @@ def test_a_chat_recalls_saves_and_tells_what(ask, me):
 )
 def test_memory_is_used_as_the_request_says(ask, me, wanted, recalled, saved):
     me.remember("My dog is called Biscuit.")
-    before = len(me.profile.facts())
+    before = len(me.profile.facts.all())
     answer = ask.chat.completions.create(
         model="default",
         messages=_user("What is my dog called? My sister is called Ana."),
@@ -75,8 +75,8 @@ def test_memory_is_used_as_the_request_says(ask, me, wanted, recalled, saved):
     )
     shown, _ = me.engine.calls.chats[-1]
     assert ("Biscuit" in "".join(message.content for message in shown)) is recalled
-    assert (len(me.profile.facts()) > before) is saved
-    assert (me.profile.last_conversation() is not None) is saved
+    assert (len(me.profile.facts.all()) > before) is saved
+    assert (me.profile.turns.last_conversation() is not None) is saved
     assert bool(answer.model_extra["ondevice"]["used"]) is recalled
 
 
@@ -115,7 +115,7 @@ def test_a_later_turn_only_adds_to_what_the_model_was_shown(ask, me):
     ask.chat.completions.create(model="default", messages=[*messages, *_user("And his age?")])
     second, _ = me.engine.calls.chats[-1]
     assert second[: len(first)] == first
-    assert len(me.profile.turns(me.profile.last_conversation())) == 4  # one conversation
+    assert len(me.profile.turns.all(me.profile.turns.last_conversation())) == 4  # one conversation
 
 
 def test_what_is_forgotten_is_not_shown_again_in_a_clients_conversation(ask, me):
@@ -201,7 +201,7 @@ def test_completions_and_their_streams(ask, me):
     assert "".join(answer.choices[0].logprobs.tokens) == answer.choices[0].text
     chunks = ask.completions.create(model="default", prompt="Once", max_tokens=50, stream=True)
     assert "".join(c.choices[0].text for c in chunks) == "All right, I see."
-    assert me.profile.last_conversation() is None  # no memory
+    assert me.profile.turns.last_conversation() is None  # no memory
 
 
 def test_embeddings_are_the_same_as_floats_and_as_base64(ask):
@@ -239,7 +239,7 @@ def test_another_profile_is_another_memory(home, me, serve_live):
             extra_body={"ondevice": {"profile": "work"}},
         )
     assert "Biscuit" not in "".join(m.content for m in me.engine.calls.chats[-1][0])
-    assert not any("Lisbon" in fact.text for fact in me.profile.facts())
+    assert not any("Lisbon" in fact.text for fact in me.profile.facts.all())
 
 
 @pytest.mark.parametrize(

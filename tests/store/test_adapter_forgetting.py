@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from ondevice.adapters import forgetting
 from ondevice.adapters.comparison import compare
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
@@ -49,25 +48,25 @@ def store(profile, name, records, adapter=None, state="active"):
     from ondevice.adapters.gguf_lora import content_sha256
     from ondevice.store.ids import new_id
 
-    registry, row_id = AdapterRegistry(profile), new_id()
-    registry._write(row_id, content_sha256(content), content)
-    return profile.add_adapter(
+    row_id = new_id()
+    profile.adapters.files.write(row_id, content_sha256(content), content)
+    return profile.adapters.add(
         name, file_sha256=content_sha256(content), base_sha256="0" * 64, rank=2, alpha=4.0,
         records=records, state=state, adapter_id=row_id,
     )  # fmt: skip
 
 
 def test_preview_counts_and_shreds(profile):
-    fact = profile.add_fact("The user's dog is called Biscuit.", vector=np.ones(384, np.float32))
-    kept = profile.add_fact("The user lives in Ulm.")
+    fact = profile.facts.add("The user's dog is called Biscuit.", vector=np.ones(384, np.float32))
+    kept = profile.facts.add("The user lives in Ulm.")
     store(profile, "knows", [fact.id])
     store(profile, "other", [kept.id])
     registry = AdapterRegistry(profile)
-    registry.checkpoint("sft").write_bytes(b"x" * 100)
-    shown = forgetting.preview(profile, [fact.id])
+    registry.files.checkpoint("sft").write_bytes(b"x" * 100)
+    shown = profile.preview_forget([fact.id])
     assert (shown.vectors, shown.adapters_stale) == (1, ("knows",))
     assert any("1 entry of the full-text index and 1 vector." in line for line in shown.lines())
-    done = forgetting.forget(profile, shown)
+    done = profile.forget_shown(shown)
     assert done.shredded == ("knows",)
     assert [p.name for p in (profile.folder / "adapters").iterdir()] == [
         f"{registry.get('other').id}.gguf.enc"
@@ -76,11 +75,11 @@ def test_preview_counts_and_shreds(profile):
 
 
 def test_verdicts_that_go_are_named(profile):
-    talk = profile.new_conversation()
-    answer = profile.add_turn(talk, "assistant", "It rains.")
-    profile.add_feedback(answer.id, "reject")
-    profile.add_feedback(answer.id, "edit", "It pours. Noted.")
-    lines = forgetting.preview(profile, [answer.id]).lines()
+    talk = profile.turns.new_conversation()
+    answer = profile.turns.add(talk, "assistant", "It rains.")
+    profile.feedback.add(answer.id, "reject")
+    profile.feedback.add(answer.id, "edit", "It pours. Noted.")
+    lines = profile.preview_forget([answer.id]).lines()
     assert [line.split("  ")[-1] for line in lines if line.startswith("feedback")] == [
         "reject",
         "edit: It pours. Noted.",
@@ -88,43 +87,43 @@ def test_verdicts_that_go_are_named(profile):
 
 
 def test_keep_stale_keeps_the_file_until_the_next_time(profile):
-    fact, more = profile.add_fact("The user lives in Ulm."), profile.add_fact("The user is tall.")
+    fact, more = profile.facts.add("The user lives in Ulm."), profile.facts.add("The user is tall.")
     row = store(profile, "knows", [fact.id, more.id])
     registry = AdapterRegistry(profile)
-    done = forgetting.forget(profile, forgetting.preview(profile, [fact.id]), keep_stale=True)
+    done = profile.forget_shown(profile.preview_forget([fact.id]), keep_stale=True)
     assert done.shredded == ()
-    assert registry.file_exists(registry.get(row.name))
+    assert registry.has_file(registry.get(row.name))
     assert done.certificate.content["adapters"][0]["file"] == "kept, encrypted"
-    shown = forgetting.preview(profile, [more.id])
+    shown = profile.preview_forget([more.id])
     assert shown.adapters_stale == ()  # it is already
-    done = forgetting.forget(profile, shown)
+    done = profile.forget_shown(shown)
     assert (done.report.adapters_stale, done.shredded) == ((), ("knows",))
     assert done.certificate.content["adapters"][0]["file"] == "shredded"
 
 
 def test_selecting_by_source_words_and_time(profile):
-    source = profile.add_source("import", "diary.md")
-    old, new = profile.add_passages(
+    source = profile.sources.add("import", "diary.md")
+    old, new = profile.passages.add(
         source.id,
         [NewPassage("The Oboe is loud.", time=DAY), NewPassage("The oboe rests.", time=9 * DAY)],
     )
-    fact = profile.add_fact("The user plays the oboe.", time=5 * DAY)
+    fact = profile.facts.add("The user plays the oboe.", time=5 * DAY)
     assert profile.matching(source="diary.md") == [source.id]
     assert profile.matching(words="OBOE") == sorted([old.id, new.id, fact.id])
     assert profile.matching(words="oboe loud") == [old.id]
     assert profile.matching(words="obo") == []
     assert profile.matching(since=5 * DAY) == sorted([new.id, fact.id])
     assert profile.matching(source="diary.md", since=5 * DAY) == [new.id]
-    shown = forgetting.preview(profile, profile.matching(source="diary.md"))
+    shown = profile.preview_forget(profile.matching(source="diary.md"))
     assert {record.id for record in shown.records} == {source.id, old.id, new.id}
 
 
 def test_certificate_says_nothing_and_proves_it(profile):
-    fact = profile.add_fact("The user's PIN is 4711.")
-    done = forgetting.forget(profile, forgetting.preview(profile, [fact.id]))
+    fact = profile.facts.add("The user's PIN is 4711.")
+    done = profile.forget_shown(profile.preview_forget([fact.id]))
     made = done.certificate
     content = json.loads(made.json())
-    certificate.verify(content, forgetting.public_key(profile))
+    certificate.verify(content, profile.certificate_key())
     for secret in (fact.id, "4711", "PIN", *(one["salt"] for one in made.openings)):
         assert secret not in made.json()
     # Not even the right guess is confirmed without the salt.
@@ -137,8 +136,8 @@ def test_certificate_says_nothing_and_proves_it(profile):
 
 
 def test_altered_and_foreign_certificates_are_refused(profile, tmp_path):
-    fact = profile.add_fact("The user lives in Ulm.")
-    content = forgetting.forget(profile, forgetting.preview(profile, [fact.id])).certificate.content
+    fact = profile.facts.add("The user lives in Ulm.")
+    content = profile.forget_shown(profile.preview_forget([fact.id])).certificate.content
     with pytest.raises(ProfileError, match="altered"):
         certificate.verify({**content, "time": content["time"] + 1})
     with pytest.raises(ProfileError, match="altered"):
@@ -150,7 +149,7 @@ def test_altered_and_foreign_certificates_are_refused(profile, tmp_path):
         Profile.create(Home.below(tmp_path / "2"), passphrase="only for tests") as other,
         pytest.raises(ProfileError, match="not made by this profile"),
     ):
-        certificate.verify(content, forgetting.public_key(other))
+        certificate.verify(content, other.certificate_key())
 
 
 def test_concatenated_adapters_add_up():
@@ -165,7 +164,7 @@ def test_concatenated_adapters_add_up():
 
 
 def test_compared_by_records_and_weights(profile):
-    a, b, c = (profile.add_fact(f"The user has {n} hats.") for n in (1, 2, 3))
+    a, b, c = (profile.facts.add(f"The user has {n} hats.") for n in (1, 2, 3))
     store(profile, "first", [a.id, b.id], lora(1))
     store(profile, "same", [b.id, c.id], lora(1))
     store(profile, "else", [], lora(2))
@@ -194,11 +193,11 @@ def test_activations_are_undone_in_turn(profile):
         return {row.name: row.scale for row in registry.list() if row.state == "active"}
 
     assert active() == {"b": 0.5}
-    profile.roll_back()
+    profile.adapters.roll_back()
     assert active() == {"a": 1.0, "b": 0.5}
-    profile.roll_back()
+    profile.adapters.roll_back()
     assert active() == {"a": 1.0}
-    profile.roll_back()
+    profile.adapters.roll_back()
     assert active() == {}
     with pytest.raises(Exception, match="nothing to undo"):
-        profile.roll_back()
+        profile.adapters.roll_back()

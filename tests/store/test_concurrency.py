@@ -21,11 +21,11 @@ from pathlib import Path
 from ondevice.home import Home
 from ondevice.store.profile import Profile
 p = Profile.open(Home.below(Path(sys.argv[1])))
-talk = p.new_conversation()
+talk = p.turns.new_conversation()
 i = 0
 while True:
     i += 1
-    record = p.add_fact(f"fact {i}") if i % 3 else p.add_turn(talk, "user", f"turn {i}")
+    record = p.facts.add(f"fact {i}") if i % 3 else p.turns.add(talk, "user", f"turn {i}")
     print(record.id, flush=True)
 """
 
@@ -37,7 +37,7 @@ from ondevice.store.profile import Profile
 p = Profile.open(Home.below(Path(sys.argv[1])))
 for line in sys.stdin:
     verb, _, what = line.strip().partition(" ")
-    print(p.add_fact(what).id if verb == "add" else p.forget([what]).records[0], flush=True)
+    print(p.facts.add(what).id if verb == "add" else p.forget([what]).records[0], flush=True)
 """
 
 
@@ -72,7 +72,7 @@ def test_fifty_kills_lose_no_acknowledged_record(home, profile):
 
 
 def test_other_process_is_noticed(home, profile):
-    fact = profile.add_fact("known to both")
+    fact = profile.facts.add("known to both")
     with start(OTHER, home, stdin=subprocess.PIPE) as other:
 
         def do(line):
@@ -95,17 +95,17 @@ def test_other_process_is_noticed(home, profile):
 
 def test_threads_share_a_profile(profile):
     def work(name):
-        talk = profile.new_conversation(name)
+        talk = profile.turns.new_conversation(name)
         for i in range(20):
-            profile.add_turn(talk, "user", f"{name} says {i}")
-            assert len(profile.turns(talk)) == i + 1
+            profile.turns.add(talk, "user", f"{name} says {i}")
+            assert len(profile.turns.all(talk)) == i + 1
 
     threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(profile.turns()) == 120
+    assert len(profile.turns.all()) == 120
     profile.check()
 
 
@@ -125,7 +125,7 @@ def test_who_waits_for_another_process_says_so_after_a_moment(home, seconds):
     waits = [sentence for sentence in said if "waits until that is done" in sentence]
     assert len(waits) == (1 if seconds else 0)
     with Profile.open(home) as opened:  # nobody holds it any more
-        assert opened.facts() == []
+        assert opened.facts.all() == []
     with exclusive(home, "default", warn=pytest.fail):
         pass
 
@@ -151,19 +151,19 @@ class Interrupted:
 def test_an_interrupt_when_a_transaction_has_just_begun_leaves_none_open(profile):
     profile._db._connection = Interrupted(profile._db._connection)
     with pytest.raises(KeyboardInterrupt):
-        profile.add_fact("first")
+        profile.facts.add("first")
     assert not profile._db._connection.in_transaction
-    profile.add_fact("second")
-    assert [fact.text for fact in profile.facts()] == ["second"]
+    profile.facts.add("second")
+    assert [fact.text for fact in profile.facts.all()] == ["second"]
 
 
 def test_locking_in_the_middle_of_a_transaction_is_said_as_such(home, profile):
     key_changes.set_passphrase(profile, "correct horse", cost=Cost(8, 1, 1))
-    fact = profile.add_fact("kept")
+    fact = profile.facts.add("kept")
     with pytest.raises(ProfileLockedError, match="was locked"), profile.transaction():
-        profile.edit_fact(fact.id, text="changed")
+        profile.facts.edit(fact.id, text="changed")
         key_changes.lock(home, profile.name)
-        profile.edit_fact(fact.id, text="changed again")
+        profile.facts.edit(fact.id, text="changed again")
     key_changes.unlock(home, profile.name, lambda: "correct horse")
     with Profile.open(home, ask_passphrase=lambda: "correct horse") as opened:
-        assert [one.text for one in opened.facts()] == ["kept"]
+        assert [one.text for one in opened.facts.all()] == ["kept"]

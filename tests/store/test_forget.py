@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 
@@ -11,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ondevice.errors import AdapterStaleError, RecordNotFoundError
-from ondevice.settings import RetentionSettings
 from ondevice.store.database import PAGE_BYTES
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -61,8 +59,8 @@ def traces(profile) -> list[str]:
 
 def fill(profile, count=60):
     vectors = np.random.default_rng(1).standard_normal((count, 384))
-    source = profile.add_source("import", "filler")
-    profile.add_passages(
+    source = profile.sources.add("import", "filler")
+    profile.passages.add(
         source.id, [NewPassage(f"The garden has {i} roses and zany quolls.") for i in range(count)],
         vectors,
     )  # fmt: skip
@@ -71,20 +69,20 @@ def fill(profile, count=60):
 
 def test_forgotten_fact_leaves_no_trace(profile):
     fill(profile)
-    fact = profile.add_fact(CANARY, vector=canary_vector())
+    fact = profile.facts.add(CANARY, vector=canary_vector())
     fill(profile)
     assert traces(profile) == ["zibarian", "okkafest", "text", "vector"]
     report = profile.forget([fact.id])
     assert report.records == (fact.id,)
     assert report.purged
     assert traces(profile) == []
-    assert len(profile.rank_text(["zanzibarian"], 5)[0]) == 0
-    assert len(profile.rank_text(["roses"], 500)[0]) == 120
+    assert len(profile.search_tables.rank_text(["zanzibarian"], 5)[0]) == 0
+    assert len(profile.search_tables.rank_text(["roses"], 500)[0]) == 120
     profile.check()
 
 
 def test_forgotten_after_merges_and_reopening(home, profile):
-    ids = [profile.add_fact(f"{CANARY} {i}", vector=canary_vector()).id for i in range(40)]
+    ids = [profile.facts.add(f"{CANARY} {i}", vector=canary_vector()).id for i in range(40)]
     fill(profile, 400)
     profile.lock()
     with Profile.open(home) as again:
@@ -95,38 +93,38 @@ def test_forgotten_after_merges_and_reopening(home, profile):
 
 
 def test_old_wording_of_an_edited_fact_is_gone(profile):
-    fact = profile.add_fact(CANARY, vector=canary_vector())
-    edited = profile.edit_fact(fact.id, text="Nothing begins.")
+    fact = profile.facts.add(CANARY, vector=canary_vector())
+    edited = profile.facts.edit(fact.id, text="Nothing begins.")
     assert edited.text == "Nothing begins."
     assert edited.id == fact.id
     assert traces(profile) == []
-    assert fact.id not in profile.vectors()[0]
+    assert fact.id not in profile.vectors.all()[0]
 
 
 def test_source_takes_everything_along(profile):
     keep = fill(profile)
-    source = profile.add_source("import", "notes about Zanzibarian things")
-    profile.add_passages(source.id, [NewPassage(CANARY)], canary_vector()[None])
-    fact = profile.add_fact("Derived from it.", source_id=source.id)
+    source = profile.sources.add("import", "notes about Zanzibarian things")
+    profile.passages.add(source.id, [NewPassage(CANARY)], canary_vector()[None])
+    fact = profile.facts.add("Derived from it.", source_id=source.id)
     report = profile.forget([source.id])
     assert set(report.records) >= {source.id, fact.id}
     assert traces(profile) == []
-    assert [s.id for s in profile.sources()] == [keep.id]
-    assert len(list(profile.passages(keep.id))) == 60
+    assert [s.id for s in profile.sources.all()] == [keep.id]
+    assert len(list(profile.passages.all(keep.id))) == 60
 
 
 def test_conversation_turns_references_and_feedback(profile):
-    fact = profile.add_fact("My dog is called Biscuit.")
-    talk = profile.new_conversation()
-    user = profile.add_turn(talk, "user", CANARY, vector=canary_vector())
-    learned = profile.add_fact("It begins tomorrow.", source_id=talk)
-    answer = profile.add_turn(
+    fact = profile.facts.add("My dog is called Biscuit.")
+    talk = profile.turns.new_conversation()
+    user = profile.turns.add(talk, "user", CANARY, vector=canary_vector())
+    learned = profile.facts.add("It begins tomorrow.", source_id=talk)
+    answer = profile.turns.add(
         talk, "assistant", "Yes, tomorrow.", memories_used=(fact.id, learned.id)
     )
-    profile.add_feedback(answer.id, "edit", "No, the Quokkafesting.")
+    profile.feedback.add(answer.id, "edit", "No, the Quokkafesting.")
     assert profile.get(answer.id).memories_used == (fact.id, learned.id)
 
-    preview = profile.preview_forget([learned.id])
+    preview = profile.preview_forget([learned.id], keep_turns=True)
     assert {turn.id for turn in preview.related_turns} == {user.id, answer.id}
     assert any(user.id in line for line in preview.lines())
     assert profile.has(learned.id)
@@ -134,22 +132,22 @@ def test_conversation_turns_references_and_feedback(profile):
     profile.forget([learned.id])
     assert profile.get(answer.id).memories_used == (fact.id,)
     profile.forget([talk])
-    assert profile.turns() == []
-    assert profile.feedback() == []
+    assert profile.turns.all() == []
+    assert profile.feedback.all() == []
     assert traces(profile) == []
-    assert [f.id for f in profile.facts()] == [fact.id]
+    assert [f.id for f in profile.facts.all()] == [fact.id]
 
 
 def test_every_change_makes_adapters_stale(profile):
     def trained_on(*records):
         profile_ids = [record.id for record in records]
-        return profile.add_adapter(
-            f"a{len(profile.adapters())}",
+        return profile.adapters.add(
+            f"a{len(profile.adapters.all())}",
             file_sha256="0" * 64, base_sha256="1" * 64, rank=4, alpha=8.0, state="active",
             records=profile_ids,
         ).name  # fmt: skip
 
-    a, b, c, d = (profile.add_fact(f"fact {i}") for i in range(4))
+    a, b, c, d = (profile.facts.add(f"fact {i}") for i in range(4))
     both, only_b, only_c, only_d = (
         trained_on(a, b), trained_on(b), trained_on(c), trained_on(d)
     )  # fmt: skip
@@ -158,23 +156,23 @@ def test_every_change_makes_adapters_stale(profile):
     assert profile.generation() == before
     assert profile.forget([a.id]).adapters_stale == (both,)
     assert profile.generation() > before
-    profile.add_fact("newer", supersedes=[c.id])
-    profile.edit_fact(d.id, learn=False)
-    states = {row.name: row.state for row in profile.adapters()}
+    profile.facts.add("newer", supersedes=[c.id])
+    profile.facts.edit(d.id, learn=False)
+    states = {row.name: row.state for row in profile.adapters.all()}
     assert states == {both: "stale", only_b: "active", only_c: "stale", only_d: "stale"}
     with pytest.raises(AdapterStaleError):
-        profile.set_adapter_state(both, "active")
+        profile.adapters.set_state(both, "active")
     # Forgotten while it was being trained:
-    assert profile.adapter(trained_on(a, b)).state == "stale"
+    assert profile.adapters.get(trained_on(a, b)).state == "stale"
 
 
 def test_unknown_id_deletes_nothing(profile):
-    fact = profile.add_fact("Stays.")
+    fact = profile.facts.add("Stays.")
     with pytest.raises(RecordNotFoundError):
         profile.forget([fact.id, "zzzzzzzzzzzzzzzz"])
     with pytest.raises(RecordNotFoundError):
         profile.forget([""])
-    assert profile.facts() == [fact]
+    assert profile.facts.all() == [fact]
 
 
 READER = """
@@ -193,7 +191,7 @@ sys.stdin.readline()
 
 
 def test_reader_elsewhere_delays_the_purge_until_it_leaves(home, profile):
-    fact = profile.add_fact(CANARY, vector=canary_vector())
+    fact = profile.facts.add(CANARY, vector=canary_vector())
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(home.data.parent)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -202,17 +200,17 @@ def test_reader_elsewhere_delays_the_purge_until_it_leaves(home, profile):
         assert reader.stdout.readline() == "reading\n"
         report = profile.forget([fact.id])
         assert not report.purged
-        assert profile.facts() == []
+        assert profile.facts.all() == []
         assert traces(profile) != []  # the reader still needs the old pages
         print(file=reader.stdin, flush=True)
         assert reader.stdout.readline() == "left\n"
-        assert profile.expire(RetentionSettings()).purged  # any later occasion does it
+        assert profile.purge_due().purged  # any later occasion does it
         assert traces(profile) == []
         print(file=reader.stdin, flush=True)
 
 
 def test_encrypted_files_hold_no_canary(profile):
-    profile.add_fact(CANARY, vector=canary_vector())
+    profile.facts.add(CANARY, vector=canary_vector())
     raw = canary_vector().astype("<f2").tobytes()[:16]
     for path in profile.folder.rglob("*"):
         content = path.read_bytes().lower()
@@ -224,16 +222,20 @@ def test_encrypted_files_hold_no_canary(profile):
 def test_retention_counts_from_storing(profile):
     import time
 
-    old_note = profile.add_source("import", "note")
-    profile.add_passages(old_note.id, [NewPassage("from long ago", time=1.0)])
-    fact = profile.add_fact("fact")
-    due = profile.add_fact("until yesterday", expires=time.time() - 1)
-    keep = RetentionSettings(fact_days=30, sample_days=10)
-    assert profile.expire(keep).records == (due.id,)
-    later = time.time() + 11 * 86400
-    assert len(profile.expire(keep, now=later).records) == 1
-    assert profile.facts() == [fact]
-    assert profile.expire(dataclasses.replace(keep, fact_days=0), now=later * 2).records == ()
+    old_note = profile.sources.add("import", "note")
+    profile.passages.add(old_note.id, [NewPassage("from long ago", time=1.0)])
+    fact = profile.facts.add("fact")
+    due = profile.facts.add("until yesterday", expires=time.time() - 1)
+    profile.retention.set(fact_days=30, sample_days=10)
+    assert not profile.has(due.id)  # gone for every reader, before anything is deleted
+    assert profile.purge_due().records == (due.id,)
+    profile.retention.clock = lambda: time.time() + 11 * 86400
+    assert list(profile.passages.all()) == []
+    assert len(profile.purge_due().records) == 1
+    assert profile.facts.all() == [fact]
+    profile.retention.set(fact_days=0)
+    profile.retention.clock = lambda: time.time() + 5000 * 86400
+    assert profile.purge_due().records == ()
 
 
 @pytest.mark.parametrize(
@@ -247,16 +249,16 @@ def test_retention_counts_from_storing(profile):
     ],
 )
 def test_words_are_found_in_every_script(profile, text, words):
-    fact = profile.add_fact(text)
-    profile.add_fact("My dog is called Toffee; 猫, カット, 개, Mull.")
+    fact = profile.facts.add(text)
+    profile.facts.add("My dog is called Toffee; 猫, カット, 개, Mull.")
     assert profile.matching(words=words) == [fact.id]
 
 
 def test_answers_that_repeat_a_fact_go_along_in_every_script(profile):
-    talk = profile.new_conversation()
-    asked = profile.add_turn(talk, "user", "犬の名前はビスケットです。")
-    fact = profile.add_fact("ユーザーの犬の名前はビスケットです。", source_id=talk)
-    repeated = profile.add_turn(talk, "assistant", "ビスケットですね。")
-    profile.add_turn(talk, "assistant", "そうですか。")
-    shown = profile.preview_forget([fact.id])
+    talk = profile.turns.new_conversation()
+    asked = profile.turns.add(talk, "user", "犬の名前はビスケットです。")
+    fact = profile.facts.add("ユーザーの犬の名前はビスケットです。", source_id=talk)
+    repeated = profile.turns.add(talk, "assistant", "ビスケットですね。")
+    profile.turns.add(talk, "assistant", "そうですか。")
+    shown = profile.preview_forget([fact.id], keep_turns=True)
     assert [turn.id for turn in shown.related_turns] == [asked.id, repeated.id]

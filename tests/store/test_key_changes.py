@@ -61,7 +61,7 @@ def opens(home, word):
 
 def test_fifty_kills_while_the_passphrase_changes(home):
     with Profile.create(home) as profile:
-        fact = profile.add_fact("still there")
+        fact = profile.facts.add("still there")
         key_changes.set_passphrase(profile, "one", cost=QUICK)
         code = key_changes.new_recovery_code(profile)
 
@@ -150,12 +150,12 @@ def test_locking_closes_open_programs_and_destroys_the_stored_keys(home, keyring
     with Profile.create(home) as profile:
         with pytest.raises(ProfileError, match="nobody could unlock"):
             key_changes.lock(home, "default")
-        fact = profile.add_fact("secret")
+        fact = profile.facts.add("secret")
         key_changes.set_passphrase(profile, "word", cost=QUICK)
         kept = dict(keyring)
         key_changes.lock(home, "default")
         with pytest.raises(ProfileLockedError, match="locked"):
-            profile.facts()
+            profile.facts.all()
         with pytest.raises(ProfileLockedError):
             profile.derive_key("adapters")
     assert kept and not keyring

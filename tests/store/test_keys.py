@@ -24,7 +24,7 @@ def hashes(folder):
 
 def test_wrong_passphrase_changes_nothing_and_is_quick(home, monkeypatch):
     with Profile.create(home, "anna", passphrase="correct horse") as profile:
-        fact = profile.add_fact("secret")
+        fact = profile.facts.add("secret")
     before = hashes(home.data.parent)
     started = time.monotonic()
     with pytest.raises(ProfileLockedError, match="passphrase") as caught:
@@ -98,7 +98,7 @@ def test_keyring_and_what_saves_the_profile_without_it(home, monkeypatch):
     find = classmethod(lambda cls: cls(kept))
     monkeypatch.setattr(keyring_store.SystemKeyring, "find", find)
     with Profile.create(home) as profile:
-        fact = profile.add_fact("secret")
+        fact = profile.facts.add("secret")
         key_changes.set_passphrase(profile, "spare")
     assert len(kept) == 1
     assert not keys.key_file(home, "default").exists()

@@ -36,13 +36,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(target=facts, text=texts, with_vector=st.booleans())
     def add(self, text, with_vector):
         vector = np.ones(8, dtype=np.float32) if with_vector else None
-        fact = self.profile.add_fact(text, vector=vector)
+        fact = self.profile.facts.add(text, vector=vector)
         self.model[fact.id] = (text, "active")
         return fact.id
 
     @rule(target=facts, text=texts, old=facts)
     def supersede(self, text, old):
-        fact = self.profile.add_fact(text, supersedes=[old])
+        fact = self.profile.facts.add(text, supersedes=[old])
         self.model[old] = (self.model[old][0], "superseded")
         self.model[fact.id] = (text, "active")
         self.touch(old)
@@ -50,7 +50,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(fact_id=facts, text=texts)
     def edit(self, fact_id, text):
-        self.profile.edit_fact(fact_id, text=text)
+        self.profile.facts.edit(fact_id, text=text)
         self.model[fact_id] = (text, self.model[fact_id][1])
         self.touch(fact_id)
 
@@ -63,7 +63,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(fact_id=facts)
     def train(self, fact_id):
         name = f"adapter{len(self.trained)}"
-        row = self.profile.add_adapter(
+        row = self.profile.adapters.add(
             name, file_sha256="", base_sha256="", rank=1, alpha=1, state="active", records=[fact_id]
         )
         active = self.model[fact_id][1] == "active"
@@ -77,19 +77,19 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def same_as_the_model(self):
-        assert {f.id: (f.text, f.state) for f in self.profile.facts()} == self.model
-        outline = self.profile.outline()
+        assert {f.id: (f.text, f.state) for f in self.profile.facts.all()} == self.model
+        outline = self.profile.search_tables.outline()
         known = (
             list(zip(outline.number, outline.id, outline.active, strict=True)) if outline else []
         )
         for word in WORDS:
-            hits = set(self.profile.rank_text([word], 1000)[0].tolist())
+            hits = set(self.profile.search_tables.rank_text([word], 1000)[0].tolist())
             found = {record_id for number, record_id, active in known if active and number in hits}
             assert found == {
                 i for i, (text, state) in self.model.items() if word in text and state == "active"
             }
-        assert set(self.profile.vectors()[0]) <= set(self.model)
-        states = {row.name: row.state for row in self.profile.adapters()}
+        assert set(self.profile.vectors.all()[0]) <= set(self.model)
+        states = {row.name: row.state for row in self.profile.adapters.all()}
         assert states == {n: "active" if ids else "stale" for n, ids in self.trained.items()}
 
     def teardown(self):

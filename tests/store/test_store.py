@@ -31,22 +31,22 @@ QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
 
 
 def test_records_survive_reopening(home, profile):
-    fact = profile.add_fact("Ich mag Käse.", category="preference", pinned=True, scope="work")
-    talk = profile.new_conversation()
-    turn = profile.add_turn(talk, "user", "hello", memories_used=[fact.id])
-    feedback = profile.add_feedback(turn.id, "accept")
+    fact = profile.facts.add("Ich mag Käse.", category="preference", pinned=True, scope="work")
+    talk = profile.turns.new_conversation()
+    turn = profile.turns.add(talk, "user", "hello", memories_used=[fact.id])
+    feedback = profile.feedback.add(turn.id, "accept")
     profile.lock()
     with Profile.open(home) as again:
         assert again.get(fact.id) == fact
         assert again.get(turn.id) == turn
         assert turn.memories_used == (fact.id,)
-        assert again.feedback(turn.id) == [feedback]
-        assert again.last_conversation() == talk
+        assert again.feedback.all(turn.id) == [feedback]
+        assert again.turns.last_conversation() == talk
         assert again.get(fact.id[:-2]) in (fact, turn)
 
 
 def test_files_are_private(profile):
-    profile.add_fact("x")
+    profile.facts.add("x")
     names = {path.name for path in profile.folder.iterdir()}
     assert {"profile.db", "profile.db-wal", "profile.db-shm", "keys.json"} <= names
     for path in profile.folder.rglob("*"):
@@ -60,7 +60,7 @@ def test_locked_profile_refuses(profile):
     profile.lock()
     profile.lock()
     with pytest.raises(ProfileLockedError, match="locked"):
-        profile.add_fact("x")
+        profile.facts.add("x")
     with pytest.raises(ProfileLockedError, match="locked"):
         profile.derive_key("adapters")
 
@@ -94,8 +94,8 @@ def test_profiles_of_a_home(home):
 
 
 def test_flipped_bit_is_found(home, profile):
-    source = profile.add_source("import", "x")
-    profile.add_passages(source.id, [NewPassage(f"words {i} " * 40) for i in range(300)])
+    source = profile.sources.add("import", "x")
+    profile.passages.add(source.id, [NewPassage(f"words {i} " * 40) for i in range(300)])
     profile.check()
     profile.lock()
     path = home.profile("default") / "profile.db"
@@ -134,7 +134,7 @@ def test_missing_or_damaged_files(home, profile):
 @pytest.mark.parametrize("name", [None, "default"])
 def test_a_database_whose_keys_are_missing_is_not_deleted(home, profile, tmp_path, name):
     """A new one in its place would be the end of it, though the keys may lie in a backup."""
-    profile.add_fact("I live in Lisbon.")
+    profile.facts.add("I live in Lisbon.")
     transfer.backup_profile(profile, tmp_path / "backup")
     transfer.export_profile(profile, tmp_path / "export", "word", cost=QUICK)
     profile.close()
@@ -151,11 +151,11 @@ def test_a_database_whose_keys_are_missing_is_not_deleted(home, profile, tmp_pat
             attempt()
     keys.write_bytes(kept)
     with Profile.open(home) as opened:
-        assert len(opened.facts()) == 1
+        assert len(opened.facts.all()) == 1
     keys.unlink()
     transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
     with Profile.open(home) as opened:
-        assert len(opened.facts()) == 1
+        assert len(opened.facts.all()) == 1
     keys.unlink()
     wipe_profile(home, "default")
     Profile.create(home, "default").close()
@@ -172,7 +172,7 @@ def test_a_wipe_that_was_interrupted_leaves_nothing_in_the_way(home, profile, mo
         with pytest.raises(KeyboardInterrupt):
             wipe_profile(home, "default")
     with Profile.open(home, create=True) as opened:
-        assert opened.facts() == []
+        assert opened.facts.all() == []
 
 
 def test_who_opens_a_profile_while_it_is_being_made_waits(home, monkeypatch):
@@ -180,11 +180,11 @@ def test_who_opens_a_profile_while_it_is_being_made_waits(home, monkeypatch):
     ready, opened = threading.Event(), []
     made = Profile.__init__
 
-    def slow(self, *values):
+    def slow(self, *values, **options):
         if not opened:
             ready.set()
             time.sleep(0.3)
-        made(self, *values)
+        made(self, *values, **options)
 
     monkeypatch.setattr(Profile, "__init__", slow)
     first = threading.Thread(target=lambda: Profile.open(home, create=True).close())
@@ -219,16 +219,16 @@ def test_wrong_database_key_is_damage_not_an_empty_profile(home, profile):
 
 def hits(profile, *terms, k=10):
     """Return ids and scores of what full-text search finds, best first."""
-    outline = profile.outline()
+    outline = profile.search_tables.outline()
     ids = dict(zip(outline.number.tolist(), outline.id, strict=True))
-    numbers, scores = profile.rank_text(terms, k)
+    numbers, scores = profile.search_tables.rank_text(terms, k)
     return [(ids[n], score) for n, score in zip(numbers.tolist(), scores.tolist(), strict=True)]
 
 
 def test_full_text_ranks_and_stems(profile):
-    best = profile.add_fact("My dogs love running, dogs of all kinds.")
-    other = profile.add_fact("A dog barked somewhere in a very long and winding sentence.")
-    accent = profile.add_fact("El niño canta.")
+    best = profile.facts.add("My dogs love running, dogs of all kinds.")
+    other = profile.facts.add("A dog barked somewhere in a very long and winding sentence.")
+    accent = profile.facts.add("El niño canta.")
     found = hits(profile, "dog")
     assert [record_id for record_id, _ in found] == [best.id, other.id]
     assert found[0][1] > found[1][1] > 0
@@ -241,7 +241,7 @@ def test_full_text_ranks_and_stems(profile):
     "term", ['"', 'x" OR text:y', "NEAR(", "*", "-", "a AND", "", "\0", "^x", "{", "'; DROP"]
 )
 def test_search_terms_are_only_words(profile, term):
-    profile.add_fact("something")
+    profile.facts.add("something")
     assert hits(profile, term) == []
     assert len(hits(profile, term, "something")) == 1
 
@@ -250,58 +250,58 @@ def test_vectors_and_neighbours(profile):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    source = profile.add_source("import", "x")
-    made = profile.add_passages(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
-    bare = profile.add_fact("without", pinned=True)
-    outline = profile.outline()
+    source = profile.sources.add("import", "x")
+    made = profile.passages.add(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
+    bare = profile.facts.add("without", pinned=True)
+    outline = profile.search_tables.outline()
     assert list(outline.id) == [*(p.id for p in made), bare.id]
     assert outline.has_vector.tolist() == [0, 1, 2]
     assert np.abs(outline.vector - vectors).max() < 1e-3
     assert list(map(bool, outline.pinned)) == [False, False, False, True]
-    later = profile.outline(after=int(outline.number[2]))
+    later = profile.search_tables.outline(after=int(outline.number[2]))
     assert list(later.id) == [bare.id] and not len(later.vector)
-    profile.set_vector(bare.id, vectors[0])
-    assert profile.vectors()[0] == list(outline.id)
+    profile.vectors.put([bare.id], vectors[:1])
+    assert profile.vectors.all()[0] == list(outline.id)
     with pytest.raises(ProfileError, match="384"):
-        profile.set_vector(bare.id, np.ones(5))
+        profile.vectors.put([bare.id], np.ones((1, 5)))
     with pytest.raises(RecordNotFoundError):
-        profile.set_vector("z" * 16, vectors[0])
-    assert [p.text for p in profile.neighbours(made[1].id, 1, 1)] == ["0", "2"]
+        profile.vectors.put(["z" * 16], vectors[:1])
+    assert [p.text for p in profile.passages.neighbours(made[1].id, 1, 1)] == ["0", "2"]
 
 
 def test_scopes_of_facts(profile):
-    everywhere = profile.add_fact("everywhere")
-    work = profile.add_fact("work", scope="work")
-    assert profile.facts(scope=None) == [everywhere]
-    assert profile.facts(scope="work") == [everywhere, work]
-    assert profile.facts(scope="home") == [everywhere]
-    assert profile.facts() == [everywhere, work]
+    everywhere = profile.facts.add("everywhere")
+    work = profile.facts.add("work", scope="work")
+    assert profile.facts.all(scope=None) == [everywhere]
+    assert profile.facts.all(scope="work") == [everywhere, work]
+    assert profile.facts.all(scope="home") == [everywhere]
+    assert profile.facts.all() == [everywhere, work]
 
 
 def test_superseding_keeps_the_older_fact_visible(profile):
-    old = profile.add_fact("I live in Ulm.", subject="home")
-    new = profile.add_fact("I live in Bonn.", subject="home", supersedes=[old.id])
-    assert profile.facts(state="active") == [new]
-    (older,) = profile.facts(state="superseded")
+    old = profile.facts.add("I live in Ulm.", subject="home")
+    new = profile.facts.add("I live in Bonn.", subject="home", supersedes=[old.id])
+    assert profile.facts.all(state="active") == [new]
+    (older,) = profile.facts.all(state="superseded")
     assert older.id == old.id
     assert older.valid_to is not None
     assert older.valid_to <= time.time()
     with pytest.raises(ProfileError, match="superseded"):
-        profile.approve(old.id)
+        profile.facts.approve(old.id)
     with pytest.raises(RecordNotFoundError):
-        profile.add_fact("x", supersedes=["z" * 16])
-    assert len(profile.facts()) == 2
+        profile.facts.add("x", supersedes=["z" * 16])
+    assert len(profile.facts.all()) == 2
 
 
 def test_texts_that_utf8_cannot_hold_are_stored_readably(profile):
-    assert profile.add_fact("half \ud83d emoji\0").text == "half ? emoji "
+    assert profile.facts.add("half \ud83d emoji\0").text == "half ? emoji "
 
 
 def test_umask_cannot_widen_permissions(home):
     before = os.umask(0)
     try:
         with Profile.create(home) as profile:
-            profile.add_fact("x")
+            profile.facts.add("x")
             modes = {stat.S_IMODE(p.stat().st_mode) for p in home.data.rglob("*") if p.is_file()}
     finally:
         os.umask(before)

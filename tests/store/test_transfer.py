@@ -36,11 +36,11 @@ def elsewhere(tmp_path):
 
 @pytest.fixture
 def filled(profile):
-    profile.add_fact("My dog is called Biscuit.", pinned=True)
-    source = profile.add_source("import", "diary.md")
-    profile.set_retention(turn_days=90)
-    profile.set_reader_scale(0.5)
-    row = profile.add_adapter(
+    profile.facts.add("My dog is called Biscuit.", pinned=True)
+    source = profile.sources.add("import", "diary.md")
+    profile.retention.set(turn_days=90)
+    profile.adapters.set_reader_scale(0.5)
+    row = profile.adapters.add(
         "mine", file_sha256="0" * 64, base_sha256="1" * 64, rank=4, alpha=8.0,
         records=[source.id], state="active",
     )  # fmt: skip
@@ -57,16 +57,16 @@ def test_export_opens_elsewhere_with_its_passphrase(filled, elsewhere, tmp_path)
     assert b"Biscuit" not in path.read_bytes()
     transfer.import_profile(elsewhere, path, ask_passphrase=lambda: "correct horse", cost=QUICK)
     with Profile.open(elsewhere, ask_passphrase=lambda: "correct horse") as copy:
-        assert copy.facts() == filled.facts()
-        assert copy.sources() == filled.sources()
-        assert copy.adapters() == filled.adapters()
-        assert copy.retention().turn_days == 90
-        assert copy.reader_scale() == 0.5
-        adapter = f"adapters/{copy.adapters()[0].id}.gguf.enc"
+        assert copy.facts.all() == filled.facts.all()
+        assert copy.sources.all() == filled.sources.all()
+        assert copy.adapters.all() == filled.adapters.all()
+        assert copy.retention.days().turn_days == 90
+        assert copy.adapters.reader_scale() == 0.5
+        adapter = f"adapters/{copy.adapters.all()[0].id}.gguf.enc"
         assert (copy.folder / adapter).read_bytes() == (filled.folder / adapter).read_bytes()
         assert copy.derive_key("adapters") == filled.derive_key("adapters")
         copy.check()
-    assert [copy.kind for copy in filled.copies()] == ["export"]
+    assert [copy.kind for copy in filled.copies.all()] == ["export"]
     with pytest.raises(ProfileExistsError):
         transfer.import_profile(elsewhere, path, ask_passphrase=lambda: "correct horse")
     transfer.import_profile(
@@ -106,9 +106,9 @@ def test_wrong_or_damaged_exports_are_refused_and_change_nothing(filled, elsewhe
 
 def test_backup_is_of_one_moment_and_restores_without_what_was_forgotten(filled, home, tmp_path):
     path = tmp_path / "backup"
-    secret = filled.add_fact("I live in Lisbon.")
+    secret = filled.facts.add("I live in Lisbon.")
     transfer.backup_profile(filled, path)
-    later = filled.add_fact("Said later.")
+    later = filled.facts.add("Said later.")
     shown = filled.preview_forget([secret.id])
     assert [copy.path for copy in shown.copies] == [str(path)]
     assert str(path) in "\n".join(shown.lines())
@@ -121,9 +121,9 @@ def test_backup_is_of_one_moment_and_restores_without_what_was_forgotten(filled,
     done = transfer.restore_backup(home, path, replace=True, ask_passphrase=None)
     assert done.forgotten_again == 1
     with Profile.open(home) as restored:
-        assert [fact.text for fact in restored.facts()] == ["My dog is called Biscuit."]
-        assert restored.events("forgotten")
-        assert len(restored.copies()) == 1
+        assert [fact.text for fact in restored.facts.all()] == ["My dog is called Biscuit."]
+        assert restored.journal.events("forgotten")
+        assert len(restored.copies.all()) == 1
         restored.check()
     assert [p.name for p in home.profiles.iterdir() if p.is_dir()] == ["default"]
 
@@ -143,7 +143,7 @@ def test_backup_without_its_key_needs_passphrase_or_recovery_code(home, elsewher
     from ondevice.store import key_changes
 
     with Profile.create(home, "anna") as profile:
-        profile.add_fact("known")
+        profile.facts.add("known")
         code = key_changes.new_recovery_code(profile)
         transfer.backup_profile(profile, tmp_path / "backup")
     with pytest.raises(ProfileLockedError):
@@ -152,14 +152,14 @@ def test_backup_without_its_key_needs_passphrase_or_recovery_code(home, elsewher
         transfer.restore_backup(elsewhere, tmp_path / "backup", ask_passphrase=lambda: "x")
     transfer.restore_backup(elsewhere, tmp_path / "backup", ask_passphrase=code.lower)
     with Profile.open(elsewhere, "anna", ask_passphrase=lambda: code) as restored:
-        assert [fact.text for fact in restored.facts()] == ["known"]
+        assert [fact.text for fact in restored.facts.all()] == ["known"]
 
 
 def test_two_profiles_never_see_each_other(home):
     with Profile.create(home, "anna") as anna, Profile.create(home, "ben") as ben:
-        fact = anna.add_fact("I collect stamps.")
+        fact = anna.facts.add("I collect stamps.")
         assert not ben.has(fact.id)
-        assert ben.facts() == [] and ben.events() == []
+        assert ben.facts.all() == [] and ben.journal.events() == []
         assert anna.derive_key("database") != ben.derive_key("database")
     raw = home.profile("anna") / "profile.db"
     (home.profile("ben") / "profile.db").write_bytes(raw.read_bytes())
@@ -169,10 +169,10 @@ def test_two_profiles_never_see_each_other(home):
 
 def test_who_had_it_open_writes_no_more_after_a_restore(home, tmp_path):
     with Profile.create(home) as profile:
-        profile.add_fact("The user likes tea.")
+        profile.facts.add("The user likes tea.")
         transfer.backup_profile(profile, tmp_path / "backup")
         transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
         with pytest.raises(ProfileLockedError, match="replaced by a backup; open it again"):
-            profile.add_fact("The user likes cake.")
+            profile.facts.add("The user likes cake.")
     with Profile.open(home) as profile:
-        assert [fact.text for fact in profile.facts()] == ["The user likes tea."]
+        assert [fact.text for fact in profile.facts.all()] == ["The user likes tea."]

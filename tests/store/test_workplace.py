@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from ondevice.adapters import forgetting
 from ondevice.errors import ProfileError, ProfileExistsError, ProfileNotFoundError
 from ondevice.store import key_changes, keys, transfer
+from ondevice.store.copies import Copies
+from ondevice.store.journal import Journal
 from ondevice.store.profile import Profile, wipe_profile
 from ondevice.store.readable import export_readable
 from ondevice.store.working_folder import clear_workplaces, workplace
@@ -30,13 +31,13 @@ def left(folder):
 
 
 def test_forgetting_reaches_the_copy_that_a_dead_process_left(profile):
-    fact = profile.add_fact("My dog is called Biscuit.")
+    fact = profile.facts.add("My dog is called Biscuit.")
     subprocess.run([sys.executable, "-c", DIES, str(profile.folder)], check=False)
     assert len(left(profile.folder)) == 2  # the folder and its lock
     with workplace(profile.folder) as mine:  # the next one clears it too
         assert left(profile.folder) == [mine.name, f"{mine.name}.lock"]
         subprocess.run([sys.executable, "-c", DIES, str(profile.folder)], check=False)
-        forgetting.forget(profile, forgetting.preview(profile, [fact.id]))
+        profile.forget_shown(profile.preview_forget([fact.id]))
         assert left(profile.folder) == [mine.name, f"{mine.name}.lock"]  # of who is alive
     assert left(profile.folder) == []
 
@@ -45,7 +46,7 @@ def test_a_copy_that_cannot_be_listed_is_not_made(profile, tmp_path, monkeypatch
     def full(*_, **__):
         raise ProfileError("The disk is full.")
 
-    monkeypatch.setattr(Profile, "note_copy", full)
+    monkeypatch.setattr(Copies, "note", full)
     with pytest.raises(ProfileError):
         transfer.backup_profile(profile, tmp_path / "backup")
     with pytest.raises(ProfileError):
@@ -64,7 +65,7 @@ def test_a_recovery_code_that_cannot_be_noted_does_not_replace_the_old_one(
         raise ProfileError("The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Profile, "note", full)
+        patch.setattr(Journal, "note", full)
         with pytest.raises(ProfileError):
             key_changes.new_recovery_code(profile)
     Profile.open(home, ask_passphrase=lambda: code).close()
@@ -83,7 +84,7 @@ def test_a_wiped_profile_does_not_come_back_from_an_interrupted_restore(
     home, profile, with_the_restored_one
 ):
     """The one that was being replaced lies beside it, with its keys."""
-    profile.add_fact("I live in Lisbon.")
+    profile.facts.add("I live in Lisbon.")
     profile.close()
     former = home.profiles / ".replaced-default"
     if with_the_restored_one:
@@ -97,18 +98,18 @@ def test_a_wiped_profile_does_not_come_back_from_an_interrupted_restore(
 
 
 def test_a_profile_that_a_restore_left_aside_is_not_made_anew(home, profile):
-    profile.add_fact("I live in Lisbon.")
+    profile.facts.add("I live in Lisbon.")
     profile.close()
     home.profile("default").rename(home.profiles / ".replaced-default")
     with pytest.raises(ProfileExistsError):
         Profile.create(home, "default")
     with Profile.open(home, "default") as opened:
-        assert len(opened.facts()) == 1
+        assert len(opened.facts.all()) == 1
 
 
 def test_a_restore_that_fails_or_dies_half_way_loses_nothing(home, profile, tmp_path, monkeypatch):
     transfer.backup_profile(profile, tmp_path / "backup")
-    profile.add_fact("Said since.")
+    profile.facts.add("Said since.")
     profile.close()
     place = home.profile("default")
     rename = type(place).rename
@@ -123,11 +124,11 @@ def test_a_restore_that_fails_or_dies_half_way_loses_nothing(home, profile, tmp_
         with pytest.raises(KeyboardInterrupt):
             transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
     with Profile.open(home) as opened:
-        assert [fact.text for fact in opened.facts()] == ["Said since."]
+        assert [fact.text for fact in opened.facts.all()] == ["Said since."]
     place.rename(home.profiles / ".replaced-default")  # as a process leaves it that dies there
     with Profile.open(home, create=True) as opened:
-        assert [fact.text for fact in opened.facts()] == ["Said since."]
+        assert [fact.text for fact in opened.facts.all()] == ["Said since."]
     transfer.restore_backup(home, tmp_path / "backup", replace=True, ask_passphrase=None)
     with Profile.open(home) as opened:
-        assert opened.facts() == []
+        assert opened.facts.all() == []
     assert [path.name for path in home.profiles.iterdir() if path.is_dir()] == ["default"]

@@ -105,7 +105,7 @@ def _reader_row(store: Profile) -> list[AdapterRow]:
         return []
     if reader is None:
         return []
-    adapter, scale = read_adapter(reader.read(), None), store.reader_scale()
+    adapter, scale = read_adapter(reader.read(), None), store.adapters.reader_scale()
     return [
         AdapterRow(
             id=READER,
@@ -359,7 +359,7 @@ def _figure(value: float, low: float | None, high: float | None, n: int) -> str:
 def rollback(profile: str | None) -> None:
     """Undo the last change of which adapters are active; again goes further back."""
     with open_profile(profile) as store:
-        active, lost = store.roll_back()
+        active, lost = store.adapters.roll_back()
     names = ", ".join(f"{row.name}:{row.scale:g}" for row in active)
     talk(f"Active now: {names or 'none'}.")
     if lost:

@@ -230,7 +230,7 @@ class ChatLoop:
         rows = (
             [(m.id, m.text) for m in self.me.recall(words, k=10)]
             if words
-            else [(f.id, f.text) for f in profile.facts(state="active", scope=self.me.scope)]
+            else [(f.id, f.text) for f in profile.facts.all(state="active", scope=self.me.scope)]
         )
         self.listed = [record_id for record_id, _ in rows]
         for number, (_, text) in enumerate(rows, 1):
@@ -382,5 +382,5 @@ def _line_editing(me: Assistant) -> None:
         return
     if me.profile is None or me.temporary:
         return
-    for turn in me.profile.recent_turns(role="user", limit=200):
+    for turn in me.profile.turns.recent(role="user", limit=200):
         readline.add_history(turn.text)

@@ -174,27 +174,19 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
 
 
 def open_profile(name: str | None) -> Profile:
-    """Open the profile called `name`, or the one in use, which is made at its first use.
-
-    What was kept as long as it may be is forgotten first.
-    """
+    """Open the profile called `name`, or the one in use, which is made at its first use."""
     from ondevice.home import Home
     from ondevice.store.profile import Profile
 
     home = Home.default()
-    store = Profile.open(
-        home, name, ask_passphrase=passphrase_asker(), create=name is None, warn=warn
+    return Profile.open(
+        home,
+        name,
+        ask_passphrase=passphrase_asker(),
+        create=name is None,
+        retention=Settings.load(home.config / "config.toml").retention,
+        warn=warn,
     )
-    try:
-        retention = Settings.load(home.config / "config.toml").retention
-        if store.due(store.retention(retention)):
-            from ondevice.adapters import forgetting
-
-            forgetting.expire(store, retention)
-    except BaseException:
-        store.close()
-        raise
-    return store
 
 
 def passphrase_asker() -> Callable[[], str] | None:

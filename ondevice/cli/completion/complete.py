@@ -73,7 +73,7 @@ def complete_adapters(
         silent = keys.key_file(home, name).is_file() or sys.platform in ("darwin", "win32")
         if silent and exists(home, name):
             with Profile.open(home, name) as profile:
-                return _fitting((row.name for row in profile.adapters()), incomplete)
+                return _fitting((row.name for row in profile.adapters.all()), incomplete)
     return []
 
 

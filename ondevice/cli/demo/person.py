@@ -32,16 +32,16 @@ def store(
     """Store all of it in `profile`, as if it had come in over the year; return how many records."""
     everything = rows()
     notes = [row for row in everything if row["kind"] == "note"]
-    source = profile.add_source("import", "lock-keeper's log", time=_time(notes[0]))
+    source = profile.sources.add("import", "lock-keeper's log", time=_time(notes[0]))
     passages = [NewPassage(row["text"], time=_time(row)) for row in notes]
-    profile.add_passages(source.id, passages, embedder.embed([p.text for p in passages]))
+    profile.passages.add(source.id, passages, embedder.embed([p.text for p in passages]))
     n_records = len(passages)
     for row in everything:
         if progress is not None:
             progress(n_records, len(everything))
         if row["kind"] == "fact":
             found = candidate_for(row["text"])
-            profile.add_fact(
+            profile.facts.add(
                 found.text,
                 category=found.category,
                 subject=found.subject,
@@ -56,11 +56,11 @@ def store(
 
 def _store_chat(profile: Profile, embedder: Embedder, row: dict[str, Any]) -> int:
     moment = _time(row)
-    talk = profile.new_conversation()
+    talk = profile.turns.new_conversation()
     question, answer = row["question"], row["answer"]
-    profile.add_turn(talk, "user", question, time=moment, vector=embedder.embed([question])[0])
-    turn = profile.add_turn(talk, "assistant", answer, time=moment)
-    profile.add_feedback(turn.id, row["verdict"], row.get("wanted"), time=moment)
+    profile.turns.add(talk, "user", question, time=moment, vector=embedder.embed([question])[0])
+    turn = profile.turns.add(talk, "assistant", answer, time=moment)
+    profile.feedback.add(turn.id, row["verdict"], row.get("wanted"), time=moment)
     return 3
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice.adapters import forgetting
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
 from ondevice.cli.demo import person
@@ -155,17 +154,17 @@ class Demo:
 
     def forget(self) -> AfterForgetting:
         """Forget what her cat is called, and look for it."""
-        (fact,) = [f for f in self.profile.facts(state="active") if _is_secret(f)]
+        (fact,) = [f for f in self.profile.facts.all(state="active") if _is_secret(f)]
         name = fact.text.rstrip(".").split()[-1]
         ids = [fact.id, *self.profile.matching(words=name)]
-        shown = forgetting.preview(self.profile, list(dict.fromkeys(ids)))
+        shown = self.profile.preview_forget(list(dict.fromkeys(ids)))
         report = self.me.forget(*(record.id for record in shown.records))
         registry = AdapterRegistry(self.profile)
         stale = [row for row in registry.list() if row.state == "stale"]
         return AfterForgetting(
             shown,
             report.adapters_stale,
-            not any(registry.file_exists(row) for row in stale),
+            not any(self.profile.adapters.files.exists(row.id) for row in stale),
             len(self.profile.matching(words=name)),
             self._ask(QUESTION),
         )

@@ -26,8 +26,8 @@ def command() -> None:
 def list_(kind: str | None, profile: str | None, as_json: bool) -> None:
     """List imports and conversations, oldest first."""
     with open_profile(profile) as store:
-        sizes = store.source_sizes()
-        sources = [(source, sizes.get(source.id, 0)) for source in store.sources(kind)]
+        sizes = store.sources.sizes()
+        sources = [(source, sizes.get(source.id, 0)) for source in store.sources.all(kind)]
         if as_json:
             print_json([_plain(source, count) for source, count in sources])
             return
@@ -46,10 +46,10 @@ def list_(kind: str | None, profile: str | None, as_json: bool) -> None:
 def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -> None:
     """Show a source and what came from it; the start of an id is enough."""
     with open_profile(profile) as store:
-        named = [source for source in store.sources() if source.name == source_id]
-        source = named[-1] if named else store.source(source_id)
-        count = store.source_sizes().get(source.id, 0)
-        records = store.members(source.id, None if everything or as_json else SHOWN)
+        named = [source for source in store.sources.all() if source.name == source_id]
+        source = named[-1] if named else store.sources.get(source_id)
+        count = store.sources.sizes().get(source.id, 0)
+        records = store.sources.members(source.id, None if everything or as_json else SHOWN)
         if as_json:
             print_json({**_plain(source, count), "members": records})
             return

@@ -95,7 +95,7 @@ def list_(
     """List the facts of all contexts, or those that are used in one, newest last."""
     state = "pending" if pending else state
     with open_profile(profile) as store:
-        facts = store.facts(state=state, scope=scope or ANY_SCOPE)
+        facts = store.facts.all(state=state, scope=scope or ANY_SCOPE)
         if as_json:
             print_json([_fact_json(fact) for fact in facts])
             return
@@ -234,7 +234,7 @@ def _to_review(
     """
     from ondevice.errors import RecordNotFoundError
 
-    pending = store.facts(state="pending")
+    pending = store.facts.all(state="pending")
     if record_ids:
         whole = [store.get(record_id).id for record_id in record_ids]
         known = {fact.id: fact for fact in pending}
@@ -291,7 +291,7 @@ def propose(turns: int, as_json: bool, **options: Any) -> None:
         raise click.UsageError("Your turns are read and notes are kept; leave out --temporary.")
     with open_assistant(options) as me:
         assert me.profile is not None
-        read = [turn.text for turn in me.profile.recent_turns(role="user", limit=turns)]
+        read = [turn.text for turn in me.profile.turns.recent(role="user", limit=turns)]
         found = [fact for text in read for fact in me.propose(text)]
         if as_json:
             print_json([_fact_json(fact) for fact in found])
@@ -310,7 +310,7 @@ def propose(turns: int, as_json: bool, **options: Any) -> None:
 def pin(record_id: str, off: bool, profile: str | None) -> None:
     """Always show a fact to the model."""
     with open_profile(profile) as store:
-        fact = store.pin(record_id, not off)
+        fact = store.facts.pin(record_id, not off)
         talk(f"{'Unpinned' if off else 'Pinned'}: {fact.text}")
 
 
@@ -336,7 +336,7 @@ def why(
         if query is not None:
             _explain_query(_recall(store), query, scope, as_json)
             return
-        turn = store.get(turn_id) if turn_id else store.last_answer()
+        turn = store.get(turn_id) if turn_id else store.turns.last_answer()
         if turn is None:
             talk("There is no answer yet; ask something first.")
             if as_json:

@@ -17,7 +17,7 @@ from ondevice.cli.paths import UserPath
 from ondevice.errors import ProfileError, explain
 
 if TYPE_CHECKING:
-    from ondevice.adapters.forgetting import Forgotten
+    from ondevice.store.forget import Forgotten
     from ondevice.store.profile import Profile
     from ondevice.store.records import ForgetPreview
 
@@ -71,7 +71,6 @@ def forget_command(**options: Any) -> int:
     are never used again and their files are shredded. First you are shown what
     will go.
     """
-    from ondevice.adapters import forgetting
 
     for name in ("certificate_path", "openings"):
         if options[name] is not None and options[name].exists():
@@ -84,11 +83,11 @@ def forget_command(**options: Any) -> int:
                 print_json({"records": [], "purged": True, "adapters_stale": [], "shredded": [],
                             "certificate": None})  # fmt: skip
             return 0
-        shown = forgetting.preview(store, ids, keep_turns=options["keep_turns"])
+        shown = store.preview_forget(ids, keep_turns=options["keep_turns"])
         if not options["as_json"]:
             _talk_of(shown)
         confirm("Forget this for good?", yes=options["yes"])
-        done = forgetting.forget(store, shown, keep_stale=options["keep_stale"])
+        done = store.forget_shown(shown, keep_stale=options["keep_stale"])
         try:
             path = _write(store, done, options)
         except OSError as error:
@@ -180,7 +179,6 @@ def certificate_command(
     file: Path, openings: Path | None, text: str | None, profile: str | None, as_json: bool
 ) -> int:
     """Verify a certificate of forgetting: its signature, its profile, and its adapters."""
-    from ondevice.adapters import forgetting
     from ondevice.store import certificate
 
     if (text is None) != (openings is None):
@@ -189,8 +187,8 @@ def certificate_command(
     if not isinstance(content, dict):
         raise ProfileError(f"{file} is no certificate of forgetting; give one.")
     with open_profile(profile) as store:
-        certificate.verify(content, forgetting.public_key(store))
-        present = {row.file_sha256: row for row in store.adapters() if row.state != "stale"}
+        certificate.verify(content, store.certificate_key())
+        present = {row.file_sha256: row for row in store.adapters.all() if row.state != "stale"}
     back = [one["sha256"] for one in content["adapters"] if one["sha256"] in present]
     held = None
     if text is not None and openings is not None:

@@ -145,7 +145,6 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
     What was forgotten since the backup was made is not brought back, as long as
     the present profile can still be read.
     """
-    from ondevice.adapters.registry import AdapterRegistry
     from ondevice.home import Home
     from ondevice.store import transfer
 
@@ -154,9 +153,6 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
     done = transfer.restore_backup(
         Home.default(), file, replace=replace, ask_passphrase=passphrase_asker(), warn=warn
     )
-    if done.forgotten_again:
-        with open_profile(done.name) as store:
-            AdapterRegistry(store).shred_stale()
     _say(done, as_json, f"Restored the profile '{done.name}'")
     if done.forgotten_again and not as_json:
         talk(f"{done.forgotten_again} records were forgotten since, and stay so.")
@@ -171,11 +167,11 @@ def backups_command(drop: Path | None, profile: str | None, as_json: bool) -> No
     """List the backups and exports that were made of the profile."""
     with open_profile(profile) as store:
         if drop is not None:
-            known = store.drop_copy(str(drop.absolute()))
+            known = store.copies.drop(str(drop.absolute()))
             talk(f"{drop} is no longer listed." if known else f"{drop} was not listed.")
             if not as_json:
                 return
-        copies = [(copy, Path(copy.path).exists()) for copy in store.copies()]
+        copies = [(copy, Path(copy.path).exists()) for copy in store.copies.all()]
         if as_json:
             print_json([
                 {"id": c.id, "kind": c.kind, "path": c.path, "time": c.time, "there": there}

@@ -26,22 +26,19 @@ def retention_command(yes: bool, profile: str | None, as_json: bool, **days: int
     What is older is forgotten for good whenever the profile is opened, and the
     files of adapters that learned it are shredded.
     """
-    from ondevice.adapters import forgetting
-    from ondevice.home import Home
-    from ondevice.settings import Settings
-
     changes = {name: value for name, value in days.items() if value is not None}
-    defaults = Settings.load(Home.default().config / "config.toml").retention
     with open_profile(profile) as store:
         if any(changes.values()):
-            due = store.due(dataclasses.replace(store.retention(defaults), **changes))
-            if due:
+            records, feedback = store.retention.due(
+                dataclasses.replace(store.retention.days(), **changes)
+            )
+            if due := [*records, *feedback]:
                 confirm(f"That forgets {len(due)} records for good now. Go ahead?", yes=yes)
         if changes:
-            store.set_retention(**changes)
-            gone = forgetting.expire(store, defaults)
+            store.retention.set(**changes)
+            gone = store.purge_due()
             talk(f"Forgotten now: {len(gone.records)} records.")
-        now = store.retention(defaults)
+        now = store.retention.days()
     if as_json:
         print_json(now)
         return
@@ -60,7 +57,7 @@ def retention_command(yes: bool, profile: str | None, as_json: bool, **days: int
 def log_command(limit: int | None, profile: str | None, as_json: bool) -> None:
     """List what was imported, learned, forgotten and so on: numbers and ids, no texts."""
     with open_profile(profile) as store:
-        events = store.events(limit=limit)
+        events = store.journal.events(limit=limit)
         if as_json:
             print_json(events)
             return

@@ -50,7 +50,7 @@ def adapter_routes(page: Page) -> list[BaseRoute]:
     def roll_back(values: Values) -> dict[str, Any]:
         page.refuse_while_busy()
         with page.model():
-            _, lost = page.profile.roll_back()
+            _, lost = page.profile.adapters.roll_back()
             page.me.use_adapters(None)
         return {**list_(values), "lost": lost}
 
@@ -101,4 +101,4 @@ def _reader(page: Page) -> dict[str, Any] | None:
     reader = builtin_reader(page.me.engine.model)
     if reader is None:
         return None
-    return {"name": READER, "scale": page.profile.reader_scale(), "sha256": reader.sha256}
+    return {"name": READER, "scale": page.profile.adapters.reader_scale(), "sha256": reader.sha256}

@@ -72,7 +72,7 @@ class Chat:
 
     def list_(self, values: Values) -> dict[str, Any]:
         """Return the conversations that are kept, the newest first."""
-        found = self._page.profile.conversations(
+        found = self._page.profile.listing.conversations(
             words=values.take("query", str, ""), limit=MOST_CONVERSATIONS
         )
         return {

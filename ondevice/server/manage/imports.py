@@ -212,7 +212,7 @@ def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Even
         if job.should_stop():
             raise StoppedError("Stopped.")
 
-    known = {source.key: source for source in page.profile.sources("import") if source.key}
+    known = {source.key: source for source in page.profile.sources.all("import") if source.key}
     for number, upload in enumerate(uploads):
         before = upload.spool.n_read
         upload.spool.before_read = check

@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.adapters import forgetting
 from ondevice.memory.facts import candidate_for
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
@@ -31,20 +30,20 @@ class Memories:
         limit = min(values.take("limit", int, 100), MAX_ROWS)
         offset = values.take("offset", int, 0)
         profile = self._page.profile
-        rows = profile.browse(wanted, offset=offset, limit=limit)
+        rows = profile.listing.page(wanted, offset=offset, limit=limit)
         return {
-            "total": profile.count(wanted),
+            "total": profile.listing.count(wanted),
             "offset": offset,
             "memories": [as_json(row) for row in rows],
         }
 
     def ids(self, values: Values) -> dict[str, Any]:
         """Return the ids of the records that are wanted."""
-        return {"ids": self._page.profile.browse_ids(_filter(values))}
+        return {"ids": self._page.profile.listing.ids(_filter(values))}
 
     def sources(self, values: Values) -> dict[str, Any]:
         """Return imports and conversations."""
-        found = self._page.profile.sources_and_counts()
+        found = self._page.profile.listing.sources()
         return {"sources": [{**as_json(source), "records": n} for source, n in found]}
 
     def add(self, values: Values) -> dict[str, Any]:
@@ -73,7 +72,7 @@ class Memories:
         if changes:
             fact = self._page.me.edit(fact_id, **changes)
         if "pinned" in values:
-            fact = self._page.profile.pin(fact_id, values.take("pinned", bool))
+            fact = self._page.profile.facts.pin(fact_id, values.take("pinned", bool))
         return as_json(fact)
 
     def approve(self, values: Values) -> dict[str, Any]:
@@ -83,8 +82,7 @@ class Memories:
 
     def preview(self, values: Values) -> dict[str, Any]:
         """Return what would be forgotten."""
-        shown = forgetting.preview(
-            self._page.profile,
+        shown = self._page.profile.preview_forget(
             values.texts("ids"),
             keep_turns=values.take("keep_turns", bool, False),
         )

@@ -14,7 +14,6 @@ from starlette.responses import FileResponse
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from ondevice.adapters import forgetting
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 from ondevice.store import key_changes, transfer
@@ -40,18 +39,18 @@ class Privacy:
             "folder": str(profile.folder),
             "bytes": sum(path.stat().st_size for path in files),
             "keys": key_changes.ways_in(profile.home, profile.name),
-            "facts": profile.count(Filter(kinds=("fact",))),
-            "passages": profile.count(Filter(kinds=("passage",))),
-            "turns": profile.count(Filter(kinds=("turn",))),
-            "verdicts": len(profile.feedback()),
-            "adapters": len(profile.adapters()),
-            "copies": [dataclasses.asdict(copy) for copy in profile.copies()],
+            "facts": profile.listing.count(Filter(kinds=("fact",))),
+            "passages": profile.listing.count(Filter(kinds=("passage",))),
+            "turns": profile.listing.count(Filter(kinds=("turn",))),
+            "verdicts": len(profile.feedback.all()),
+            "adapters": len(profile.adapters.all()),
+            "copies": [dataclasses.asdict(copy) for copy in profile.copies.all()],
         }
 
     def log(self, values: Values) -> dict[str, Any]:
         """Return what happened, the newest first."""
         limit = min(values.take("limit", int, MOST_EVENTS), MOST_EVENTS)
-        found = self._page.profile.events(limit=limit)
+        found = self._page.profile.journal.events(limit=limit)
         return {
             "events": [
                 {"time": one.time, "kind": one.kind, "about": _numbers(one.about)}
@@ -102,8 +101,12 @@ class Privacy:
         home, name = closed.home, closed.name
         with self._page.model():  # so there is also one guess at a time
             key_changes.unlock(home, name, lambda: passphrase)
-            opened = Profile.open(home, name, ask_passphrase=lambda: passphrase)
-            forgetting.expire(opened, self._page.me.settings.retention)
+            opened = Profile.open(
+                home,
+                name,
+                ask_passphrase=lambda: passphrase,
+                retention=self._page.me.settings.retention,
+            )
             self._page.me.reopen(opened)
         return {"unlocked": name}
 

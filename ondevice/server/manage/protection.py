@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ondevice.adapters import forgetting
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 from ondevice.settings import RetentionSettings
@@ -68,21 +67,24 @@ def _key_routes(page: Page) -> list[BaseRoute]:
 
 def _retention_routes(page: Page) -> list[BaseRoute]:
     def retention(values: Values) -> dict[str, Any]:
-        kept = page.profile.retention(page.me.settings.retention)
+        kept = page.profile.retention.days()
         return {"retention": dataclasses.asdict(kept)}
 
     def keep(values: Values) -> dict[str, Any]:
-        profile, defaults = page.profile, page.me.settings.retention
+        profile = page.profile
         names = [field.name for field in dataclasses.fields(RetentionSettings)]
         days = {name: values.take(name, int) for name in names if values.get(name) is not None}
         if not all(0 <= number <= MOST_DAYS for number in days.values()):
             raise BadRequestError(f"Days are a number from 0 (until forgotten) to {MOST_DAYS}.")
-        due = profile.due(dataclasses.replace(profile.retention(defaults), **days))
+        records, feedback = profile.retention.due(
+            dataclasses.replace(profile.retention.days(), **days)
+        )
+        due = [*records, *feedback]
         if due and not values.take("confirm", bool, False):
             return {**retention(values), "due": len(due), "forgotten": 0}
         if days:
-            profile.set_retention(**days)
-        gone = forgetting.expire(profile, defaults)
+            profile.retention.set(**days)
+        gone = profile.purge_due()
         return {**retention(values), "due": 0, "forgotten": len(gone.records)}
 
     return [

@@ -12,8 +12,8 @@ from ondevice.store.records import ANY_SCOPE, Feedback, Turn
 
 def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
     """Return the exchanges of a conversation; of several answers to a message the last one."""
-    exchanges = list(_exchanges(profile.turns(conversation_id)))
-    facts = [f for f in profile.facts(scope=ANY_SCOPE) if f.source_id == conversation_id]
+    exchanges = list(_exchanges(profile.turns.all(conversation_id)))
+    facts = [f for f in profile.facts.all(scope=ANY_SCOPE) if f.source_id == conversation_id]
     used = profile.records([one for _, a in exchanges if a is not None for one in a.memories_used])
     ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
     shown = []
@@ -27,7 +27,7 @@ def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
                 "turn_id": answer.id,
                 "used": [{**as_json(memory), "place": "kept"} for memory in memories],
                 "saved": saved,
-                "verdict": _verdict(profile.feedback(answer.id)),
+                "verdict": _verdict(profile.feedback.all(answer.id)),
             }
         shown.append(one)
     return shown

@@ -19,7 +19,7 @@ def test_her_records_are_enough_to_learn_from_and_to_judge_by(tmp_path):
         records = records_in_scope(profile, None)
         assert count == len(records) >= 140
         # Every fact is found by a rule, so that questions can be asked about it.
-        assert all(fact.text.startswith("The user") for fact in profile.facts())
+        assert all(fact.text.startswith("The user") for fact in profile.facts.all())
         assert len(split(records).held_out) >= 15
         made = build(select(records))
     assert made.personal >= 100

@@ -57,7 +57,7 @@ def fill(profile, order):
         jobs.append(lambda n=note, d=place: passage(profile, n, time=d * DAY))
     for fact in ("The user lives in Ulm.", "The user's dog is called Biscuit.",
                  "The user hates phone calls."):  # fmt: skip
-        jobs.append(lambda f=fact: profile.add_fact(f, time=DAY))
+        jobs.append(lambda f=fact: profile.facts.add(f, time=DAY))
     jobs.append(lambda: conversation(profile))
     order.shuffle(jobs)
     for job in jobs:
@@ -65,16 +65,16 @@ def fill(profile, order):
 
 
 def passage(profile, text, **options):
-    source = profile.add_source("import", "note")
-    return profile.add_passages(source.id, [NewPassage(text, **options)])[0]
+    source = profile.sources.add("import", "note")
+    return profile.passages.add(source.id, [NewPassage(text, **options)])[0]
 
 
 def conversation(profile):
-    talk = profile.new_conversation()
-    ask = profile.add_turn(talk, "user", "So what is my dog called, then?", time=DAY)
-    answer = profile.add_turn(talk, "assistant", "Rex, I think.", time=DAY)
-    profile.add_feedback(answer.id, "edit", "Biscuit. As ever.")
-    more = profile.add_turn(talk, "user", "Right, that was not so hard.", time=DAY)
+    talk = profile.turns.new_conversation()
+    ask = profile.turns.add(talk, "user", "So what is my dog called, then?", time=DAY)
+    answer = profile.turns.add(talk, "assistant", "Rex, I think.", time=DAY)
+    profile.feedback.add(answer.id, "edit", "Biscuit. As ever.")
+    more = profile.turns.add(talk, "user", "Right, that was not so hard.", time=DAY)
     return ask, answer, more
 
 
@@ -97,9 +97,10 @@ def test_after_forgetting_it_is_as_if_never_seen(home, profile):
         gone = [
             passage(profile, "The oven in the studio has given up too, on a Friday as ever.",
                     time=DAY).id,
-            profile.add_fact("The user plays the oboe.", time=DAY).id,
-            profile.add_turn(profile.new_conversation(), "user", "I do play the oboe, you know.",
-                             time=DAY).id,
+            profile.facts.add("The user plays the oboe.", time=DAY).id,
+            profile.turns.add(
+                profile.turns.new_conversation(), "user", "I do play the oboe, you know.",
+                time=DAY).id,
         ]  # fmt: skip
         assert "oboe" in texts(examples(profile))
         profile.forget(gone)
@@ -107,7 +108,7 @@ def test_after_forgetting_it_is_as_if_never_seen(home, profile):
 
 
 def test_every_kind_lists_what_it_came_from(profile):
-    fact = profile.add_fact("The user's dog is called Biscuit.")
+    fact = profile.facts.add("The user's dog is called Biscuit.")
     ask, answer, more = conversation(profile)
     for note in NOTES:
         passage(profile, note)
@@ -116,7 +117,7 @@ def test_every_kind_lists_what_it_came_from(profile):
     assert all(made.counts[kind] for kind in ("style", "fact", "write", "answer", "replay"))
     assert all(e.records == () for e in by_kind["replay"])
     assert all(fact.id in e.records for e in by_kind["fact"])
-    (verdict,) = profile.feedback()
+    (verdict,) = profile.feedback.all()
     assert set(by_kind["answer"][0].records) == {ask.id, answer.id, verdict.id}
     (pair,) = made.preferences
     assert (pair.chosen, pair.rejected) == ("Biscuit. As ever.", "Rex, I think.")
@@ -127,13 +128,13 @@ def test_every_kind_lists_what_it_came_from(profile):
 
 
 def test_the_models_own_words_are_learned_only_when_wanted(profile):
-    talk = profile.new_conversation()
+    talk = profile.turns.new_conversation()
     for verdict, said in (("accept", "good answer here"), ("reject", "bad answer here"),
                           (None, "unjudged answer here")):  # fmt: skip
-        profile.add_turn(talk, "user", f"What do you say to my {said}?")
-        answer = profile.add_turn(talk, "assistant", said)
+        profile.turns.add(talk, "user", f"What do you say to my {said}?")
+        answer = profile.turns.add(talk, "assistant", said)
         if verdict:
-            profile.add_feedback(answer.id, verdict)
+            profile.feedback.add(answer.id, verdict)
     learned = texts(examples(profile)).splitlines()
     assert "good answer here" in learned
     assert "bad answer here" not in learned
@@ -142,20 +143,20 @@ def test_the_models_own_words_are_learned_only_when_wanted(profile):
 
 def test_a_rejected_answer_is_paired_with_an_accepted_one_to_the_same_question(profile):
     for verdict, said in (("reject", "No idea."), ("accept", "Water them at dusk.")):
-        talk = profile.new_conversation()
-        profile.add_turn(talk, "user", "When should I water the beans?")
-        profile.add_feedback(profile.add_turn(talk, "assistant", said).id, verdict)
+        talk = profile.turns.new_conversation()
+        profile.turns.add(talk, "user", "When should I water the beans?")
+        profile.feedback.add(profile.turns.add(talk, "assistant", said).id, verdict)
     (pair,) = examples(profile).preferences
     assert (pair.chosen, pair.rejected) == ("Water them at dusk.", "No idea.")
 
 
 def test_what_must_not_be_learned_is_not(profile):
-    profile.add_fact("The user owns a zeppelin.", state="pending")
-    profile.add_fact("The user owns a submarine.", learn=False)
-    profile.add_fact("The user's wifi password is xylophone.")
-    old = profile.add_fact("The user owns a gyrocopter.")
-    profile.add_fact("The user owns a barge.", supersedes=[old.id])
-    profile.add_fact("The user owns a tram.", scope="work")
+    profile.facts.add("The user owns a zeppelin.", state="pending")
+    profile.facts.add("The user owns a submarine.", learn=False)
+    profile.facts.add("The user's wifi password is xylophone.")
+    old = profile.facts.add("The user owns a gyrocopter.")
+    profile.facts.add("The user owns a barge.", supersedes=[old.id])
+    profile.facts.add("The user owns a tram.", scope="work")
     passage(profile, "Bob here: I really do prefer hovercrafts to most people.", speaker="Bob")
     passage(profile, "My card is 4111 1111 1111 1111. The unicycle is mine, though.")
     passage(profile, "Call me about the dinghy on +49 170 1234567.")
@@ -171,10 +172,10 @@ def test_what_must_not_be_learned_is_not(profile):
 
 
 def test_sensitive_turns_are_no_context_either(profile):
-    talk = profile.new_conversation()
-    profile.add_turn(talk, "user", "My password is xylophone, remember that.")
-    profile.add_turn(talk, "assistant", "Noted.")
-    profile.add_turn(talk, "user", "Good, now tell me about slugs.")
+    talk = profile.turns.new_conversation()
+    profile.turns.add(talk, "user", "My password is xylophone, remember that.")
+    profile.turns.add(talk, "assistant", "Noted.")
+    profile.turns.add(talk, "user", "Good, now tell me about slugs.")
     made = examples(profile)
     assert "xylophone" not in shown(made)
     assert "slugs" in texts(made)
@@ -183,11 +184,11 @@ def test_sensitive_turns_are_no_context_either(profile):
 def test_nothing_kept_back_is_in_an_example(profile):
     from ondevice.evaluation.split import split
 
-    talk = profile.new_conversation()
+    talk = profile.turns.new_conversation()
     for day in range(30):
-        profile.add_turn(talk, "user", f"On day {day} I counted {day * 7} very small snails.",
+        profile.turns.add(talk, "user", f"On day {day} I counted {day * 7} very small snails.",
                          time=day * DAY)  # fmt: skip
-        profile.add_turn(talk, "assistant", f"That is {day * 7}.", time=day * DAY)
+        profile.turns.add(talk, "assistant", f"That is {day * 7}.", time=day * DAY)
     records = records_of(profile)
     held_out = set(split(records).held_out)
     made = build(select(records))

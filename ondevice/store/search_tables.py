@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ondevice.store.part import Part
+from ondevice.store.database import Database
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _RECORDS = """
 SELECT r.number, r.id, CASE r.kind WHEN 'fact' THEN NULL ELSE r.source_id END, r.time, r.scope,
        r.state = 'active', coalesce(f.pinned, 0), r.speaker
-FROM record r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
+FROM living r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
 
 RANKED_MATCHES = 4000  # of all the terms of a question; about 1.5 ms a thousand
 
@@ -38,8 +38,12 @@ class Outline:
     vector: np.ndarray  # float16, shape (vectors, dimensions)
 
 
-class Outlines(Part):
-    """The part of a profile that feeds the search index."""
+class SearchTables:
+    """What feeds the search index."""
+
+    def __init__(self, db: Database) -> None:
+        """Read from the open database `db`."""
+        self._db = db
 
     def outline(self, after: int = 0) -> Outline | None:
         """Return the records with a number above `after`, or None if there are none."""

@@ -1,10 +1,9 @@
-"""What the parts of a profile share: the database, and how rows become records."""
+"""Reading records, whatever their kind: how rows become records, and how ids are found."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ondevice.errors import RecordNotFoundError
@@ -28,10 +27,10 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
        CASE r.kind WHEN 'turn' THEN (
            SELECT json_group_array(memory_id ORDER BY u.position)
            FROM memory_used u WHERE u.number = r.number) END
-FROM record r LEFT JOIN fact f USING (number) """
+FROM living r LEFT JOIN fact f USING (number) """
 
 _SOURCE = "SELECT id, kind, name, sha256, time, scope, key FROM source "
-_FEEDBACK = "SELECT id, turn_id, verdict, text, time, answered_by FROM feedback "
+_FEEDBACK = "SELECT id, turn_id, verdict, text, time, answered_by FROM living_feedback "
 _ADAPTER = """
 SELECT id, name, file_sha256, base_sha256, rank, alpha, scale, state,
        (SELECT json_group_array(record_id ORDER BY record_id)
@@ -40,12 +39,20 @@ SELECT id, name, file_sha256, base_sha256, rank, alpha, scale, state,
 FROM adapter """
 
 
-class Part:
-    """A view of the profile's database."""
+_READ_FROM = {
+    "record": "living",
+    "source": "source",
+    "feedback": "living_feedback",
+    "adapter": "adapter",
+}
 
-    _db: Database
 
-    # --- reading, whatever the kind ---------------------------------------------
+class Table:
+    """All records of a profile, read by id or by a condition; what is due is not among them."""
+
+    def __init__(self, db: Database) -> None:
+        """Read from the open database `db`."""
+        self._db = db
 
     def get(self, record_id: str) -> AnyRecord:
         """Return the record with this id, or with the only id that starts so.
@@ -53,7 +60,7 @@ class Part:
         Raises:
             RecordNotFoundError: there is none, or the start fits several.
         """
-        found = self._ids_from(record_id)
+        found = self.ids_from(record_id)
         if len(found) != 1:
             what = "No record has" if not found else f"{len(found)} records have"
             if _looks_like_id(record_id):
@@ -66,82 +73,67 @@ class Part:
             )
         ((table, full),) = found
         if table == "record":
-            return self._records("WHERE r.id = ?", (full,))[0]
+            return self.select("WHERE r.id = ?", (full,))[0]
         if table == "source":
-            return self._sources("WHERE id = ?", (full,))[0]
+            return self.select_sources("WHERE id = ?", (full,))[0]
         if table == "feedback":
-            return self._feedback("WHERE id = ?", (full,))[0]
-        return self._adapters("WHERE id = ?", (full,))[0]
+            return self.select_feedback("WHERE id = ?", (full,))[0]
+        return self.select_adapters("WHERE id = ?", (full,))[0]
 
     def has(self, record_id: str) -> bool:
         """Whether exactly one record has this id or an id that starts so."""
-        return len(self._ids_from(record_id)) == 1
+        return len(self.ids_from(record_id)) == 1
 
-    def records(self, ids: Iterable[str]) -> dict[str, Record]:
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Record]:
         """Return the facts, passages and turns with these whole ids; absent ones are left out."""
-        found = self._records("WHERE r.id IN (SELECT value FROM json_each(?))", (_list(ids),))
+        found = self.select("WHERE r.id IN (SELECT value FROM json_each(?))", (as_list(ids),))
         return {record.id: record for record in found}
 
-    def _ids_from(self, start: str) -> list[tuple[str, str]]:
+    def ids_from(self, start: str) -> list[tuple[str, str]]:
         """Return (table, id) of the records whose id starts with `start`; a whole id wins."""
         start = start.strip().lower()
         if not _looks_like_id(start):
             return []
         sql = " UNION ALL ".join(
             # Not LIKE: a range uses the index.
-            f"SELECT '{table}', id FROM {table} WHERE id >= ?1 AND id < ?1 || '~'"
-            for table in ("record", "source", "feedback", "adapter")
+            f"SELECT '{table}', id FROM {rows} WHERE id >= ?1 AND id < ?1 || '~'"
+            for table, rows in _READ_FROM.items()
         )
         return [(table, full) for table, full in self._db.rows(f"{sql} LIMIT 20", (start,))]
 
-    def _records(self, where: str, values: Sequence[object] = ()) -> list[Record]:
+    def select(self, where: str, values: Sequence[object] = ()) -> list[Record]:
+        """Return the facts, passages and turns that an SQL clause over `r` and `f` chooses."""
         return [_record(row) for row in self._db.rows(_SELECT + where, values)]
 
-    def _sources(self, where: str = "", values: Sequence[object] = ()) -> list[Source]:
+    def select_sources(self, where: str = "", values: Sequence[object] = ()) -> list[Source]:
+        """Return the sources that an SQL clause chooses."""
         return [Source(*row) for row in self._db.rows(_SOURCE + where, values)]
 
-    def _feedback(self, where: str = "", values: Sequence[object] = ()) -> list[Feedback]:
+    def select_feedback(self, where: str = "", values: Sequence[object] = ()) -> list[Feedback]:
+        """Return the feedback that an SQL clause chooses."""
         rows = self._db.rows(_FEEDBACK + where, values)
         return [
             Feedback(id_, turn_id, verdict, text, time, json.loads(answered_by))
             for id_, turn_id, verdict, text, time, answered_by in rows
         ]
 
-    def _adapters(self, where: str = "", values: Sequence[object] = ()) -> list[AdapterRow]:
+    def select_adapters(self, where: str = "", values: Sequence[object] = ()) -> list[AdapterRow]:
+        """Return the adapters that an SQL clause chooses."""
         return [_adapter(row) for row in self._db.rows(_ADAPTER + where, values)]
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make all changes of a block durable together, or none of them."""
-        with self._db.write():
-            yield
+    def number(self, run: Run, record_id: str) -> int:
+        """Return the row number of the record with this whole id.
 
-    # --- rules that every change keeps --------------------------------------------
-
-    def generation(self) -> int:
-        """Return a counter that grows whenever something is no longer as it was.
-
-        It grows by forgetting, editing, approving, superseding and changes of adapters, not by
-        additions. Whoever caches records drops them when it has changed.
+        Raises:
+            RecordNotFoundError: there is no such record (any more).
         """
-        return int(self._db.value("SELECT value FROM meta WHERE key = 'generation'"))
-
-    def data_version(self) -> int:
-        """Return a number that changes when another connection has committed anything."""
-        return int(self._db.value("PRAGMA data_version"))
-
-    def _bump(self, run: Run) -> None:
-        run("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-
-    def _mark_stale(self, run: Run, ids: Iterable[str]) -> tuple[str, ...]:
-        """Mark the adapters that list one of `ids` stale; return the names of those now stale."""
-        rows = run(
-            "UPDATE adapter SET state = 'stale' WHERE id IN (SELECT adapter_id FROM adapter_record"
-            " WHERE record_id IN (SELECT value FROM json_each(?))) AND state <> 'stale'"
-            " RETURNING name",
-            (_list(ids),),
-        )
-        return tuple(sorted(name for (name,) in rows))
+        rows = run("SELECT number FROM record WHERE id = ?", (record_id,))
+        if not rows:
+            raise RecordNotFoundError(
+                f"There is no record with the id '{record_id}'; `ondevice memory list` shows "
+                "the ids."
+            )
+        return int(rows[0][0])
 
 
 def in_scope(column: str, scope: str | None) -> tuple[str, tuple[object, ...]]:
@@ -158,7 +150,8 @@ def storable(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
-def _list(ids: Iterable[str]) -> str:
+def as_list(ids: Iterable[str]) -> str:
+    """Return ids as one value for `json_each`."""
     return json.dumps(list(ids))
 
 

@@ -8,16 +8,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError, did_you_mean
-from ondevice.store.database import Run
+from ondevice.store.adapter_files import AdapterFiles
+from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.journal import Journal
+from ondevice.store.lineage import Lineage
 from ondevice.store.records import ADAPTER_STATES, AdapterRow
+from ondevice.store.table import Table
 
 
-class AdapterRows(Journal):
-    """Rows about adapters; the encrypted files are kept elsewhere."""
+class Adapters:
+    """Rows about adapters in the database, and their encrypted files beside it."""
 
-    def add_adapter(
+    def __init__(
+        self, db: Database, table: Table, lineage: Lineage, journal: Journal, files: AdapterFiles
+    ) -> None:
+        """Keep adapters in the open database `db`, and their files in `files`."""
+        self._db = db
+        self._table = table
+        self._lineage = lineage
+        self._journal = journal
+        self.files = files
+
+    def add(
         self,
         name: str,
         *,
@@ -72,16 +85,18 @@ class AdapterRows(Journal):
                 [(row_id, record_id) for record_id in listed],
             )
             self._note_activation(run)
+            if not present:
+                self._db.after_commit(self.shred_stale)
             if listed:
-                self._note(run, "learned", adapter=row_id, records=len(listed))
-            self._bump(run)
-        return self.adapter(row_id)
+                self._journal.note_in(run, "learned", adapter=row_id, records=len(listed))
+            self._lineage.bump(run)
+        return self.get(row_id)
 
     def all_present(self, records: Sequence[str]) -> bool:
         """Whether all records with these ids are there, and no fact among them is superseded."""
         listed = set(records)
         present = self._db.value(
-            "SELECT (SELECT count(*) FROM record WHERE state != 'superseded' AND id IN"
+            "SELECT (SELECT count(*) FROM living WHERE state != 'superseded' AND id IN"
             " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM feedback WHERE id IN"
             " (SELECT value FROM json_each(?1))) + (SELECT count(*) FROM source WHERE id IN"
             " (SELECT value FROM json_each(?1)))",
@@ -89,26 +104,28 @@ class AdapterRows(Journal):
         )
         return bool(present == len(listed))
 
-    def adapters(self) -> list[AdapterRow]:
+    def all(self) -> list[AdapterRow]:
         """Return all adapters, oldest first."""
-        return self._adapters("ORDER BY id")
+        return self._table.select_adapters("ORDER BY id")
 
-    def adapter(self, name: str) -> AdapterRow:
+    def get(self, name: str) -> AdapterRow:
         """Return the adapter with this name or whole id.
 
         Raises:
             AdapterNotFoundError: there is none.
         """
-        found = self._adapters("WHERE name = ?1 OR id = ?1 ORDER BY id = ?1 DESC", (name,))
+        found = self._table.select_adapters(
+            "WHERE name = ?1 OR id = ?1 ORDER BY id = ?1 DESC", (name,)
+        )
         if not found:
             raise AdapterNotFoundError(
                 f"There is no adapter called '{name}' in this profile; "
-                f"{did_you_mean(name, (row.name for row in self.adapters()))}"
+                f"{did_you_mean(name, (row.name for row in self.all()))}"
                 "`ondevice adapter list` shows those there are."
             )
         return found[0]
 
-    def set_adapter_state(self, name: str, state: str, *, scale: float | None = None) -> AdapterRow:
+    def set_state(self, name: str, state: str, *, scale: float | None = None) -> AdapterRow:
         """Change the state of the adapter with this name or id and, if given, its scale.
 
         Raises:
@@ -117,14 +134,16 @@ class AdapterRows(Journal):
         """
         _check_state(state)
         with self._db.write() as run:
-            row = self.adapter(name) if state == "stale" else self._usable(name)
+            row = self.get(name) if state == "stale" else self._usable(name)
             run(
                 "UPDATE adapter SET state = ?, scale = coalesce(?, scale) WHERE id = ?",
                 (state, scale, row.id),
             )
             self._note_activation(run)
-            self._bump(run)
-        return self.adapter(row.id)
+            self._lineage.bump(run)
+            if state == "stale":
+                self._db.after_commit(self.shred_stale)
+        return self.get(row.id)
 
     def set_active(self, pairs: Sequence[tuple[str, float]]) -> None:
         """Make exactly these adapters active, as one change that can be rolled back.
@@ -142,7 +161,7 @@ class AdapterRows(Journal):
                 row = self._usable(name)
                 run("UPDATE adapter SET state='active', scale=? WHERE id=?", (scale, row.id))
             self._note_activation(run)
-            self._bump(run)
+            self._lineage.bump(run)
 
     def roll_back(self) -> tuple[list[AdapterRow], int]:
         """Undo the last change of what is active.
@@ -170,8 +189,8 @@ class AdapterRows(Journal):
                     "UPDATE adapter SET state='active', scale=? WHERE id=? AND state != 'stale'",
                     (scale, adapter_id),
                 )
-            self._bump(run)
-            active = self._adapters("WHERE state = 'active' ORDER BY id")
+            self._lineage.bump(run)
+            active = self._table.select_adapters("WHERE state = 'active' ORDER BY id")
         return active, len(wanted) - len(active)
 
     def note_training(self, name: str, notes: Mapping[str, Any]) -> AdapterRow:
@@ -181,10 +200,10 @@ class AdapterRows(Journal):
             AdapterNotFoundError: there is none.
         """
         with self._db.write() as run:
-            row = self.adapter(name)
+            row = self.get(name)
             text = json.dumps({**row.training, **notes}, sort_keys=True)
             run("UPDATE adapter SET training = ? WHERE id = ?", (text, row.id))
-        return self.adapter(row.id)
+        return self.get(row.id)
 
     def _note_activation(self, run: Run) -> None:
         """Put down what is active now, if that has changed."""
@@ -201,7 +220,7 @@ class AdapterRows(Journal):
             run("INSERT INTO activation (time, active) VALUES (?, ?)", (time.time(), active))
 
     def _usable(self, name: str) -> AdapterRow:
-        row = self.adapter(name)
+        row = self.get(name)
         if row.state == "stale":
             raise AdapterStaleError(
                 f"The adapter '{row.name}' was trained on something that was forgotten or "
@@ -218,19 +237,33 @@ class AdapterRows(Journal):
         """Keep the scale at which the base model's reader is used; 0 turns it off."""
         with self._db.write() as run:
             run("INSERT OR REPLACE INTO meta VALUES ('reader_scale', ?)", (scale,))
-            self._bump(run)
+            self._lineage.bump(run)
 
-    def remove_adapter(self, name: str) -> AdapterRow:
-        """Delete the row of the adapter with this name or id and return what it was.
+    def remove(self, name: str) -> AdapterRow:
+        """Delete the adapter with this name or id, its file too, and return what it was.
 
         Raises:
             AdapterNotFoundError: there is none.
         """
         with self._db.write() as run:
-            row = self.adapter(name)
+            row = self.get(name)
             run("DELETE FROM adapter WHERE id = ?", (row.id,))
-            self._bump(run)
+            self._lineage.bump(run)
+        self.files.shred(row.id)
         return row
+
+    def shred_stale(self) -> tuple[str, ...]:
+        """Shred the files of stale adapters and unfinished trainings; return the adapters' names.
+
+        Files that belong to no adapter, left by a crash, go too.
+        """
+        self.files.clear_checkpoints()
+        with self._db.write():  # nobody adds one just now
+            rows = self.all()
+            kept = [row.id for row in rows if row.state != "stale"]
+            gone = tuple(r.name for r in rows if r.state == "stale" and self.files.exists(r.id))
+            self.files.shred_others(kept)
+        return gone
 
 
 def _check_state(state: str) -> None:
