@@ -1,110 +1,131 @@
-"""The part of the assistant that applies adapters: the reader, and the person's own above it."""
+"""Applying adapters to the engine: the base model's reader, and the person's own above it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ondevice.adapters.builtin_reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.engine.adapter_uses import own_adapter_use, reader_use
 from ondevice.engine.protocol import AdapterUse, Engine
-from ondevice.errors import OndeviceError
+from ondevice.errors import AdapterError, OndeviceError, ending_with
 
 if TYPE_CHECKING:
-    from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
 
+# (name, scale) pairs; a scale of None is the adapter's own. None instead of them: the active ones.
+Wanted = Sequence[tuple[str, float | None]] | None
 
-class UsesAdapters:
-    """Choosing adapters and applying them; `Assistant` has the rest."""
 
-    engine: Engine
-    profile: Profile | None
-    recaller: Recall | None
-    scope: str | None
-    _turn_lock: threading.RLock
-    _reader_wanted: bool
-    _adapters_wanted: list[tuple[str, float | None]] | None  # None: as activated
+class AppliedAdapters:
+    """Which adapters answers are given with."""
 
-    def use_adapters(self, adapters: Sequence[tuple[str, float | None]] | None) -> None:
-        """Use these (name, scale) pairs from now on; None uses the active ones of the profile.
+    def __init__(
+        self, engine: Engine, profile: Profile | None, *, scope: str | None, reader: bool
+    ) -> None:
+        """Apply adapters of `profile` to `engine`.
 
-        A scale of None is the one the adapter was activated with. The base model's reader stays
-        below them; it can be given another scale under the name "reader".
+        Args:
+            engine: the adapters are set on it.
+            profile: whose adapters they are; None for none but the reader.
+            scope: the context: adapters of others are not active in it.
+            reader: False leaves out the reader that comes with the base model.
+        """
+        self._engine = engine
+        self._profile = profile
+        self._scope = scope
+        self._reader = reader
+        self._wanted: Wanted = None
+        self._applied: Wanted = None
+
+    @property
+    def in_use(self) -> list[AdapterUse]:
+        """The adapters that the engine applies now, the reader first."""
+        return self._engine.active_adapters
+
+    def choose(self, wanted: Wanted) -> None:
+        """Use these from now on.
+
+        The base model's reader stays below them; it can be given another scale under its name.
 
         Raises:
             AdapterError: not found, stale, damaged or made for another base; those of before
                 stay in use.
         """
-        with self._turn_lock:
-            former = self._adapters_wanted
-            self._adapters_wanted = None if adapters is None else list(adapters)
-            try:
-                self._apply_adapters()
-            except BaseException:
-                self._adapters_wanted = former  # or every later answer would fail, too
-                raise
+        self.apply(wanted)
+        self._wanted = wanted if wanted is None else list(wanted)
 
-    def adapter_use(self, name: str, scale: float | None = None) -> AdapterUse:
+    def apply(self, wanted: Wanted = None) -> None:
+        """Set these on the engine for one answer; None sets those that were chosen.
+
+        Raises:
+            AdapterError: as for `choose`.
+        """
+        wanted = self._wanted if wanted is None else wanted
+        self._engine.set_adapters(list(self._uses(self._active() if wanted is None else wanted)))
+        self._applied = wanted
+
+    def reapply(self) -> None:
+        """Set those of the last time again, as far as the profile still allows it.
+
+        If one of them went stale none stays on the engine; who asks for it next is told.
+        """
+        try:
+            self.apply(self._applied)
+        except AdapterError:
+            self._engine.set_adapters([])
+
+    @contextlib.contextmanager
+    def reader_alone(self) -> Iterator[None]:
+        """Take the person's adapters away for a block; the reader stays."""
+        with ending_with(self.apply):
+            self.apply([])
+            yield
+
+    def use(self, name: str, scale: float | None = None) -> AdapterUse:
         """Return how the adapter `name` of the profile is applied; None is its own scale.
 
         Raises:
             AdapterError: not found, stale, for another base, or on top of another reader.
         """
-        profile, _ = self._needs_profile()
-        registry = AdapterRegistry(profile)
-        active = {use.name: use.sha256 for use in self.engine.active_adapters}
-        registry.check_fit(name, self.engine.model, active.get(READER))
-        scale = registry.get(name).scale if scale is None else scale
-        return self._adapter_use(registry, name, scale)
+        if self._profile is None:
+            raise OndeviceError("Without a profile there are no adapters; open one.")
+        below = {use.name: use.sha256 for use in self.in_use}.get(READER)
+        return self._checked(AdapterRegistry(self._profile), name, scale, below)
 
-    def _apply_adapters(self) -> None:
-        wanted = self._adapters_wanted
-        registry = AdapterRegistry(self.profile) if self.profile is not None else None
-        if wanted is None and registry is not None:
-            wanted = [
-                (row.name, row.scale)
-                for row in registry.list()
-                if row.state == "active" and row.scope in (None, self.scope)
-            ]
-        reader, scale = self._reader_and_scale(dict(wanted or []).get(READER))
-        uses = [_reader_use(reader, scale)] if reader is not None else []
-        for name, own_scale in wanted or []:
-            if name != READER and registry is not None:
-                below = reader.sha256 if reader is not None else None
-                registry.check_fit(name, self.engine.model, below)
-                if own_scale is None:
-                    own_scale = registry.get(name).scale
-                uses.append(self._adapter_use(registry, name, own_scale))
-        self.engine.set_adapters(uses)
+    def _active(self) -> Sequence[tuple[str, float | None]]:
+        if self._profile is None:
+            return ()
+        return [
+            (row.name, row.scale)
+            for row in self._profile.adapters.all()
+            if row.state == "active" and row.scope in (None, self._scope)
+        ]
+
+    def _uses(self, wanted: Sequence[tuple[str, float | None]]) -> Iterator[AdapterUse]:
+        reader, scale = self._reader_and_scale(dict(wanted).get(READER))
+        if reader is not None:
+            yield reader_use(reader, scale)
+        if self._profile is None:
+            return
+        registry = AdapterRegistry(self._profile)
+        below = reader.sha256 if reader is not None else None
+        for name, own_scale in wanted:
+            if name != READER:
+                yield self._checked(registry, name, own_scale, below)
+
+    def _checked(
+        self, registry: AdapterRegistry, name: str, scale: float | None, below: str | None
+    ) -> AdapterUse:
+        registry.check_fit(name, self._engine.model, below)
+        return own_adapter_use(registry, name, scale)
 
     def _reader_and_scale(self, scale: float | None) -> tuple[Reader | None, float]:
         """Return the base model's reader, None if there is none or it is off, and its scale."""
-        if not self._reader_wanted:
+        if not self._reader:
             return None, 0.0
         if scale is None:
-            scale = self.profile.adapters.reader_scale() if self.profile is not None else 1.0
-        return (builtin_reader(self.engine.model) if scale else None), scale
-
-    @staticmethod
-    def _adapter_use(registry: AdapterRegistry, name: str, scale: float) -> AdapterUse:
-        row = registry.get(name)
-        return AdapterUse(
-            name=name,
-            sha256=row.file_sha256,
-            source=lambda: registry.read(name),
-            base_sha256=row.base_sha256,
-            scale=scale,
-        )
-
-    def _needs_profile(self) -> tuple[Profile, Recall]:
-        if self.profile is None or self.recaller is None:
-            raise OndeviceError(
-                "This assistant was opened without a profile and has no memory; open it with one."
-            )
-        return self.profile, self.recaller
-
-
-def _reader_use(reader: Reader, scale: float) -> AdapterUse:
-    return AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)
+            scale = self._profile.adapters.reader_scale() if self._profile is not None else 1.0
+        return (builtin_reader(self._engine.model) if scale else None), scale

@@ -1,4 +1,4 @@
-"""The facade that ties profile, recall, adapters and engine together.
+"""The assistant: a base model, a memory and its adapters as one thing to talk to.
 
     with Assistant.open() as me:
         me.remember("My dog is called Biscuit.")
@@ -12,44 +12,47 @@ one forgets the other drops before its next token.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ondevice.chat.client_reply import ClientConversations, ClientReply, MemoryUse
-from ondevice.chat.conversations import KeepsConversations
-from ondevice.chat.receipt import Receipt, UsedMemory
+from ondevice.chat.adapters import AppliedAdapters, Wanted
+from ondevice.chat.clients import ClientConversations, ClientReply, as_exchanges
+from ondevice.chat.learning import Learning
 from ondevice.chat.reply import Reply
+from ondevice.chat.runtime import Runtime
+from ondevice.chat.session import MemoryUse, Session
 from ondevice.engine.protocol import ChatOptions, ChatStream, Engine
 from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
-from ondevice.memory.facts import facts_in
-from ondevice.memory.persona import build_prefix, build_turn
-from ondevice.memory.search import Memory, Recall
-from ondevice.memory.selection import is_evidence, prefix_facts
-from ondevice.memory.transcript import Conversation, Exchange, exchanges_of
+from ondevice.memory.search import Hit
+from ondevice.memory.service import Memory
 from ondevice.models.base_model import resolve
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
-from ondevice.store.profile import Profile
 
 if TYPE_CHECKING:
+    from ondevice.store.forget import Forgotten
+    from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
 
-# A memory that stands beside one of so many last turns is not sent again.
-NEAR = 2
+PROPOSAL_TOKENS = 256  # five short notes as JSON
 
 
-class Assistant(KeepsConversations):
-    """A base model, a profile, its recall and its adapters."""
+class Assistant:
+    """A base model, what it remembers, and its adapters.
+
+    Attributes:
+        engine: generates; the assistant closes it.
+        settings: defaults for sampling and recall.
+        learning: adapters from the profile.
+        conversation: the session that `chat` and `ask` go on with.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        profile: Profile | None,
-        embedder: Embedder | None,
+        memory: Memory | None,
         settings: Settings,
         *,
         temporary: bool = False,
@@ -61,35 +64,21 @@ class Assistant(KeepsConversations):
 
         Args:
             engine: a loaded engine; the assistant closes it.
-            profile: an open profile, or None to chat without one.
-            embedder: needed with a profile.
+            memory: of an open profile, which is closed too; None to chat without one.
             settings: defaults for sampling and recall.
-            temporary: read and write no memory.
+            temporary: read and write no memory, whatever a conversation says.
             scope: only memories and adapters of this context, and those of none, are used.
             system: a system prompt of the person's own.
             reader: False leaves out the reader that comes with the base model.
         """
+        self._runtime = Runtime(engine, memory, settings, scope=scope, reader=reader)
+        self._clients = ClientConversations()
+        self._temporary = temporary
+        self._system = system
         self.engine = engine
-        self.profile = profile
         self.settings = settings
-        self.without_memory = temporary or profile is None  # whatever a conversation says
-        self.temporary = self.without_memory
-        self.scope = scope
-        self.embedder = embedder
-        self.recaller = self._recaller()
-        self.conversation = Conversation(system=system)
-        self._conversation_id: str | None = None
-        self._prefix_ready = False
-        self._prefix_facts: Sequence[Fact] = ()
-        self._turn_lock = threading.RLock()
-        self._steps = []
-        self._reader_wanted = reader
-        self._adapters_wanted: list[tuple[str, float | None]] | None = None  # None: as activated
-        self._generation = profile.generation() if profile is not None else 0
-        self._data_version = profile.data_version() if profile is not None else 0
-        self._read_only = False
-        self._n_rebuilt = 0
-        self.clients = ClientConversations()
+        self.learning = Learning(self._runtime)
+        self.conversation = self.session()
 
     @classmethod
     def open(
@@ -133,23 +122,22 @@ class Assistant(KeepsConversations):
         home = home or Home.default()
         settings = settings or Settings.load(home.config / "config.toml")
         base = resolve(model or settings.model.name, home)
-        store = Profile.open(
-            home,
-            profile,
+        memory = Memory.open(
+            profile=profile,
+            home=home,
+            settings=settings,
+            scope=scope,
             ask_passphrase=ask_passphrase,
-            create=profile is None,  # a mistyped name makes no new profile
-            retention=settings.retention,
             warn=warn,
         )
         try:
             engine = LlamaEngine(base, settings.model, home)
         except BaseException:
-            store.close()
+            memory.close()
             raise
         assistant = cls(
             engine,
-            store,
-            Embedder(),
+            memory,
             settings,
             temporary=temporary,
             scope=scope,
@@ -157,37 +145,94 @@ class Assistant(KeepsConversations):
             reader=reader,
         )
         try:
-            assistant.use_adapters(adapters)
+            assistant.adapters.choose(adapters)
         except BaseException:
             assistant.close()
             raise
         return assistant
 
-    # --- chat ---------------------------------------------------------------
+    # --- its parts ----------------------------------------------------------------------
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of the person.
+
+        Raises:
+            OndeviceError: the assistant was opened without a profile.
+        """
+        return self._runtime.needed_memory
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile behind the memory; None without one."""
+        return self._runtime.memory.profile if self._runtime.memory is not None else None
+
+    @property
+    def adapters(self) -> AppliedAdapters:
+        """Which adapters answers are given with."""
+        return self._runtime.adapters
+
+    @property
+    def scope(self) -> str | None:
+        """The context of its conversations."""
+        return self._runtime.scope
+
+    @property
+    def without_memory(self) -> bool:
+        """Whether no conversation reads or writes memory."""
+        return self._temporary or self.profile is None
+
+    # --- conversations ------------------------------------------------------------------
+
+    def session(self, conversation_id: str | None = None, *, memory: MemoryUse = "on") -> Session:
+        """Return a new conversation, or one of the profile to go on with; several may be open.
+
+        Args:
+            conversation_id: of a conversation that was kept.
+            memory: "read-only" saves nothing, "off" reads nothing either.
+
+        Raises:
+            RecordNotFoundError: there is no conversation of that id (any more).
+        """
+        if conversation_id is not None and not self.memory.profile.turns.all(conversation_id):
+            raise RecordNotFoundError(
+                f"There is no conversation {conversation_id} (any more); start a new one."
+            )
+        return Session(
+            self._runtime,
+            memory="off" if self._temporary else memory,
+            system=self._system,
+            scope=self.scope,
+            conversation_id=conversation_id,
+        )
+
+    def new_conversation(self, *, memory: MemoryUse = "on") -> Session:
+        """Leave the conversation of `chat` and `ask` and begin another one."""
+        system = self.conversation.system
+        self.conversation = self.session(memory=memory)
+        self.conversation.system = system
+        return self.conversation
+
+    def continue_conversation(self, conversation_id: str | None = None) -> Session:
+        """Let `chat` and `ask` go on with a conversation of the profile, the newest if None.
+
+        Raises:
+            RecordNotFoundError: there is none of that id.
+        """
+        if conversation_id is None and self.profile is not None:
+            conversation_id = self.profile.turns.last_conversation()
+        self.conversation = self.session(conversation_id)
+        return self.conversation
 
     def chat(self, text: str, options: ChatOptions | None = None) -> Reply:
-        """Answer `text` as the next turn of the conversation; iterate the reply for the pieces.
-
-        Raises (while iterating):
-            ContextOverflowError: `text` does not fit the model's context.
-            EngineError: the model failed.
-        """
-        return Reply(self, text, options or ChatOptions.from_settings(self.settings.generation))
+        """Answer `text` in the present conversation; iterate the reply for the pieces."""
+        return self.conversation.chat(text, options)
 
     def ask(self, text: str, options: ChatOptions | None = None) -> Reply:
         """Like `chat`, but run to the end before returning."""
-        return self.chat(text, options).finish()
+        return self.conversation.ask(text, options)
 
-    def retry(self, options: ChatOptions | None = None) -> Reply:
-        """Answer the last message again; the new answer takes the place of the old one.
-
-        The message and the facts that were taken from it stay as they are. An answer that was
-        judged stays in the profile, to be learned from, but in no transcript.
-
-        Raises (while iterating):
-            OndeviceError: nothing was said yet.
-        """
-        return Reply(self, None, options or ChatOptions.from_settings(self.settings.generation))
+    # --- for programs that keep the conversation themselves ---------------------------------
 
     def respond(
         self,
@@ -195,219 +240,87 @@ class Assistant(KeepsConversations):
         options: ChatOptions | None = None,
         *,
         memory: MemoryUse = "on",
-        adapters: Sequence[tuple[str, float | None]] | None = None,
+        adapters: Wanted = None,
     ) -> Reply:
         """Answer the last of `messages`, a conversation that a client program keeps.
 
-        The assistant's own conversation is left as it is. Memories are recalled for the newest
-        user turn; the turn, the facts in it and the answer are saved if `memory` is "on".
+        Memories are recalled for the newest user turn; the turn, the facts in it and the answer
+        are saved if `memory` is "on".
 
         Args:
             messages: the whole conversation; the last one is the person's.
             options: how to sample.
             memory: "read-only" saves nothing, "off" recalls nothing either.
             adapters: (name, scale) pairs for this answer; None uses the active ones.
+
+        Raises:
+            EngineError: the last message is not a user's.
         """
-        options = options or ChatOptions.from_settings(self.settings.generation)
-        return ClientReply(self, messages, options, memory, adapters)
-
-    def complete(
-        self,
-        prompt: str,
-        options: ChatOptions,
-        *,
-        adapters: Sequence[tuple[str, float | None]] | None = None,
-    ) -> ChatStream:
-        """Go on with the text `prompt`, without memory; `adapters` as in `respond`."""
-        with self._turn_lock:
-            wanted = self._adapters_wanted
-            try:
-                self.use_adapters(wanted if adapters is None else adapters)
-                return self.engine.complete(prompt, options)
-            finally:
-                self._adapters_wanted = wanted
-
-    @property
-    def system(self) -> str | None:
-        """The person's own system prompt."""
-        return self.conversation.system
-
-    @system.setter
-    def system(self, text: str | None) -> None:
-        with self._turn_lock:
-            self.conversation.system = text
-
-    # --- one turn -----------------------------------------------------------
-
-    def _begin(self, text: str, options: ChatOptions, receipt: Receipt) -> str:
-        """Save the user turn, recall, and return the user content that the model is shown."""
-        content = text
-        if not self.temporary:
-            profile, _ = self._needs_profile()
-            self._drop_what_was_forgotten()
-            if self._conversation_id is None and not self._read_only:
-                self._conversation_id = profile.turns.new_conversation()
-            self._make_prefix()
-            if not self._read_only and receipt.user_turn_id is None:
-                self._save_user_turn(text, receipt)
-            content = self._with_memories(text, receipt)
-        room = self.engine.n_ctx - min(options.max_tokens, self.engine.n_ctx // 2)
-        receipt.dropped_exchanges = self.conversation.make_room(
-            content, self.engine.count_prompt, room
-        )
-        return content
-
-    def _save_user_turn(self, text: str, receipt: Receipt) -> None:
-        """Store the turn and the facts in it, before anything can go wrong."""
-        profile, _ = self._needs_profile()
-        assert self._conversation_id is not None
-        assert self.embedder is not None
-        turn = profile.turns.add(
-            self._conversation_id,
-            "user",
-            text,
-            vector=self.embedder.embed([text])[0],
+        system, told, question = as_exchanges(messages)
+        session = Session(
+            self._runtime,
+            memory="off" if self._temporary else memory,
+            system=system,
             scope=self.scope,
+            adapters=adapters,
+            told=told,
         )
-        receipt.user_turn_id = turn.id
-        for candidate in facts_in(text):
-            receipt.saved.append(
-                self.remember(candidate.text, category=candidate.category, source_id=turn.source_id)
-            )
+        options = options or ChatOptions.from_settings(self.settings.generation)
+        return ClientReply(self._clients, session, question, options)
 
-    def _with_memories(self, text: str, receipt: Receipt) -> str:
-        """Put this turn's memories beside `text` and note in the receipt what the model sees."""
-        _, recaller = self._needs_profile()
-        limits = self.settings.recall
-        found = {m.id: m for m in recaller.search(text, k=limits.memories * 3, scope=self.scope)}
-        useful = [memory for memory in found.values() if self._is_evidence(memory, receipt)]
-        useful = useful[: limits.memories]
-        near = self.conversation.sent_ids(NEAR)
-        content, sent = build_turn(
-            text,
-            [memory for memory in useful if memory.id not in near],
-            self.engine.count_tokens,
-            limits.memory_tokens,
-        )
-        for memory in useful:
-            if memory.id in sent or memory.id in near:
-                place = "turn" if memory.id in sent else "earlier"
-                receipt.used.append(
-                    UsedMemory(
-                        memory.id, memory.text, memory.score, place, memory.source, memory.reason
-                    )
-                )
-        shown = {memory.id for memory in receipt.used}
-        for fact in self._prefix_facts:
-            if fact.id not in shown:
-                score = found[fact.id].score if fact.id in found else 0.0
-                receipt.used.append(UsedMemory(fact.id, fact.text, score, "prefix"))
-        return content
+    def complete(self, prompt: str, options: ChatOptions, *, adapters: Wanted = None) -> ChatStream:
+        """Go on with the text `prompt`, without memory; `adapters` as in `respond`."""
+        with self._runtime.turn:
+            self.adapters.apply(adapters)
+            return self.engine.complete(prompt, options)
 
-    def _is_evidence(self, memory: Memory, receipt: Receipt) -> bool:
-        """Leave out what does not fit the turn, what it says itself, and what proves nothing."""
-        if memory.id in {fact.id for fact in receipt.saved}:
-            return False
-        return is_evidence(memory, self.settings.recall, self._conversation_id)
+    # --- short ways to the memory -----------------------------------------------------------
 
-    def _end(self, content: str, answer: str, receipt: Receipt) -> None:
-        """Keep the exchange: in the transcript, and in the profile unless it is temporary."""
-        used = frozenset(m.id for m in receipt.used if m.place == "turn")
-        self.conversation.exchanges.append(Exchange(content, answer, used))
-        if self.temporary or self._read_only or self._conversation_id is None:
-            return
-        profile, _ = self._needs_profile()
-        try:
-            turn = profile.turns.add(
-                self._conversation_id,
-                "assistant",
-                answer,
-                memories_used=tuple(m.id for m in receipt.used),
-                scope=self.scope,
-            )
-        except RecordNotFoundError:  # the whole conversation was forgotten meanwhile
-            receipt.forgotten_meanwhile = True
-            self._rebuild()
-            return
-        receipt.assistant_turn_id = turn.id
-        self._drop_replaced(receipt)
-        if receipt.forgotten_meanwhile:
-            self._rebuild()
+    def remember(self, text: str, **options: Any) -> Fact:
+        """Store a statement about the person at once; see `Memory.remember`."""
+        return self.memory.remember(text, **options)
 
-    # --- staying true to the profile ------------------------------------------
+    def recall(self, query: str, k: int = 10) -> list[Hit]:
+        """Return the `k` memories that fit `query` best, best first."""
+        return self.memory.search(query, k)
 
-    def _make_prefix(self) -> None:
-        """Choose the facts of the prefix once a conversation: it must not move in the cache."""
-        if self._prefix_ready:
-            return
-        profile, _ = self._needs_profile()
-        facts = prefix_facts(profile.facts.all(state="active", scope=self.scope))
-        prefix, used = build_prefix(
-            facts, self.engine.count_tokens, self.settings.recall.prefix_tokens
-        )
-        self.conversation.prefix = prefix
-        self._prefix_facts = [fact for fact in facts if fact.id in used]
-        self._prefix_ready = True
+    def forget(self, *ids: str, keep_turns: bool = False) -> Forgotten:
+        """Delete records for good; see `Memory.forget`."""
+        return self.memory.forget(*ids, keep_turns=keep_turns)
 
-    def _forgotten_elsewhere(self) -> bool:
-        """Whether another process has forgotten or superseded something since the last look."""
-        if self.profile is None or self.temporary:
-            return False
-        version = self.profile.data_version()  # microseconds; changes when others write
-        if version == self._data_version:
-            return False
-        self._data_version = version
-        return self.profile.generation() != self._generation
+    def propose(self, text: str) -> list[Fact]:
+        """Let the model propose facts about the person from their own words, as pending ones."""
 
-    def _drop_what_was_forgotten(self) -> None:
-        """Follow what was forgotten elsewhere."""
-        assert self.profile is not None
-        if self.profile.generation() != self._generation:
-            self._rebuild()
+        def complete(prompt: str, grammar: str) -> str:
+            options = ChatOptions(temperature=0.0, max_tokens=PROPOSAL_TOKENS, grammar=grammar)
+            return self.engine.chat([Message("user", prompt)], options).read()
 
-    def _rebuild(self) -> None:
-        """Build transcript, prefix, recall, adapters and KV cache anew from the profile."""
-        profile, recaller = self._needs_profile()
-        self._n_rebuilt += 1
-        self._generation = profile.generation()
-        self._data_version = profile.data_version()
-        recaller.invalidate()
-        self.engine.reset_cache()
-        self._apply_adapters()
-        former, self.conversation = self.conversation, Conversation(self.conversation.system)
-        self._prefix_ready = False
-        if self._conversation_id is not None and not profile.has(self._conversation_id):
-            self._conversation_id = None  # forgotten as a whole: the next turn begins another one
-        kept = self.clients.forget()
-        if kept is not None:  # a client's conversation is its own; only the notes in it go
-            self.conversation.exchanges = list(kept)
-        elif self._conversation_id is not None:
-            turns = profile.turns.all(self._conversation_id)
-            self.conversation.exchanges = list(exchanges_of(turns))
-        elif self.temporary:  # nothing of the profile stands in it
-            self.conversation.exchanges = former.exchanges
+        with self._runtime.turn:
+            self.engine.set_adapters([])  # they teach to answer, and not to take notes
+            try:
+                return self.memory.propose(text, complete)
+            finally:
+                self.adapters.apply()
 
-    def _recaller(self) -> Recall | None:
-        if self.profile is None or self.embedder is None:
-            return None
-        return Recall(self.profile, self.embedder, self.settings.recall)
+    # --- opening and closing ----------------------------------------------------------------
 
     def reopen(self, profile: Profile) -> None:
         """Go on with `profile`, opened anew after it was locked, in a new conversation."""
-        with self._turn_lock:
-            if self.profile is not None:
-                self.profile.close()
-            self.profile = profile
-            self.recaller = self._recaller()
+        with self._runtime.turn:
+            former = self.memory
+            former.close()
+            self._runtime.remember_with(
+                Memory(profile, former.embedder, self.settings, scope=self.scope)
+            )
+            self._clients = ClientConversations()
             self.new_conversation()
-            self.clients = ClientConversations()
-            self._rebuild()
+            self._runtime.changed()
 
     def close(self) -> None:
         """Free the model and close the profile; safe to call twice."""
         self.engine.close()
-        if self.profile is not None:
-            self.profile.close()
+        if self._runtime.memory is not None:
+            self._runtime.memory.close()
 
     def __enter__(self) -> Self:
         """Return the assistant itself."""

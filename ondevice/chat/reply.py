@@ -9,7 +9,7 @@ from ondevice.chat.receipt import Receipt
 from ondevice.engine.protocol import ChatOptions, ChatStream, Timings, TokenLikelihood, Usage
 
 if TYPE_CHECKING:
-    from ondevice.chat import Assistant
+    from ondevice.chat.session import Session
 
 
 class Reply:
@@ -19,18 +19,18 @@ class Reply:
     token and keeps what was said so far.
     """
 
-    def __init__(self, assistant: Assistant, text: str | None, options: ChatOptions) -> None:
+    def __init__(self, session: Session, text: str | None, options: ChatOptions) -> None:
         """Prepare an answer to `text`, or another one to the last message if it is None.
 
         Nothing runs before the first piece is asked for.
         """
-        self._assistant = assistant
+        self.session = session
         self._question = text
         self._options = options
         self._stream: ChatStream | None = None
         self._cancelled = False
         self.receipt = Receipt()
-        self.model = assistant.engine.model.name
+        self.model = session.runtime.engine.model.name
         self.adapters: list[str] = []
         self.text = ""
 
@@ -70,32 +70,29 @@ class Reply:
 
     def __iter__(self) -> Iterator[str]:
         """Yield the answer piece by piece."""
-        with self._assistant._turn_lock:
-            yield from self._run()
-
-    def _run(self) -> Iterator[str]:
-        me = self._assistant
-        me._apply_adapters()  # the last answer may have had others
-        question, former = self._question, None
-        if question is None:
-            question, former = me._ask_again(self.receipt)
-        try:
-            yield from self._generate(question)
-        finally:
-            if former is not None and not self.text:
-                me.conversation.exchanges.append(former)
+        with self.session.generating():
+            question, former = self._question, None
+            if question is None:
+                question, former = self.session.ask_again(self.receipt)
+            try:
+                yield from self._generate(question)
+            finally:
+                if former is not None and not self.text:
+                    self.session.put_back(former)
 
     def _generate(self, question: str) -> Iterator[str]:
-        me = self._assistant
-        content = me._begin(question, self._options, self.receipt)
-        self.adapters = [use.name for use in me.engine.active_adapters]
-        self._stream = stream = me.engine.chat(me.conversation.messages(content), self._options)
+        session = self.session
+        engine = session.runtime.engine
+        content = session.begin(question, self._options, self.receipt)
+        self.adapters = [use.name for use in engine.active_adapters]
+        messages = session.transcript.messages(content)
+        self._stream = stream = engine.chat(messages, self._options)
         try:
             if self._cancelled:
                 stream.cancel()
             for piece in stream:
                 self.text += piece
-                if me._forgotten_elsewhere():
+                if session.is_outdated():
                     self.receipt.forgotten_meanwhile = True
                     stream.cancel()
                     break
@@ -103,6 +100,6 @@ class Reply:
         finally:
             stream.cancel()
             if self.text or not (self._question is None or self.receipt.replaces):
-                me._end(content, self.text, self.receipt)
+                session.end(content, self.text, self.receipt)
             elif self.receipt.replaces:  # stopped before a word came: the old answer stays
                 self.receipt.assistant_turn_id = self.receipt.replaces[-1]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ondevice.evaluation.table import ACTIVE, ArmName
 from ondevice.memory.persona import build_prefix, build_turn
 from ondevice.memory.selection import is_evidence, prefix_facts
-from ondevice.memory.transcript import Conversation
+from ondevice.memory.transcript import Transcript
 from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
@@ -98,11 +98,11 @@ class MemoryPrompts:
         content, _ = build_turn(
             request, useful[: limits.memories], self._engine.count_tokens, limits.memory_tokens
         )
-        return Conversation(prefix=self._prefix).messages(content)
+        return Transcript(prefix=self._prefix).messages(content)
 
     def with_prefix(self, request: str) -> list[Message]:
         """Return what the model is shown if nothing is found that fits `request`."""
-        return Conversation(prefix=self._prefix).messages(request)
+        return Transcript(prefix=self._prefix).messages(request)
 
 
 def plain_messages(request: str) -> Sequence[Message]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ondevice.memory.search import Memory
+    from ondevice.memory.search import Hit
     from ondevice.store.records import Fact
 
 PERSONA_VERSION = "1"
@@ -79,7 +79,7 @@ def build_prefix(
 
 
 def build_turn(
-    user_text: str, memories: Sequence[Memory], count_tokens: Callable[[str], int], budget: int
+    user_text: str, memories: Sequence[Hit], count_tokens: Callable[[str], int], budget: int
 ) -> tuple[str, list[str]]:
     """Return the user turn with this turn's memories before it, and the ids of those used.
 
@@ -96,7 +96,7 @@ def build_turn(
     return f"{_block(TURN_HEAD, chosen)}\n\n{user_text}", [identity for identity, _ in chosen]
 
 
-def _note(memory: Memory) -> str:
+def _note(memory: Hit) -> str:
     """Return a memory as one line; what is not a fact stands in quotation marks."""
     text = neutralise(memory.text)
     if memory.kind == "fact":

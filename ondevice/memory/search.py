@@ -30,7 +30,7 @@ SECONDS_A_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Memory:
+class Hit:
     """Something remembered that fits a question.
 
     `reason` says why: bm25 (with its neighbours, 1 for the best hit), cosine
@@ -85,7 +85,7 @@ class Recall:
         scope: str | None = None,
         *,
         without: Collection[str] = (),
-    ) -> list[Memory]:
+    ) -> list[Hit]:
         """Return the `k` memories that fit `query` best, best first.
 
         Args:
@@ -177,7 +177,7 @@ class Recall:
 
     def _memories(
         self, index: Index, fused: Fused, evidence: Evidence, k: int, scope: str | None
-    ) -> list[Memory]:
+    ) -> list[Hit]:
         import numpy as np
 
         # A few more than asked for: what changed a moment ago is dropped when it is read.
@@ -186,7 +186,7 @@ class Recall:
         rows = rows[np.lexsort((-rows, -fused.final[rows]))]
         best = [int(row) for row in rows if fused.final[row] > 0]
         records = self._profile.records([index.ids[row] for row in best])
-        memories: list[Memory] = []
+        memories: list[Hit] = []
         for row in best:
             record = records.get(index.ids[row])
             if record is None or not _to_be_shown(record, scope):
@@ -203,12 +203,12 @@ class Recall:
                 break
         return memories
 
-    def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Memory:
+    def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Hit:
         source = None
         if record.source_id is not None:
             row: Any = self._profile.get(record.source_id)
             source = row.name or row.id
-        return Memory(
+        return Hit(
             id=record.id,
             text=record.text,
             score=score,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ondevice.memory.search import Memory
+    from ondevice.memory.search import Hit
     from ondevice.settings import RecallSettings
     from ondevice.store.records import Fact
 
@@ -34,7 +34,7 @@ def prefix_facts(facts: Iterable[Fact], now: float | None = None) -> list[Fact]:
     return chosen
 
 
-def is_evidence(memory: Memory, settings: RecallSettings, conversation_id: str | None) -> bool:
+def is_evidence(memory: Hit, settings: RecallSettings, conversation_id: str | None) -> bool:
     """Whether a memory that was found may stand beside a turn of the conversation.
 
     Args:

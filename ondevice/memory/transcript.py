@@ -34,7 +34,7 @@ class Exchange:
 
 
 @dataclass
-class Conversation:
+class Transcript:
     """Persona prefix, system prompt and the exchanges that still fit."""
 
     system: str | None = None

@@ -3,7 +3,7 @@
 import pytest
 
 from ondevice.errors import ContextOverflowError
-from ondevice.memory.transcript import Conversation, Exchange
+from ondevice.memory.transcript import Exchange, Transcript
 
 
 def _words(messages):
@@ -11,7 +11,7 @@ def _words(messages):
 
 
 def _conversation(n):
-    talk = Conversation(system="be kind", prefix="notes about you")
+    talk = Transcript(system="be kind", prefix="notes about you")
     talk.exchanges = [
         Exchange(f"question {i}", f"answer {i}", frozenset({f"m{i}"})) for i in range(n)
     ]

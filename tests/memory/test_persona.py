@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from ondevice.memory.persona import build_prefix, build_turn, neutralise
-from ondevice.memory.search import Memory
+from ondevice.memory.search import Hit
 
 
 def words(text: str) -> int:
     return len(text.split())
 
 
-def memory(identity: str, text: str, kind: str = "fact") -> Memory:
-    return Memory(identity, text, 1.0, None, 0.0, kind)
+def memory(identity: str, text: str, kind: str = "fact") -> Hit:
+    return Hit(identity, text, 1.0, None, 0.0, kind)
 
 
 def fact(identity: str, text: str, *, pinned: bool = False, time: float = 0.0) -> SimpleNamespace:

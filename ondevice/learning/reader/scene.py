@@ -17,8 +17,8 @@ from ondevice.learning.reader.requests import ORDER_WORDS, ORDERS, PASSAGES
 from ondevice.learning.reader.statements import Attribute, Owner, fill
 from ondevice.learning.reader.words import Split
 from ondevice.memory.persona import build_prefix, build_turn
-from ondevice.memory.search import Memory
-from ondevice.memory.transcript import Conversation
+from ondevice.memory.search import Hit
+from ondevice.memory.transcript import Transcript
 from ondevice.store.records import Fact
 
 CountTokens = Callable[[str], int]
@@ -76,15 +76,15 @@ class Preference:
 
 @dataclass
 class Memories:
-    """Notes beside a turn, as `Memory` records; ids count up."""
+    """Notes beside a turn, as `Hit` records; ids count up."""
 
-    items: list[Memory] = field(default_factory=list)
+    items: list[Hit] = field(default_factory=list)
 
     def add(self, text: str, kind: str) -> None:
         """Add a note of the kind "fact", "turn" or "passage"."""
         role = "user" if kind == "turn" else None
         number = len(self.items)
-        self.items.append(Memory(f"m{number:03d}", text, 1.0, None, float(number), kind, role=role))
+        self.items.append(Hit(f"m{number:03d}", text, 1.0, None, float(number), kind, role=role))
 
 
 class Maker:
@@ -248,6 +248,6 @@ def turn_of(text: str, memories: Memories, count_tokens: CountTokens) -> str:
     return build_turn(text, memories.items, count_tokens, NO_LIMIT)[0]
 
 
-def conversation(prefix: str | None) -> Conversation:
+def conversation(prefix: str | None) -> Transcript:
     """Return an empty conversation behind `prefix`."""
-    return Conversation(prefix=prefix)
+    return Transcript(prefix=prefix)

@@ -1,0 +1,358 @@
+"""The memory of one profile: everything that a front end does with it, without a model.
+
+    with Memory.open() as memory:
+        memory.remember("My dog is called Biscuit.")
+        print(memory.search("dog")[0].text)
+
+Forgetting and correcting take effect everywhere at once: whoever shows or caches what is
+remembered is told through `on_change`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ondevice.errors import RecordNotFoundError
+from ondevice.home import Home
+from ondevice.memory import facts as fact_rules
+from ondevice.memory.embedder import Embedder
+from ondevice.memory.ingest import IngestReport, ingest
+from ondevice.memory.search import Hit, Recall
+from ondevice.memory.steps import Steps
+from ondevice.settings import Settings
+from ondevice.store.profile import Profile
+from ondevice.store.records import ANY_SCOPE, Fact
+
+if TYPE_CHECKING:
+    from ondevice.importers import ImportFile, ImportOptions
+    from ondevice.store.forget import Forgotten
+    from ondevice.store.records import ForgetPreview
+
+# Names for these, because the class has a method `list`.
+Facts = list[Fact]
+Hits = list[Hit]
+
+# Answers a prompt under a GBNF grammar.
+Complete = Callable[[str, str], str]
+
+
+class Memory:
+    """What is remembered of a person: to store, find, correct and forget.
+
+    It may be used from several threads; changes wait for each other.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        embedder: Embedder,
+        settings: Settings | None = None,
+        *,
+        scope: str | None = None,
+    ) -> None:
+        """Work on an open profile; most callers want `Memory.open`.
+
+        Args:
+            profile: whoever opened it closes it, or calls `close`.
+            embedder: makes the vectors.
+            settings: of recall; the defaults if None.
+            scope: the context: what is stored belongs to it, and what is found to it or to none.
+        """
+        self.profile = profile
+        self.embedder = embedder
+        self.settings = settings or Settings()
+        self.scope = scope
+        self.recall = Recall(profile, embedder, self.settings.recall)
+        self.lock: contextlib.AbstractContextManager[object] = threading.RLock()
+        self.on_change: Callable[[], None] = _nothing
+        self._steps = Steps(profile, self.recall)
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        profile: str | None = None,
+        home: Home | None = None,
+        settings: Settings | None = None,
+        scope: str | None = None,
+        ask_passphrase: Callable[[], str] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Memory:
+        """Open the memory of a profile, which is made at its first use.
+
+        Args:
+            profile: its name; if None the one chosen by `profile use`, made at first use.
+            home: where things live; the platform's folders if None.
+            settings: all defaults; read from the config folder if None.
+            scope: the context, such as "work".
+            ask_passphrase: called when the profile needs a passphrase.
+            warn: called with a sentence for the person, such as where the key is kept.
+
+        Raises:
+            ProfileLockedError: no key or passphrase opens the profile.
+            ProfileNotFoundError: there is none of that name.
+        """
+        home = home or Home.default()
+        settings = settings or Settings.load(home.config / "config.toml")
+        opened = Profile.open(
+            home,
+            profile,
+            ask_passphrase=ask_passphrase,
+            create=profile is None,  # a mistyped name makes no new profile
+            retention=settings.retention,
+            warn=warn,
+        )
+        return cls(opened, Embedder(), settings, scope=scope)
+
+    # --- storing --------------------------------------------------------------------
+
+    def remember(
+        self,
+        text: str,
+        *,
+        category: str | None = None,
+        pinned: bool = False,
+        learn: bool = True,
+        scope: str | None = None,
+        source_id: str | None = None,
+        state: str = "active",
+    ) -> Fact:
+        """Store a statement about the person at once; a newer one on the same subject wins.
+
+        Args:
+            text: a statement, in the first or third person.
+            category: one of `store.records.CATEGORIES`; found by rules if None.
+            pinned: always stands in the prompt.
+            learn: False keeps it out of training.
+            scope: the context that it belongs to; the memory's own if None.
+            source_id: the conversation or import that it came from.
+            state: "pending" waits for approval.
+        """
+        candidate = fact_rules.candidate_for(text)
+        if category is not None:
+            candidate = dataclasses.replace(candidate, category=category)
+        return self._add(
+            candidate,
+            pinned=pinned,
+            learn=learn,
+            scope=scope or self.scope,
+            source_id=source_id,
+            state=state,
+        )
+
+    def remember_from(self, turn_text: str, source_id: str, *, scope: str | None = None) -> Facts:
+        """Store the facts that the person states about themselves in one of their own turns."""
+        return [
+            self._add(candidate, scope=scope or self.scope, source_id=source_id)
+            for candidate in fact_rules.facts_in(turn_text)
+        ]
+
+    def _add(self, candidate: fact_rules.FactCandidate, **options: Any) -> Fact:
+        with self.lock, self._telling():
+            before = {known.id for known in self.profile.facts.all(state="active")}
+            fact = self.recall.add_fact(candidate, **options)
+            after = {known.id for known in self.profile.facts.all(state="active")}
+            self._steps.added("remembering a fact", fact.id, sorted(before - after))
+        return fact
+
+    def edit(self, fact_id: str, **changes: Any) -> Fact:
+        """Correct a fact; adapters that were trained on it are not used any more.
+
+        Args:
+            fact_id: its id, or the start of it.
+            changes: a new `text`, `category`, `scope` or `learn`, or when it `expires`.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+        """
+        with self.lock, self._telling():
+            return self.recall.edit_fact(fact_id, **changes)
+
+    def pin(self, fact_id: str, pinned: bool = True) -> Fact:
+        """Always show a fact to the model, or no longer.
+
+        Raises:
+            RecordNotFoundError: there is no such fact.
+        """
+        with self.lock, self._telling():
+            return self.profile.facts.pin(fact_id, pinned)
+
+    def import_paths(
+        self,
+        paths: Sequence[Path | ImportFile],
+        progress: Callable[[int, int | None], None] | None = None,
+        options: ImportOptions | None = None,
+    ) -> IngestReport:
+        """Import notes, chats, mail and exports of other assistants so that they can be recalled.
+
+        Args:
+            paths: files, zip archives and folders; an `ImportFile` need not be on disk.
+            progress: called with (passages stored, total or None) after each batch.
+            options: who the person is in them.
+
+        Raises:
+            ImportSourceError: a file cannot be read; what was imported before it stays.
+        """
+        from ondevice.importers import read
+
+        report = ingest(
+            self.profile,
+            self.embedder,
+            read(paths, options),
+            progress=progress,
+            scope=self.scope,
+            settings=self.settings.recall,
+        )
+        self.recall.invalidate()
+        return report
+
+    # --- finding --------------------------------------------------------------------
+
+    def search(self, query: str, k: int = 10) -> Hits:
+        """Return the `k` memories that fit `query` best, best first."""
+        return self.recall.search(query, k=k, scope=self.scope)
+
+    def list(self, state: str | None = "active", *, every_scope: bool = False) -> Facts:
+        """Return the statements about the person, oldest first; all states if `state` is None."""
+        scope = ANY_SCOPE if every_scope else self.scope
+        return self.profile.facts.all(state=state, scope=scope)
+
+    # --- proposals ------------------------------------------------------------------
+
+    def propose(self, text: str, complete: Complete) -> Facts:
+        """Let a model propose facts about the person from their own words, as pending ones.
+
+        They are not used before they are approved; what is known already is not proposed.
+
+        Args:
+            text: what the person wrote.
+            complete: called with a prompt and a GBNF grammar, returns the model's answer.
+        """
+        proposals = fact_rules.propose(complete, text)
+        known = {fact.text for fact in self.profile.facts.all(scope=self.scope)}
+        return [
+            self.recall.add_fact(proposal, scope=self.scope, state="pending")
+            for proposal in proposals
+            if proposal.text not in known
+        ]
+
+    def pending(self) -> Facts:
+        """Return the proposed facts that wait for a decision, oldest first."""
+        return self.profile.facts.all(state="pending", scope=self.scope)
+
+    def approve(self, *ids: str) -> Facts:
+        """Use pending facts from now on; a newer fact on the same subject wins.
+
+        Raises:
+            RecordNotFoundError: one of the ids is no fact's; nothing was changed.
+        """
+        with self.lock, self._telling():
+            facts = self._facts(ids)
+            before = {fact.id for fact in self.profile.facts.all(state="active")}
+            done = [self.recall.approve(fact.id) for fact in facts if fact.state == "pending"]
+            after = {fact.id for fact in self.profile.facts.all(state="active")}
+            if done:
+                self._steps.approved(done, sorted(before - after))
+        return done
+
+    def reject(self, *ids: str) -> Facts:
+        """Delete pending facts; `undo` proposes them again.
+
+        Raises:
+            RecordNotFoundError: one of the ids is not a pending fact's; nothing was changed.
+        """
+        with self.lock, self._telling():
+            facts = self._facts(ids)
+            if any(fact.state != "pending" for fact in facts):
+                raise RecordNotFoundError(
+                    "Only pending facts can be rejected; `ondevice memory forget` forgets others."
+                )
+            if facts:
+                self.profile.forget([fact.id for fact in facts])
+                self._steps.rejected(facts)
+        return facts
+
+    def undo(self) -> str | None:
+        """Take the last change back: remembering, approving, rejecting or a verdict.
+
+        Returns:
+            What it was, or None if there is nothing to undo.
+        """
+        with self.lock, self._telling():
+            return self._steps.undo()
+
+    def can_undo(self, what: str, record_id: str) -> None:
+        """Let `undo` take back a record that was added by another way."""
+        self._steps.added(what, record_id)
+
+    # --- forgetting -----------------------------------------------------------------
+
+    def preview_forget(self, *ids: str, keep_turns: bool = False) -> ForgetPreview:
+        """Return what `forget` would delete; changes nothing.
+
+        Raises:
+            RecordNotFoundError: there is no record with one of the ids.
+        """
+        return self.profile.preview_forget(ids, keep_turns=keep_turns)
+
+    def forget(self, *ids: str, keep_turns: bool = False, keep_stale: bool = False) -> Forgotten:
+        """Delete records for good, with index entries and vectors.
+
+        Adapters that were trained on them go stale and, unless `keep_stale`, their files are
+        shredded. The turn that a fact was taken from and the answers that repeat it go too, unless
+        `keep_turns`.
+
+        Raises:
+            RecordNotFoundError: there is no record with one of the ids; nothing was deleted.
+        """
+        with self.lock, self._telling():
+            shown = self.preview_forget(*ids, keep_turns=keep_turns)
+            return self.profile.forget_shown(shown, keep_stale=keep_stale)
+
+    # --- the rest -------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the profile; safe to call twice."""
+        self.profile.close()
+
+    def __enter__(self) -> Self:
+        """Return the memory itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the profile."""
+        self.close()
+
+    def _facts(self, ids: Sequence[str]) -> Facts:
+        found = [self.profile.get(record_id) for record_id in ids]
+        facts = [record for record in found if isinstance(record, Fact)]
+        if len(facts) != len(found):
+            raise RecordNotFoundError(
+                "One of these ids is not a fact's, so nothing was changed; see `ondevice "
+                "memory list`."
+            )
+        return facts
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say that something is no longer as it was, if the block made it so."""
+        before = self.profile.generation()
+        yield
+        if self.profile.generation() != before:
+            self.recall.invalidate()
+            self.on_change()
+
+
+def _nothing() -> None:
+    pass
