@@ -26,6 +26,7 @@ from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.listing import Filter
 from ondevice.store.profile import Profile
@@ -115,7 +116,7 @@ def measure(count: int, repeats: int) -> dict[str, list[float]]:
     home = Home.below(Path(tempfile.mkdtemp()))
     with Profile.create(home) as profile:
         fill(profile, count)
-        me = Assistant(FakeEngine(["ok"]), profile, Embedder(), Settings())
+        me = Assistant(FakeEngine(["ok"]), Memory(profile, Embedder(), Settings()), Settings())
         driver = start_chromium()
         try:
             with served(me) as (address, app):

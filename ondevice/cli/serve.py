@@ -171,11 +171,11 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
         return Assistant(
             served.engine,
             profile,
-            served.embedder,
+            served.memory.embedder,
             served.settings,
             temporary=options["temporary"],
             scope=options["scope"],
-            system=served.system,
+            system=served.conversation.system,
             reader=not options["no_reader"],
         )
 

@@ -12,6 +12,7 @@ from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import ids
 from ondevice.store.profile import Profile
@@ -28,7 +29,9 @@ def open_assistant(home, embedder):
 
     def make(script=("All right.",), **options):
         profile = Profile.open(home, None, create=True, warn=lambda _: None)
-        me = Assistant(FakeEngine(script), profile, embedder, Settings(), **options)
+        me = Assistant(
+            FakeEngine(script), Memory(profile, embedder, Settings()), Settings(), **options
+        )
         opened.append(me)
         return me
 
@@ -144,11 +147,11 @@ def test_what_another_process_forgets_stops_the_answer_and_is_dropped(open_assis
 def test_a_conversation_that_is_forgotten_elsewhere_is_followed_by_a_new_one(open_assistant, home):
     me = open_assistant()
     me.ask("The first message.")
-    first = me.conversation_id
+    first = me.conversation.id
     with Profile.open(home) as other:
         other.forget([first])
     me.ask("The second message.")
-    assert me.conversation_id not in (None, first)
+    assert me.conversation.id not in (None, first)
     assert [turn.text for turn in me.profile.turns.all()] == [
         "The second message.",
         "All right.",
@@ -162,10 +165,10 @@ def test_an_answer_to_a_conversation_that_is_forgotten_meanwhile_is_not_kept(ope
     pieces = iter(reply)
     assert next(pieces)
     with Profile.open(home) as other:
-        other.forget([me.conversation_id])
+        other.forget([me.conversation.id])
     assert list(pieces) == []
     assert reply.receipt.forgotten_meanwhile
-    assert me.profile.turns.all() == [] and me.conversation_id is None
+    assert me.profile.turns.all() == [] and me.conversation.id is None
 
 
 def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant, monkeypatch):
@@ -197,14 +200,14 @@ def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
 @pytest.mark.parametrize("change", ["approve", "edit", "undo", "new_conversation", "use_adapters"])
 def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
     me = open_assistant(["one two three"])
-    fact = me.recaller.add_text("My dog is called Biscuit.", state="pending")
+    fact = me.memory.recall.add_text("My dog is called Biscuit.", state="pending")
     me.remember("My cat is called Mia.")
     changes = {
-        "approve": lambda: me.approve(fact.id),
-        "edit": lambda: me.edit(fact.id, text="My dog is called Toffee."),
+        "approve": lambda: me.memory.approve(fact.id),
+        "edit": lambda: me.memory.edit(fact.id, text="My dog is called Toffee."),
         "undo": me.undo,
         "new_conversation": me.new_conversation,
-        "use_adapters": lambda: me.use_adapters([]),
+        "use_adapters": lambda: me.adapters.choose([]),
     }
     pieces = iter(me.chat("Count."))
     assert next(pieces)
@@ -232,7 +235,7 @@ def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home
 def test_temporary_reads_and_writes_nothing(open_assistant, home):
     me = open_assistant()
     me.remember("My dog is called Biscuit.")
-    me.temporary = True
+    me.conversation.is_temporary = True
     reply = me.ask("My name is Zoe. What is my dog called?")
     assert "Biscuit" not in _shown(me)
     assert reply.receipt.saved == [] and reply.receipt.used == []
@@ -290,7 +293,7 @@ def test_a_stale_adapter_is_refused_by_name(open_assistant, make_adapter, defaul
     me.forget(fact.id)
     assert me.engine.active_adapters == []
     with pytest.raises(AdapterStaleError):
-        me.use_adapters([("mine", 1.0)])
+        me.adapters.choose([("mine", 1.0)])
 
 
 def test_proposed_facts_wait_for_approval(open_assistant):
@@ -299,7 +302,7 @@ def test_proposed_facts_wait_for_approval(open_assistant):
     (pending,) = me.propose("Lisbon has been my home since May.")
     assert pending.state == "pending"
     assert all("Lisbon" not in memory.text for memory in me.recall("Where do I live?"))
-    me.recaller.approve(pending.id)
+    me.memory.recall.approve(pending.id)
     states = {fact.text: fact.state for fact in me.profile.facts.all()}
     assert states == {
         "The user lives in Hamburg.": "superseded",
@@ -343,5 +346,5 @@ def test_the_real_model_is_given_what_was_said(home):
 def test_an_adapter_that_cannot_be_used_spoils_no_later_answer(open_assistant):
     me = open_assistant()
     with pytest.raises(AdapterNotFoundError):
-        me.use_adapters([("mistyped", None)])
+        me.adapters.choose([("mistyped", None)])
     assert me.ask("Hello!").text == "All right."

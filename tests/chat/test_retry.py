@@ -10,6 +10,7 @@ from ondevice.errors import ContextOverflowError, OndeviceError, RecordNotFoundE
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -29,7 +30,9 @@ def answers():
 def me(home, embedder, answers):
     said = iter(range(100))
     engine = FakeEngine(lambda _: answers[next(said) % len(answers)], n_ctx=2048)
-    with Assistant(engine, Profile.create(home), embedder, Settings()) as assistant:
+    with Assistant(
+        engine, Memory(Profile.create(home), embedder, Settings()), Settings()
+    ) as assistant:
         yield assistant
 
 
@@ -41,7 +44,7 @@ def test_an_answer_is_replaced_and_nothing_is_saved_twice(me):
     me.ask("My dog is called Biscuit.")
     (fact,) = me.profile.facts.all()
     me.ask("And now?")
-    again = me.retry().finish()
+    again = me.conversation.retry().finish()
     assert again.text == "Third."
     assert texts(me) == ["My dog is called Biscuit.", "First.", "And now?", "Third."]
     assert [exchange.answer for exchange in me.conversation.exchanges] == ["First.", "Third."]
@@ -53,18 +56,18 @@ def test_an_answer_is_replaced_and_nothing_is_saved_twice(me):
 def test_the_facts_of_the_message_stay_those_that_they_are(me):
     me.ask("My dog is called Biscuit.")
     (fact,) = me.profile.facts.all()
-    again = me.retry().finish()
+    again = me.conversation.retry().finish()
     assert again.receipt.saved == [fact] == me.profile.facts.all()
-    me.recaller.edit_fact(fact.id, text="The user's dog is called Rusk.")
-    me.retry().finish()
+    me.memory.recall.edit_fact(fact.id, text="The user's dog is called Rusk.")
+    me.conversation.retry().finish()
     assert [known.text for known in me.profile.facts.all()] == ["The user's dog is called Rusk."]
 
 
 def test_a_judged_answer_is_kept_for_learning_and_out_of_the_transcript(me):
     me.ask("Say it.")
-    me.feedback("reject")
-    me.retry().finish()
-    me.feedback("accept")
+    me.conversation.feedback("reject")
+    me.conversation.retry().finish()
+    me.conversation.feedback("accept")
     assert texts(me) == ["Say it.", "First.", "Second."]
     assert [given.verdict for given in me.profile.feedback.all()] == ["reject", "accept"]
     me.ask("Go on.")
@@ -80,7 +83,7 @@ def test_a_judged_answer_is_kept_for_learning_and_out_of_the_transcript(me):
 
 def test_a_retry_that_is_stopped_before_a_word_leaves_the_old_answer(me):
     me.ask("Say it.")
-    reply = me.retry()
+    reply = me.conversation.retry()
     reply.cancel()
     reply.finish()
     assert texts(me) == ["Say it.", "First."]
@@ -93,17 +96,17 @@ def test_a_message_without_an_answer_can_be_answered_again(me):
     with pytest.raises(ContextOverflowError):
         me.ask("x" * 4000)
     assert len(texts(me)) == 3
-    assert me.take_back()
+    assert me.conversation.take_back()
     assert texts(me) == ["First of all.", "First."]
     assert len(me.conversation.exchanges) == 1
 
 
 def test_temporary_chats_are_answered_again_without_a_trace(me):
-    me.temporary = True
+    me.conversation.is_temporary = True
     with pytest.raises(OndeviceError, match="no message"):
-        me.retry().finish()
+        me.conversation.retry().finish()
     me.ask("Say it.")
-    assert me.retry().finish().text == "Second."
+    assert me.conversation.retry().finish().text == "Second."
     assert [exchange.answer for exchange in me.conversation.exchanges] == ["Second."]
     assert not texts(me)
 
@@ -115,18 +118,18 @@ def test_what_is_taken_back_had_replaced_nothing(me):
         "The user lives in Bonn.": "superseded",
         "The user lives in Ulm.": "active",
     }
-    assert me.take_back()
+    assert me.conversation.take_back()
     assert texts(me) == ["I live in Bonn.", "First."]
     assert [(f.text, f.state) for f in me.profile.facts.all()] == [
         ("The user lives in Bonn.", "active")
     ]
-    assert me.take_back() and not me.take_back()
+    assert me.conversation.take_back() and not me.conversation.take_back()
     assert not texts(me) and not me.profile.facts.all()
 
 
 def test_a_conversation_is_taken_up_by_its_id(me):
     me.ask("One.")
-    first = me.conversation_id
+    first = me.conversation.id
     me.new_conversation()
     me.ask("Two.")
     assert me.continue_conversation(first) == 2

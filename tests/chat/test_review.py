@@ -7,6 +7,7 @@ from ondevice.cli.chat.commands import ChatLoop
 from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ProfileLockedError, RecordNotFoundError
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import key_changes
 from ondevice.store.passphrase import Cost
@@ -21,7 +22,9 @@ def embedder():
 @pytest.fixture
 def me(home, embedder):
     profile = Profile.create(home)
-    with Assistant(FakeEngine(["All right."]), profile, embedder, Settings()) as opened:
+    with Assistant(
+        FakeEngine(["All right."]), Memory(profile, embedder, Settings()), Settings()
+    ) as opened:
         yield opened
 
 
@@ -30,7 +33,7 @@ def states(me):
 
 
 def propose(me, *texts):
-    return [me.recaller.add_text(text, state="pending").id for text in texts]
+    return [me.memory.recall.add_text(text, state="pending").id for text in texts]
 
 
 def test_an_approval_is_taken_back_with_what_it_replaced(me):
@@ -38,13 +41,13 @@ def test_an_approval_is_taken_back_with_what_it_replaced(me):
     (new,) = propose(me, "I live in Lisbon.")
     before = states(me)
     assert set(before.values()) == {"active", "pending"}
-    me.approve(new)
+    me.memory.approve(new)
     assert set(states(me).values()) == {"superseded", "active"}
-    assert me.undo() == "approving 1 facts"
+    assert me.memory.undo() == "approving 1 facts"
     assert states(me) == before
-    assert me.undo() == "remembering a fact"
+    assert me.memory.undo() == "remembering a fact"
     assert list(states(me).values()) == ["pending"]
-    assert me.undo() is None
+    assert me.memory.undo() is None
 
 
 def test_rejected_facts_are_proposed_again(me):
@@ -52,24 +55,24 @@ def test_rejected_facts_are_proposed_again(me):
     before = states(me)
     active = me.remember("My dog is called Biscuit.")
     with pytest.raises(RecordNotFoundError, match="pending"):
-        me.reject(ids[0], active.id)
-    assert len(me.reject(*ids)) == 2
-    assert me.pending() == []
-    assert me.undo() == "rejecting 2 facts"
-    assert {fact.text: fact.state for fact in me.pending()} == before
+        me.memory.reject(ids[0], active.id)
+    assert len(me.memory.reject(*ids)) == 2
+    assert me.memory.pending() == []
+    assert me.memory.undo() == "rejecting 2 facts"
+    assert {fact.text: fact.state for fact in me.memory.pending()} == before
 
 
 def test_a_verdict_is_taken_back(me):
     me.ask("Hello.")
-    me.feedback("reject")
-    assert me.undo() == "the verdict"
+    me.conversation.feedback("reject")
+    assert me.memory.undo() == "the verdict"
     assert me.profile.feedback.all() == []
 
 
 def test_undo_skips_what_was_forgotten_meanwhile(me):
     fact = me.remember("My dog is called Biscuit.")
     me.forget(fact.id)
-    me.undo()
+    me.memory.undo()
     assert me.profile.facts.all() == []
 
 
@@ -82,7 +85,7 @@ def test_in_a_chat(me, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "Approved: 1 facts" in said and "Rejected: 2 facts" in said
     assert "Taken back: rejecting 2 facts." in said and "Say which" in said
-    assert len(me.pending()) == 3
+    assert len(me.memory.pending()) == 3
 
 
 def test_a_running_chat_loses_a_profile_that_is_locked(home, me):

@@ -9,6 +9,7 @@ import pytest
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
 
@@ -45,7 +46,9 @@ def profile(home):
 
 @pytest.fixture
 def me(profile, script, embedder):
-    assistant = Assistant(FakeEngine(lambda _: script[0]), profile, embedder, Settings())
+    assistant = Assistant(
+        FakeEngine(lambda _: script[0]), Memory(profile, embedder, Settings()), Settings()
+    )
     yield assistant
     assistant.close()
 

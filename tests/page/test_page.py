@@ -155,7 +155,7 @@ def test_a_temporary_chat_is_plain_to_see_and_leaves_nothing(browser, me):
     browser.go("chat")  # another view, the same page: it is still there
     browser.says("Biscuit", ".log")
     browser.driver.refresh()
-    browser.wait(lambda: not me.temporary)
+    browser.wait(lambda: not me.conversation.is_temporary)
     browser.wait(lambda: browser.one(".empty").is_displayed())
     assert not browser.one(".temporary").is_displayed() and not me.conversation.exchanges
     browser.click("Temporary")
@@ -230,7 +230,7 @@ def test_a_long_memory_is_read_whole_and_the_rows_fit_every_width(browser, me):
 
 
 def test_pending_memories_are_approved(browser, me):
-    me.recaller.add_text("I own a canoe.", state="pending")
+    me.memory.recall.add_text("I own a canoe.", state="pending")
     browser.enter("memories")
     browser.says("to approve", ".list")
     browser.click("Approve", ".list")
@@ -393,7 +393,7 @@ def test_a_long_list_holds_only_what_is_seen(browser, me):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_fits_a_phone_and_its_text_stands_out(browser, me, scheme):
-    me.recaller.add_text("I own a canoe that is painted green and lies behind the mill.")
+    me.memory.recall.add_text("I own a canoe that is painted green and lies behind the mill.")
     browser.as_phone(scheme)
     browser.enter()
     browser.say("My dog is called Biscuit.")

@@ -10,6 +10,7 @@ from browser import Browser, served
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
+from ondevice.memory.service import Memory
 from ondevice.settings import LearningSettings, Settings
 from ondevice.store.records import NewPassage
 
@@ -27,7 +28,9 @@ def learner(profile, default_model, embedder):
     for fact in ("lives in Ulm", "has a dog", "plays the harmonica", "hates phone calls"):
         profile.facts.add(f"The user {fact}.")
     settings = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
-    return Assistant(FakeEngine(["Yes."], model=default_model), profile, embedder, settings)
+    return Assistant(
+        FakeEngine(["Yes."], model=default_model), Memory(profile, embedder, settings), settings
+    )
 
 
 def test_learning_shows_its_loss_what_was_measured_and_the_decision(learner, chromium):
@@ -71,7 +74,9 @@ def helped(profile, default_model, embedder):
         text = f"On day {number} the {thing} by the {other} was {COLOURS[number % 3]}."
         profile.passages.add(source.id, [NewPassage(text, time=86_400.0 * number)])
     settings = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
-    return Assistant(HelpedEngine(["Yes."], model=default_model), profile, embedder, settings)
+    return Assistant(
+        HelpedEngine(["Yes."], model=default_model), Memory(profile, embedder, settings), settings
+    )
 
 
 def test_an_adapter_that_helps_is_used_rolled_back_and_judged_again(helped, chromium):

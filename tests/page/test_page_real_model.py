@@ -8,6 +8,7 @@ import pytest
 from browser import Browser, served
 
 from ondevice.chat import Assistant
+from ondevice.memory.service import Memory
 from ondevice.settings import GenerationSettings, Settings
 
 
@@ -16,8 +17,8 @@ def real(profile, shared_engine, embedder):
     """An assistant with the default model, which always takes the likeliest word."""
     generation = GenerationSettings(temperature=0.0, max_tokens=300)
     settings = dataclasses.replace(Settings(), generation=generation)
-    assistant = Assistant(shared_engine, profile, embedder, settings)
-    assistant.use_adapters(None)
+    assistant = Assistant(shared_engine, Memory(profile, embedder, settings), settings)
+    assistant.adapters.choose(None)
     yield assistant
     shared_engine.set_adapters([])
 

@@ -18,7 +18,7 @@ def test_canary_is_in_no_file(home, tmp_path, monkeypatch):
     with Assistant.open(home=home) as me:
         fact = me.remember(f"My boat is called {CANARY}.")
         me.ask(f"Is {CANARY} a good name?").finish()
-        vector = me.embedder.embed([fact.text])[0]
+        vector = me.memory.embedder.embed([fact.text])[0]
         needles = {
             "text": CANARY.encode(),
             "token": CANARY.lower().encode(),

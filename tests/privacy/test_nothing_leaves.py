@@ -12,7 +12,7 @@ PROGRAM = """
 import pathlib
 from ondevice import Assistant
 with Assistant.open() as me:
-    me.import_paths([pathlib.Path("notes.md")])
+    me.memory.import_paths([pathlib.Path("notes.md")])
     me.remember("My dog is called Zyxwvut.")
     reply = me.ask("What is my dog called?")
     assert reply.text and reply.receipt.used

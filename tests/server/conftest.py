@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine, FakeStream
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits
 from ondevice.server.run import listen, server_for
@@ -58,7 +59,7 @@ def engine():
 @pytest.fixture
 def me(home, embedder, engine):
     profile = Profile.open(home, None, create=True, warn=lambda _: None)
-    with Assistant(engine, profile, embedder, Settings()) as assistant:
+    with Assistant(engine, Memory(profile, embedder, Settings()), Settings()) as assistant:
         yield assistant
 
 
@@ -66,7 +67,9 @@ def me(home, embedder, engine):
 def app(me, home):
     def open_profile(name, served):
         profile = Profile.open(home, name)
-        return Assistant(served.engine, profile, served.embedder, served.settings)
+        return Assistant(
+            served.engine, Memory(profile, served.memory.embedder, served.settings), served.settings
+        )
 
     return create_app(me, token=TOKEN, port=PORT, open_profile=open_profile)
 

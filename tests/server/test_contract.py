@@ -130,7 +130,7 @@ def memories(call, me):
     call("GET", "/api/sources")
     changed = call("PATCH", f"/api/memories/{fact['id']}", {"text": "I like coffee."},
                    template="/api/memories/{id}")  # fmt: skip
-    pending = me.recaller.add_fact(candidate_for("I play chess."), state="pending")
+    pending = me.memory.recall.add_fact(candidate_for("I play chess."), state="pending")
     call("POST", "/api/memories/approve", {"ids": [pending.id]})
     call("POST", "/api/memories/forget/preview", {"ids": [changed["id"]]})
     call("POST", "/api/memories/forget", {"ids": [changed["id"]], "keep_turns": True})

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
+from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.manage.http import Values
 from ondevice.server.manage.privacy import Privacy
@@ -118,7 +119,7 @@ def test_clients_are_remembered_while_the_page_has_a_temporary_chat(client, me):
 
 def test_a_server_that_reads_and_writes_no_memory_does_so_on_the_page_too(home, embedder, engine):
     profile = Profile.open(home, None, create=True, warn=lambda _: None)
-    with Assistant(engine, profile, embedder, Settings(), temporary=True) as me:
+    with Assistant(engine, Memory(profile, embedder, Settings()), Settings(), temporary=True) as me:
         app = create_app(me, token=TOKEN, port=PORT)
         headers = {"authorization": f"Bearer {TOKEN}"}
         with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", headers=headers) as client:

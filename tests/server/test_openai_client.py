@@ -228,7 +228,9 @@ def test_another_profile_is_another_memory(home, me, serve_live):
 
     def open_profile(name, served):
         profile = Profile.open(home, name)
-        return Assistant(served.engine, profile, served.embedder, served.settings)
+        return Assistant(
+            served.engine, Memory(profile, served.memory.embedder, served.settings), served.settings
+        )
 
     port, _ = serve_live(me, open_profile=open_profile)
     me.remember("My dog is called Biscuit.")

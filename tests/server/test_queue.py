@@ -94,7 +94,7 @@ def test_a_full_line_a_long_wait_and_those_who_leave():
 
 @pytest.fixture
 def slow():
-    with Assistant(SlowEngine([LONG]), None, None, Settings()) as assistant:
+    with Assistant(SlowEngine([LONG]), None, Settings()) as assistant:
         yield assistant
 
 

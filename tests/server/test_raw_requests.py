@@ -21,7 +21,7 @@ BODY = '{"messages": [{"role": "user", "content": "Hello"}], "ondevice": {"memor
 def served():
     """Port, app and engine of a server without a profile."""
     engine = FakeEngine(["All right, I see."])
-    with Assistant(engine, None, None, Settings()) as assistant, live_servers() as start:
+    with Assistant(engine, None, Settings()) as assistant, live_servers() as start:
         yield (*start(assistant), engine)
 
 

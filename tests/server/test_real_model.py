@@ -11,6 +11,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
+from ondevice.memory.service import Memory
 from ondevice.settings import ModelSettings, Settings
 from ondevice.store.profile import Profile
 from ondevice.training import train
@@ -46,7 +47,7 @@ def me(default_model, pirate, embedder, tmp_path_factory):
     home = Home.below(tmp_path_factory.mktemp("served"))
     profile = Profile.open(home, None, create=True, warn=lambda _: None)
     engine = LlamaEngine(default_model, ModelSettings(n_ctx=1024, n_threads=1), home)
-    with Assistant(engine, profile, embedder, Settings()) as assistant:
+    with Assistant(engine, Memory(profile, embedder, Settings()), Settings()) as assistant:
         fact = assistant.remember("I sailed to Lisbon.")
         registry = AdapterRegistry(profile)
         registry.add(pirate, default_model, name="pirate", records=[fact.id])

@@ -25,7 +25,7 @@ FLOOD = " ".join("x" * 50_000 for _ in range(200))  # 10 MB: no socket's buffers
 
 
 def _serving(script):
-    return Assistant(SlowEngine([script]), None, None, Settings())
+    return Assistant(SlowEngine([script]), None, Settings())
 
 
 @pytest.fixture

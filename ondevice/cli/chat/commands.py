@@ -62,7 +62,7 @@ def command(**options: Any) -> None:
 
 def _greet(me: Assistant) -> None:
     adapters = ", ".join(f"{use.name}:{use.scale:g}" for use in me.engine.active_adapters)
-    if me.temporary or me.profile is None:
+    if me.conversation.is_temporary or me.profile is None:
         memory = "temporary: no memory"
     else:
         memory = f"profile {me.profile.name}"
@@ -153,7 +153,7 @@ class ChatLoop:
             talk("(stopped; what was said so far is kept)", dim=True)
         self.last = reply.receipt
         self.log += [("you", text), ("assistant", reply.text)]
-        talk(receipt_line(reply.receipt, temporary=self.me.temporary), dim=True)
+        talk(receipt_line(reply.receipt, temporary=self.me.conversation.is_temporary), dim=True)
 
     def _said(self) -> list[tuple[str, str]]:
         """Return what was said in the conversation that the assistant goes on with."""
@@ -215,7 +215,9 @@ class ChatLoop:
             self._memories(words)
             return
         report = self.me.forget(*ids)
-        if not self.me.temporary:  # what was forgotten is not saved, and not explained
+        if (
+            not self.me.conversation.is_temporary
+        ):  # what was forgotten is not saved, and not explained
             self.log, self.last = self._said(), None
         stale = f"; adapters now stale: {', '.join(report.adapters_stale)}" * bool(
             report.adapters_stale
@@ -239,7 +241,7 @@ class ChatLoop:
             talk("Nothing is remembered yet." if not words else "Nothing fits.")
 
     def _pending(self, _: str) -> None:
-        facts = self.me.pending()
+        facts = self.me.memory.pending()
         self.listed = [fact.id for fact in facts]
         for number, fact in enumerate(facts, 1):
             talk(f"{number:3}  {' '.join(fact.text.split())[:200]}")
@@ -247,7 +249,7 @@ class ChatLoop:
 
     def _chosen(self, words: str) -> list[str] | None:
         """Return the ids of the pending facts that are meant; None if that is not clear."""
-        pending = [fact.id for fact in self.me.pending()]
+        pending = [fact.id for fact in self.me.memory.pending()]
         if words.strip() == "all":
             return pending
         numbers = [int(word) for word in words.split() if word.isdecimal()]
@@ -260,15 +262,15 @@ class ChatLoop:
     def _approve(self, words: str) -> None:
         ids = self._chosen(words)
         if ids is not None:
-            talk(f"Approved: {len(self.me.approve(*ids))} facts. /undo takes it back.")
+            talk(f"Approved: {len(self.me.memory.approve(*ids))} facts. /undo takes it back.")
 
     def _reject(self, words: str) -> None:
         ids = self._chosen(words)
         if ids is not None:
-            talk(f"Rejected: {len(self.me.reject(*ids))} facts. /undo takes it back.")
+            talk(f"Rejected: {len(self.me.memory.reject(*ids))} facts. /undo takes it back.")
 
     def _undo(self, _: str) -> None:
-        done = self.me.undo()
+        done = self.me.memory.undo()
         talk(f"Taken back: {done}." if done else "There is nothing to take back.")
 
     def _why(self, _: str) -> None:
@@ -282,11 +284,11 @@ class ChatLoop:
             talk("The last answer was given no memories.")
 
     def _good(self, _: str) -> None:
-        self.me.feedback("accept")
+        self.me.conversation.feedback("accept")
         talk("Noted: a good answer.")
 
     def _bad(self, _: str) -> None:
-        self.me.feedback("reject")
+        self.me.conversation.feedback("reject")
         talk("Noted: a bad answer. /edit TEXT says what it should have been.")
 
     def _edit(self, text: str) -> None:
@@ -295,7 +297,7 @@ class ChatLoop:
         if wanted is None:
             talk("Nothing was changed.")
             return
-        self.me.feedback("edit", wanted)
+        self.me.conversation.feedback("edit", wanted)
         talk("Noted: that is what you wanted instead.")
 
     def _temp(self, _: str) -> None:
@@ -303,25 +305,25 @@ class ChatLoop:
             talk("This chat has no profile; it is temporary.")
             return
         self._begin_anew()
-        self.me.temporary = not self.me.temporary
+        self.me.conversation.is_temporary = not self.me.conversation.is_temporary
         talk(
             "Temporary chat: nothing is read from or written to your memory."
-            if self.me.temporary
+            if self.me.conversation.is_temporary
             else "Memory is on again; the temporary chat is gone."
         )
 
     def _adapter(self, words: str) -> None:
         if words == "off":
-            self.me.use_adapters([])
+            self.me.adapters.choose([])
         elif words == "on":
-            self.me.use_adapters(None)
+            self.me.adapters.choose(None)
         elif words:
-            self.me.use_adapters([parse_adapter(word) for word in words.split()])
+            self.me.adapters.choose([parse_adapter(word) for word in words.split()])
         names = [f"{use.name}:{use.scale:g}" for use in self.me.engine.active_adapters]
         talk(f"Adapters: {', '.join(names) or 'none'}.")
 
     def _system(self, text: str) -> None:
-        self.me.system = text or None
+        self.me.conversation.system = text or None
         talk("System prompt set." if text else "System prompt cleared.")
 
     def _save(self, name: str) -> None:
@@ -380,7 +382,7 @@ def _line_editing(me: Assistant) -> None:
         import readline
     except ImportError:  # Windows: the console has line editing of its own
         return
-    if me.profile is None or me.temporary:
+    if me.profile is None or me.conversation.is_temporary:
         return
     for turn in me.profile.turns.recent(role="user", limit=200):
         readline.add_history(turn.text)

@@ -69,7 +69,7 @@ def command(fast: bool, model: str | None) -> int:
             _show_expected(demo.expectations(report.adapter), before)
 
         _heading("6. She takes one memory back: what her cat is called")
-        demo.me.use_adapters(None)
+        demo.me.adapters.choose(None)
         gone = demo.forget()
         for line in gone.preview.lines()[:8]:
             talk(line, dim=True)

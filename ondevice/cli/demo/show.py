@@ -22,6 +22,7 @@ from ondevice.home import Home
 from ondevice.learning.options import LearnOptions, Tell
 from ondevice.learning.report import LearnReport
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
 from ondevice.store.records import Fact, ForgetPreview
@@ -107,7 +108,7 @@ class Demo:
             # A passphrase that nobody knows: what is left after a crash cannot be read.
             profile = Profile.create(home, "ottilie", passphrase=secrets.token_urlsafe())
             engine = LlamaEngine(base, settings.model, home)
-            self.me = Assistant(engine, profile, Embedder(), settings)
+            self.me = Assistant(engine, Memory(profile, Embedder(), settings), settings)
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
@@ -120,10 +121,10 @@ class Demo:
 
     def fill(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Store what she wrote; return how many records that is."""
-        assert self.me.embedder is not None
-        assert self.me.recaller is not None
-        count = person.store(self.profile, self.me.embedder, progress)
-        self.me.recaller.invalidate()
+        assert self.me.memory.embedder is not None
+        assert self.me.memory.recall is not None
+        count = person.store(self.profile, self.me.memory.embedder, progress)
+        self.me.memory.recall.invalidate()
         return count
 
     def answer(self, adapter: str | None) -> str:
@@ -143,14 +144,14 @@ class Demo:
         return found
 
     def _use(self, adapter: str | None) -> None:
-        self.me.use_adapters([] if adapter is None else [(adapter, None)])
+        self.me.adapters.choose([] if adapter is None else [(adapter, None)])
 
     def learn(self, tell: Tell | None = None) -> LearnReport:
         """Learn from her profile, live."""
         options = LearnOptions(time_budget=SECONDS, quick=True)
         if self.fast:  # verdicts are learned as answers only
             options = LearnOptions(method="sft", time_budget=FAST_SECONDS, quick=True)
-        return self.me.learn(options, tell=tell)
+        return self.me.learning.learn(options, tell=tell)
 
     def forget(self) -> AfterForgetting:
         """Forget what her cat is called, and look for it."""

@@ -110,7 +110,7 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
     with open_assistant(_session(options)) as me:
         if options["dry_run"]:
             with display(False) as show:
-                preview = me.preview_learning(how, tell=show)
+                preview = me.learning.preview(how, tell=show)
             if options["as_json"]:
                 print_json(preview_json(preview))
             else:
@@ -118,7 +118,7 @@ def _learn(options: dict[str, Any], plot: Path | None) -> int:
             return 0
         stopping = stop_on_interrupt("Stopping; Ctrl-C again does not wait.")
         with display(options["as_json"]) as show, stopping as should_stop:
-            report = me.learn(
+            report = me.learning.learn(
                 how,
                 tell=show,
                 should_stop=_unless_on_battery(should_stop, options["scheduled"]),

@@ -83,7 +83,9 @@ def command(
         warn=warn,
     ) as assistant:
         with _display() as show:
-            measured = assistant.measure(name, scale, fast=fast, audits=with_audits, tell=show)
+            measured = assistant.learning.measure(
+                name, scale, fast=fast, audits=with_audits, tell=show
+            )
         if measured.adapter is None:
             talk("There is no adapter in use and no candidate: only base and prompt are compared.")
             if with_audits:

@@ -21,6 +21,7 @@ from ondevice.engine.protocol import AdapterUse, ChatOptions
 from ondevice.errors import AdapterError, AdapterStaleError, InvalidAdapterError
 from ondevice.home import Home
 from ondevice.learning.reader.probes import ProbeMaker, is_right
+from ondevice.memory.service import Memory
 from ondevice.models.base_model import BaseModel
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -41,12 +42,14 @@ def personal(base: BaseModel, **provenance: str) -> bytes:
 @pytest.fixture
 def me(default_model: BaseModel, tmp_path: Path) -> Iterator[Assistant]:
     profile = Profile.create(Home.below(tmp_path))
-    with Assistant(FakeEngine(model=default_model), profile, None, Settings()) as assistant:
+    with Assistant(
+        FakeEngine(model=default_model), Memory(profile, None, Settings()), Settings()
+    ) as assistant:
         yield assistant
 
 
 def names(me: Assistant) -> list[str]:
-    me.use_adapters(None)
+    me.adapters.choose(None)
     return [use.name for use in me.engine.active_adapters]
 
 
@@ -87,14 +90,14 @@ def test_it_is_on_by_default_and_its_state_is_kept(me: Assistant) -> None:
     assert names(me) == [READER] and me.engine.active_adapters[0].scale == 0.5
     registry.off()  # those of the profile
     assert names(me) == [READER]
-    me.use_adapters([(READER, 0.25)])
+    me.adapters.choose([(READER, 0.25)])
     assert me.engine.active_adapters[0].scale == 0.25
 
 
 def test_an_assistant_can_be_opened_without_it(default_model: BaseModel, tmp_path: Path) -> None:
     profile = Profile.create(Home.below(tmp_path))
     engine = FakeEngine(model=default_model)
-    with Assistant(engine, profile, None, Settings(), reader=False) as me:
+    with Assistant(engine, Memory(profile, None, Settings()), Settings(), reader=False) as me:
         assert names(me) == []
 
 
@@ -115,14 +118,14 @@ def test_adapters_trained_on_another_reader_are_stale(
         ("plain", {}),
     ):
         registry.add(personal(default_model, **provenance), default_model, name=name)
-    me.use_adapters([("mine", None), ("plain", None)])
+    me.adapters.choose([("mine", None), ("plain", None)])
     assert [use.name for use in me.engine.active_adapters] == [READER, "mine", "plain"]
     with pytest.raises(AdapterStaleError, match="another reader"):
-        me.use_adapters([("old", None)])
+        me.adapters.choose([("old", None)])
     registry.off(READER)
     with pytest.raises(AdapterStaleError, match="which is off"):
-        me.use_adapters([("mine", None)])
-    me.use_adapters([("plain", None)])
+        me.adapters.choose([("mine", None)])
+    me.adapters.choose([("plain", None)])
     assert [use.name for use in me.engine.active_adapters] == ["plain"]
 
 
