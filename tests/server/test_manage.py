@@ -12,8 +12,7 @@ from ondevice.engine.fake import FakeEngine
 from ondevice.profile.records import NewPassage
 from ondevice.profile.store import Profile
 from ondevice.server.app import create_app
-from ondevice.server.manage.http import Values
-from ondevice.server.manage.privacy import Privacy
+from ondevice.server.manage.privacy import backup
 from ondevice.settings import Settings
 
 TOKEN, PORT = "a-token-of-the-tests-0123456789", 8080
@@ -310,7 +309,7 @@ def test_a_download_leaves_nothing_when_the_browser_breaks_off(client, me, tmp_p
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert client.post("/api/privacy/backup", json={}).content.startswith(b"ODPROFL1")
     assert list(tmp_path.glob("ondevice-*")) == []
-    made = Privacy(client.app.state.page).backup(Values())
+    made = backup(client.app.state.page)
 
     async def gone(_):
         raise OSError("nobody is there")
