@@ -9,6 +9,7 @@ from typing import Any
 
 import pydantic
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 import ondevice
 from ondevice.server import entry, manage, openai
@@ -69,6 +70,15 @@ def document() -> dict[str, Any]:
     }
 
 
+class _Generate(GenerateJsonSchema):
+    """Says of dataclasses that are answered that all their fields are always there."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Return whether an object must have the field."""
+        always = self.mode == "serialization" and field["type"] == "dataclass-field"
+        return always or super().field_is_required(field, total)
+
+
 class _Schemas:
     """Collects the schemas of models under their names."""
 
@@ -77,7 +87,9 @@ class _Schemas:
 
     def of(self, model: Any, mode: typing.Literal["validation", "serialization"]) -> dict[str, Any]:
         """Return a schema that refers to the collected ones."""
-        made = TypeAdapter(model).json_schema(ref_template=_REFERENCE, mode=mode)
+        made = TypeAdapter(model).json_schema(
+            ref_template=_REFERENCE, schema_generator=_Generate, mode=mode
+        )
         self._keep(made.pop("$defs", {}))
         if isinstance(model, type) and issubclass(model, pydantic.BaseModel):
             self._keep({model.__name__: made})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pydantic
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic_core import PydanticCustomError
 
-OWN = "ondevice"  # the type of errors of our own validators, whose messages are sentences
+_OWN = "ondevice"  # the type of errors whose messages are sentences of ours
 
 _SENTENCES = {
     "missing": "is missing",
@@ -27,14 +28,14 @@ _SENTENCES = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "literal_error": "must be {expected}",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_too_short": "has too few characters; send at least {min_length}",
+    "string_too_long": "has too many characters; send at most {max_length}",
+    "too_short": "has too few entries; send at least {min_length}",
+    "too_long": "has too many entries; send at most {max_length}",
     "string_pattern_mismatch": "must match {pattern}",
 }
 
@@ -47,7 +48,7 @@ def refusal(error: pydantic.ValidationError, model: type[BaseModel]) -> tuple[st
     kind, context = worst["type"], worst.get("ctx", {})
     ours = _names(model)
     name = ".".join(str(part) for part in worst["loc"] if isinstance(part, int) or part in ours)
-    if kind == OWN:
+    if kind == _OWN:
         return worst["msg"], name or None
     if kind == "json_invalid":
         return "The body is no JSON; send an object.", None
@@ -56,6 +57,17 @@ def refusal(error: pydantic.ValidationError, model: type[BaseModel]) -> tuple[st
     if not name:
         return "The body must be a JSON object.", None
     return f"The field '{name}' {_SENTENCES.get(kind, 'does not fit').format(**context)}.", name
+
+
+def only_if(fits: Callable[[Any], bool], sentence: str) -> BeforeValidator:
+    """Return a check of a field that refuses with a `sentence` of its own what does not fit."""
+
+    def check(value: Any) -> Any:
+        if not fits(value):
+            raise PydanticCustomError(_OWN, "{sentence}", {"sentence": sentence})
+        return value
+
+    return BeforeValidator(check)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ names the conversation that it belongs to, and that one is taken up first.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from ondevice.assistant.receipt import Receipt
 from ondevice.assistant.reply import Reply
+from ondevice.profile.browse import Outlined
 from ondevice.profile.records import Verdict
 from ondevice.server.errors import ApiError, BadRequestError
 from ondevice.server.events import Events
@@ -106,19 +108,10 @@ class Words(Fields):
     query: str = Field("", description="Beginnings of words, all of which must occur.")
 
 
-class Outline(Answer):
-    """A conversation in a list."""
-
-    id: str
-    time: float
-    begins: str
-    turns: int
-
-
 class Conversations(Answer):
     """Conversations, the newest first."""
 
-    conversations: list[Outline]
+    conversations: list[Outlined]
 
 
 @routes.get("/conversations")
@@ -126,7 +119,7 @@ def list_conversations(page: Page, query: Words) -> Conversations:
     """List conversations."""
     found = page.profile.conversations(words=query.query, limit=MOST_CONVERSATIONS)
     return Conversations(
-        conversations=[mirrored(Outline, one, begins=one.begins[:BEGINNING]) for one in found]
+        conversations=[dataclasses.replace(one, begins=one.begins[:BEGINNING]) for one in found]
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from ondevice.adapters import forgetting
 from ondevice.errors import RecordNotFoundError
 from ondevice.profile.browse import Filter
-from ondevice.profile.records import AdapterRow, Category, Fact
+from ondevice.profile.records import AdapterRow, Category, Copy, Fact
 from ondevice.recall.facts import candidate_for
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Count, Page, page_routes
@@ -194,15 +194,6 @@ class Forget(Ids):
     keep_turns: bool = Field(False, description="Keep the turns that facts were taken from.")
 
 
-class CopyShown(Answer):
-    """A copy that was made."""
-
-    id: str
-    kind: str
-    path: str
-    time: float
-
-
 class ForgetPreview(Answer):
     """What would go, counted whole and shown in part."""
 
@@ -212,7 +203,7 @@ class ForgetPreview(Answer):
     related: list[TurnRecord]
     adapters_stale: list[str]
     vectors: int
-    copies: list[CopyShown]
+    copies: list[Copy]
 
 
 @routes.post("/memories/forget/preview")
@@ -227,7 +218,7 @@ def preview(page: Page, body: Forget) -> ForgetPreview:
         related=[turn_of(turn) for turn in found.related_turns[:PREVIEW_ROWS]],
         adapters_stale=list(found.adapters_stale),
         vectors=found.vectors,
-        copies=[mirrored(CopyShown, copy) for copy in found.copies],
+        copies=list(found.copies),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ondevice.evaluation.audits import Audit
+from ondevice.evaluation.decision import Decision
 from ondevice.evaluation.evaluate import Evaluation
 from ondevice.evaluation.report import as_json
 from ondevice.learning.report import LearnReport
@@ -43,26 +44,6 @@ class Gain(Figure):
     against: str
 
 
-class Compared(Answer):
-    """How one arm compares with another."""
-
-    arm: str
-    against: str
-    wins: bool
-    better: list[str]
-    worse: list[str]
-
-
-class Decided(Answer):
-    """What to use."""
-
-    arm: str
-    status: str
-    activate: bool
-    summary: str
-    verdicts: list[Compared]
-
-
 class AuditShown(Answer):
     """What else an adapter changes, and how much it should at the most."""
 
@@ -98,7 +79,7 @@ class EvaluationShown(Answer):
     notes: list[str]
     figures: list[Figure]
     gains: list[Gain]
-    decision: Decided
+    decision: Decision
     audits: list[AuditShown] | None
 
 

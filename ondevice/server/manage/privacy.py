@@ -15,11 +15,10 @@ from starlette.types import Receive, Scope, Send
 from ondevice.adapters import forgetting
 from ondevice.profile import key_changes, transfer
 from ondevice.profile.browse import Filter
+from ondevice.profile.records import Copy, Event
 from ondevice.profile.store import Profile
 from ondevice.server.errors import BadRequestError
-from ondevice.server.manage.memories import CopyShown
 from ondevice.server.manage.page import Count, Page, page_routes
-from ondevice.server.manage.records import mirrored
 from ondevice.server.routing import Answer, Download, Fields
 
 MOST_EVENTS = 500  # of the log
@@ -39,7 +38,7 @@ class PrivacyState(Answer):
     turns: int
     verdicts: int
     adapters: int
-    copies: list[CopyShown]
+    copies: list[Copy]
 
 
 @routes.get("/privacy")
@@ -57,7 +56,7 @@ def state(page: Page) -> PrivacyState:
         turns=profile.count(Filter(kinds=("turn",))),
         verdicts=len(profile.feedback()),
         adapters=len(profile.adapters()),
-        copies=[mirrored(CopyShown, copy) for copy in profile.copies()],
+        copies=list(profile.copies()),
     )
 
 
@@ -70,14 +69,6 @@ class LogLimit(Fields):
     limit: Count = Field(MOST_EVENTS, description=f"At most {MOST_EVENTS}.")
 
 
-class Event(Answer):
-    """Something that was done with the profile; no texts."""
-
-    time: float
-    kind: str
-    about: dict[str, Any]
-
-
 class Log(Answer):
     """What was done, the newest first."""
 
@@ -88,12 +79,7 @@ class Log(Answer):
 def log(page: Page, query: LogLimit) -> Log:
     """What was done, without texts."""
     found = page.profile.events(limit=min(query.limit, MOST_EVENTS))
-    return Log(
-        events=[
-            Event(time=one.time, kind=one.kind, about=_numbers(one.about))
-            for one in reversed(found)
-        ]
-    )
+    return Log(events=[Event(one.time, one.kind, _numbers(one.about)) for one in reversed(found)])
 
 
 # --- copies -------------------------------------------------------------------------------

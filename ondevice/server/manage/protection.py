@@ -14,6 +14,7 @@ from ondevice.server.manage.page import Page, page_routes
 from ondevice.server.manage.privacy import Passphrase
 from ondevice.server.manage.records import mirrored
 from ondevice.server.routing import Answer, Fields
+from ondevice.settings import RetentionSettings
 
 Days = Annotated[int, Field(ge=0, le=100_000, description="0 keeps them until forgotten.")]
 
@@ -102,19 +103,10 @@ def keyring(page: Page, body: Keyring) -> Keys:
 # --- retention ----------------------------------------------------------------------------
 
 
-class RetentionDays(Answer):
-    """Days that records are kept; 0: until forgotten."""
-
-    fact_days: int
-    sample_days: int
-    turn_days: int
-    feedback_days: int
-
-
 class RetentionShown(Answer):
     """How long records are kept."""
 
-    retention: RetentionDays
+    retention: RetentionSettings
 
 
 @routes.get("/privacy/retention")
@@ -154,5 +146,5 @@ def keep(page: Page, body: Retention) -> RetentionKept:
     return RetentionKept(retention=_retention(page), due=0, forgotten=len(gone.records))
 
 
-def _retention(page: Page) -> RetentionDays:
-    return mirrored(RetentionDays, page.profile.retention(page.me.settings.retention))
+def _retention(page: Page) -> RetentionSettings:
+    return page.profile.retention(page.me.settings.retention)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ondevice.engine.protocol import ChatOptions
+from ondevice.server.refusals import only_if
 from ondevice.server.routing import Routes
 from ondevice.server.state import ServerState, state_of
 from ondevice.settings import GenerationSettings
@@ -99,7 +100,13 @@ class StreamOptions(BaseModel):
 class TextPart(BaseModel):
     """A part of a message; only text is understood."""
 
-    type: Literal["text"]
+    type: Annotated[
+        Literal["text"],
+        only_if(
+            lambda kind: kind == "text",
+            "Images, sound and files are not supported; send text parts only.",
+        ),
+    ]
     text: str
 
 
@@ -198,7 +205,13 @@ class CompletionRequest(Sampling):
     max_tokens: int | None = Field(default=16, ge=1, le=2**31)
     logprobs: int | None = Field(default=None, ge=0, le=20)
     echo: Literal[False] | None = None
-    suffix: Annotated[str, Field(max_length=0)] | None = None
+    suffix: Annotated[
+        Annotated[str, Field(max_length=0)] | None,
+        only_if(
+            lambda text: text in (None, ""),
+            "Filling in between a prompt and a suffix is not supported; leave 'suffix' out.",
+        ),
+    ] = None
 
 
 class EmbeddingRequest(BaseModel):
