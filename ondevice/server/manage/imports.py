@@ -23,7 +23,7 @@ from ondevice.server.manage.jobs import Failed, Job, Stopped
 from ondevice.server.manage.page import Page, page_routes
 from ondevice.server.manage.records import mirrored
 from ondevice.server.manage.spool import Spool
-from ondevice.server.manage.uploads import MOST_BYTES, Uploaded, Uploads, file_name
+from ondevice.server.manage.uploads import MOST_BYTES, Uploaded, file_name
 from ondevice.server.routing import Answer, Empty, Fields, Upload
 
 MOST_PEOPLE = 40  # that the person may be one of
@@ -184,7 +184,7 @@ def start(page: Page, body: Choices) -> Files:
     files = len(page.uploads.all)
 
     def work(job: Job[Importing | Imported]) -> Importing | Imported:
-        return _import(page, page.uploads, body, job)
+        return _import(page, body, job)
 
     page.jobs.start("import", work)
     return Files(files=files)
@@ -305,9 +305,8 @@ def _for_page(message: str) -> str:
 # --- taking in -------------------------------------------------------------------------
 
 
-def _import(
-    page: Page, uploads: Uploads, choices: Choices, job: Job[Importing | Imported]
-) -> Imported:
+def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imported:
+    uploads = page.uploads
     total = _Total(uploads.all, job)
     failed: list[LeftOut] = []
     left_out: Counter[str] = Counter()
