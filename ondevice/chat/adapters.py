@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from ondevice.adapters.builtin_reader import READER, Reader, builtin_reader
@@ -23,18 +24,26 @@ class AppliedAdapters:
     """Which adapters answers are given with."""
 
     def __init__(
-        self, engine: Engine, profile: Profile | None, *, scope: str | None, reader: bool
+        self,
+        engine: Engine,
+        profile: Profile | None,
+        turn: AbstractContextManager[object],
+        *,
+        scope: str | None,
+        reader: bool,
     ) -> None:
         """Apply adapters of `profile` to `engine`.
 
         Args:
             engine: the adapters are set on it.
             profile: whose adapters they are; None for none but the reader.
+            turn: held by whoever generates: a choice waits for the end of an answer.
             scope: the context: adapters of others are not active in it.
             reader: False leaves out the reader that comes with the base model.
         """
         self._engine = engine
         self._profile = profile
+        self._turn = turn
         self._scope = scope
         self._reader = reader
         self._wanted: Wanted = None
@@ -54,8 +63,9 @@ class AppliedAdapters:
             AdapterError: not found, stale, damaged or made for another base; those of before
                 stay in use.
         """
-        self.apply(wanted)
-        self._wanted = wanted if wanted is None else list(wanted)
+        with self._turn:
+            self._set(wanted)
+            self._wanted = wanted if wanted is None else list(wanted)
 
     def apply(self, wanted: Wanted = None) -> None:
         """Set these on the engine for one answer; None sets those that were chosen.
@@ -63,7 +73,9 @@ class AppliedAdapters:
         Raises:
             AdapterError: as for `choose`.
         """
-        wanted = self._wanted if wanted is None else wanted
+        self._set(self._wanted if wanted is None else wanted)
+
+    def _set(self, wanted: Wanted) -> None:
         self._engine.set_adapters(list(self._uses(self._active() if wanted is None else wanted)))
         self._applied = wanted
 
@@ -73,7 +85,7 @@ class AppliedAdapters:
         If one of them went stale none stays on the engine; who asks for it next is told.
         """
         try:
-            self.apply(self._applied)
+            self._set(self._applied)
         except AdapterError:
             self._engine.set_adapters([])
 

@@ -56,7 +56,6 @@ class Assistant:
         settings: Settings,
         *,
         temporary: bool = False,
-        scope: str | None = None,
         system: str | None = None,
         reader: bool = True,
     ) -> None:
@@ -64,14 +63,14 @@ class Assistant:
 
         Args:
             engine: a loaded engine; the assistant closes it.
-            memory: of an open profile, which is closed too; None to chat without one.
+            memory: of an open profile, which is closed too; its context is the conversations'.
+                None to chat without one.
             settings: defaults for sampling and recall.
             temporary: read and write no memory, whatever a conversation says.
-            scope: only memories and adapters of this context, and those of none, are used.
             system: a system prompt of the person's own.
             reader: False leaves out the reader that comes with the base model.
         """
-        self._runtime = Runtime(engine, memory, settings, scope=scope, reader=reader)
+        self._runtime = Runtime(engine, memory, settings, reader=reader)
         self._clients = ClientConversations()
         self._temporary = temporary
         self._system = system
@@ -140,7 +139,6 @@ class Assistant:
             memory,
             settings,
             temporary=temporary,
-            scope=scope,
             system=system,
             reader=reader,
         )

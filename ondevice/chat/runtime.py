@@ -25,7 +25,6 @@ class Runtime:
         memory: Memory | None,
         settings: Settings,
         *,
-        scope: str | None,
         reader: bool,
     ) -> None:
         """Put the parts together.
@@ -34,12 +33,10 @@ class Runtime:
             engine: a loaded engine.
             memory: of the person; None to answer without one.
             settings: all settings.
-            scope: the context that conversations belong to.
             reader: False leaves out the reader that comes with the base model.
         """
         self.engine = engine
         self.settings = settings
-        self.scope = scope
         self.turn = threading.RLock()
         self._reader = reader
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -50,11 +47,18 @@ class Runtime:
         """Use another memory from now on."""
         self.memory = memory
         profile = memory.profile if memory is not None else None
-        self.adapters = AppliedAdapters(self.engine, profile, scope=self.scope, reader=self._reader)
+        self.adapters = AppliedAdapters(
+            self.engine, profile, self.turn, scope=self.scope, reader=self._reader
+        )
         if memory is not None:
             memory.lock = self.turn  # an answer under way ends first
             memory.on_change = self.changed
             self._seen = memory.profile.generation()
+
+    @property
+    def scope(self) -> str | None:
+        """The context that conversations belong to."""
+        return self.memory.scope if self.memory is not None else None
 
     @property
     def needed_memory(self) -> Memory:

@@ -131,17 +131,6 @@ class Session:
         with self._runtime.turn:
             self.transcript.system = text
 
-    def use_adapters(self, adapters: Wanted) -> None:
-        """Use these (name, scale) pairs in this conversation; None uses the assistant's.
-
-        Raises:
-            AdapterError: not found, stale, damaged or made for another base; those of before
-                stay in use.
-        """
-        with self._runtime.turn:
-            self._runtime.adapters.apply(adapters)
-            self.adapters = adapters
-
     # --- one turn, for replies --------------------------------------------------------
 
     @contextlib.contextmanager

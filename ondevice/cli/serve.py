@@ -155,14 +155,12 @@ def _bracketed(host: str) -> str:
 
 
 def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
-    """Return what opens an assistant for another profile, under the options of the command.
-
-    Not those of the served assistant: a request changes these for a moment.
-    """
+    """Return what opens an assistant for another profile, under the options of the command."""
 
     def open_profile(name: str, served: Assistant) -> Assistant:
         from ondevice.chat import Assistant
         from ondevice.home import Home
+        from ondevice.memory.service import Memory
         from ondevice.store.profile import Profile
 
         profile = Profile.open(
@@ -170,12 +168,10 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
         )
         return Assistant(
             served.engine,
-            profile,
-            served.memory.embedder,
+            Memory(profile, served.memory.embedder, served.settings, scope=options["scope"]),
             served.settings,
             temporary=options["temporary"],
-            scope=options["scope"],
-            system=served.conversation.system,
+            system=options["system"],
             reader=not options["no_reader"],
         )
 

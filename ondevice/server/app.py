@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-import ondevice
 from ondevice.chat import Assistant
 from ondevice.errors import OndeviceError
 from ondevice.ground.address import LOOPBACK
-from ondevice.server import entry, manage, openai
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError, error_response
 from ondevice.server.limits import Limits
 from ondevice.server.manage.page import Page
-from ondevice.server.openapi import openapi
+from ondevice.server.openapi import GROUPS
 from ondevice.server.security import Gate
-from ondevice.server.state import OpenProfile, ServerState, state_of
+from ondevice.server.state import OpenProfile, ServerState
+
+PURGE_SECONDS = 3600.0  # between two looks at what is due: a server runs for months
 
 STATIC = Path(__file__).parent / "static"
+
+
+async def _purge(state: ServerState) -> None:
+    """Delete what is due now and then, as long as the server runs."""
+    while True:
+        await asyncio.sleep(PURGE_SECONDS)
+        await run_in_threadpool(state.purge_due)
 
 
 def create_app(
@@ -62,19 +71,15 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        purging = asyncio.create_task(_purge(state))
         try:
             yield
         finally:
+            purging.cancel()
             page.close()
             state.close()
 
-    routes: list[BaseRoute] = [
-        Route("/health", health, methods=["GET"]),
-        Route("/openapi.json", openapi, methods=["GET"]),
-        *entry.routes(),
-        Mount("/v1", routes=openai.routes()),
-        Mount("/api", routes=manage.routes(page)),
-    ]
+    routes = _routes()
     if STATIC.is_dir():
         routes.append(Mount("/", StaticFiles(directory=STATIC, html=True)))
     app = Starlette(
@@ -100,11 +105,12 @@ def create_app(
     return app
 
 
-async def health(request: Request) -> Response:
-    """Say that the server is there; nothing about the person."""
-    return JSONResponse(
-        {"status": "ok", "version": ondevice.__version__, "queued": len(state_of(request).queue)}
-    )
+def _routes() -> list[BaseRoute]:
+    """Return all routes; those of a prefix stand together, so that it is theirs alone."""
+    below: dict[str, list[Route]] = {}
+    for group in GROUPS:
+        below.setdefault(group.prefix, []).extend(group.starlette())
+    return [*below.pop(""), *(Mount(prefix, routes=routes) for prefix, routes in below.items())]
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse
 
 from ondevice.errors import (
@@ -64,6 +63,14 @@ class ApiError(OndeviceError):
         self.headers = headers or {}
 
 
+class BadRequestError(ApiError):
+    """A request does not say what it should."""
+
+    def __init__(self, message: str) -> None:
+        """Refuse with `message`, one sentence."""
+        super().__init__(400, message, code="bad_request")
+
+
 def as_api_error(error: Exception) -> ApiError:
     """Return the answer that `error` deserves; an unforeseen one tells no text of its own."""
     if isinstance(error, ApiError):
@@ -82,18 +89,36 @@ def as_api_error(error: Exception) -> ApiError:
     )
 
 
-def error_body(error: ApiError) -> dict[str, Any]:
+class ErrorFields(BaseModel):
+    """What was refused or went wrong, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Error(BaseModel):
+    """A refusal."""
+
+    model_config = ConfigDict(extra="forbid")
+    error: ErrorFields
+
+
+def error_of(error: Exception) -> Error:
     """Return the JSON of `error`."""
+    refusal = as_api_error(error)
     kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-    kind = kinds.get(error.status) or (
-        "invalid_request_error" if error.status < 500 else "server_error"
+    kind = kinds.get(refusal.status) or (
+        "invalid_request_error" if refusal.status < 500 else "server_error"
     )
-    return {
-        "error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}
-    }
+    return Error(
+        error=ErrorFields(message=str(refusal), type=kind, param=refusal.param, code=refusal.code)
+    )
 
 
 def error_response(error: Exception) -> JSONResponse:
     """Return the response for `error`."""
     refusal = as_api_error(error)
-    return JSONResponse(error_body(refusal), refusal.status, refusal.headers)
+    return JSONResponse(error_of(refusal).model_dump(), refusal.status, refusal.headers)

@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.server.errors import ApiError
+from ondevice.server.events import disconnected
 
 T = TypeVar("T")
 
@@ -70,7 +69,7 @@ class Worker:
         self._stop = threading.Event()
         self._generation: Generation | None = None
 
-    async def pieces(self) -> AsyncIterator[Piece]:
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Yield the pieces; leaving early ends the generation and waits for its thread."""
         self._thread.submit(self._run)
         try:
@@ -120,7 +119,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     The body must have been read.
     """
     task: asyncio.Task[T] = asyncio.create_task(_awaited(work))
-    gone = asyncio.create_task(_disconnect(request.receive))
+    gone = asyncio.create_task(disconnected(request.receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         left = not task.done()
@@ -137,47 +136,3 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
-
-
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-class EventStream(Response):
-    """Server-sent events; the client's going away closes `events`."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncIterator[bytes], first: Iterable[bytes] = ()) -> None:
-        """Send `first`, then `events`, each a whole event; `events` is closed in any case."""
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
-        del self.headers["content-length"]
-        self._first = first
-        self._events = events
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end, or until nobody listens."""
-        task = asyncio.ensure_future(self._send(send))
-        gone = asyncio.ensure_future(_disconnect(receive))
-        try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            task.cancel()
-            gone.cancel()
-            await asyncio.wait({task, gone})
-        if not task.cancelled():
-            task.result()
-
-    async def _send(self, send: Send) -> None:
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            for event in self._first:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-            async for event in self._events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            close = getattr(self._events, "aclose", None)
-            if close is not None:
-                await close()

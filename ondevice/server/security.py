@@ -147,7 +147,7 @@ class Gate:
         if session and not given and proven and self._access.session_fits(session):
             scope["state"]["session"] = session
             return
-        if self._access.open or not _is_guarded(scope["path"]):
+        if self._access.open or not is_guarded(scope["path"]):
             return
         if len(given) == 1:
             scheme, _, token = given[0].partition(b" ")
@@ -249,7 +249,8 @@ def _cookie_in(headers: list[tuple[bytes, bytes]], name: str) -> str:
     return ""
 
 
-def _is_guarded(path: str) -> bool:
+def is_guarded(path: str) -> bool:
+    """Whether only who is let in may see what is at `path`."""
     return any(path == root or path.startswith(root + "/") for root in _GUARDED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 
 from ondevice.chat import Assistant
 from ondevice.engine.generation_thread import GenerationThread
+from ondevice.errors import ProfileError
 from ondevice.server.access import Access
 from ondevice.server.errors import ApiError
 from ondevice.server.limits import Limits
@@ -76,6 +78,15 @@ class ServerState:
                     raise ApiError(429, "Too many profiles are open.", code="too_many_profiles")
                 self._others[name] = self._open_profile(name, self.assistant)
             return self._others[name]
+
+    def purge_due(self) -> None:
+        """Delete what has been kept as long as it may be, in every open profile."""
+        for assistant in (self.assistant, *self._others.values()):
+            profile = assistant.profile
+            # Locked meanwhile, or busy: the next time, or the next opening, does it.
+            with contextlib.suppress(ProfileError):
+                if profile is not None and profile.is_open:
+                    profile.purge_due()
 
     def close(self) -> None:
         """Close the profiles that requests opened, and end the thread for generations."""

@@ -27,11 +27,10 @@ def embedder():
 def open_assistant(home, embedder):
     opened = []
 
-    def make(script=("All right.",), **options):
+    def make(script=("All right.",), *, scope=None, **options):
         profile = Profile.open(home, None, create=True, warn=lambda _: None)
-        me = Assistant(
-            FakeEngine(script), Memory(profile, embedder, Settings()), Settings(), **options
-        )
+        memory = Memory(profile, embedder, scope=scope)
+        me = Assistant(FakeEngine(script), memory, Settings(), **options)
         opened.append(me)
         return me
 
@@ -81,7 +80,7 @@ def test_forgetting_drops_transcript_text_and_cache(open_assistant):
     me.ask("What is my safe word?")
     assert "Quixotry" in _shown(me)
     resets = me.engine.calls.resets
-    report = me.forget(fact.id)
+    report = me.forget(fact.id).report
     assert fact.id in report.records
     assert me.engine.calls.resets > resets
     me.ask("And now?")
@@ -172,13 +171,14 @@ def test_an_answer_to_a_conversation_that_is_forgotten_meanwhile_is_not_kept(ope
 
 
 def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant, monkeypatch):
-    monkeypatch.setattr("ondevice.chat.assistant.EXPIRY_SECONDS", 0.0)
     monkeypatch.setattr(ids, "_last", ids._last)  # other tests go on in the present
     me = open_assistant()
     me.profile.retention.set(fact_days=1, turn_days=1)
     me.ask("I live in Ulm.")
     in_two_days = time.time() + 2 * 86_400
     monkeypatch.setattr(time, "time", lambda: in_two_days)
+    assert me.profile.facts.all() == []
+    me.profile.purge_due()
     me.ask("Where do I live?")
     assert me.profile.facts.all() == []
     assert [turn.text for turn in me.profile.turns.all()] == [
@@ -197,7 +197,7 @@ def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
     assert "Think of a colour." in _shown(me)
 
 
-@pytest.mark.parametrize("change", ["approve", "edit", "undo", "new_conversation", "use_adapters"])
+@pytest.mark.parametrize("change", ["approve", "edit", "undo", "forget", "use_adapters"])
 def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
     me = open_assistant(["one two three"])
     fact = me.memory.recall.add_text("My dog is called Biscuit.", state="pending")
@@ -205,8 +205,8 @@ def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant,
     changes = {
         "approve": lambda: me.memory.approve(fact.id),
         "edit": lambda: me.memory.edit(fact.id, text="My dog is called Toffee."),
-        "undo": me.undo,
-        "new_conversation": me.new_conversation,
+        "undo": me.memory.undo,
+        "forget": lambda: me.memory.forget(fact.id),
         "use_adapters": lambda: me.adapters.choose([]),
     }
     pieces = iter(me.chat("Count."))
@@ -218,8 +218,7 @@ def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant,
     assert "".join(pieces) == " two three"
     other.join(10)
     assert [turn.text for turn in me.profile.turns.all()] == ["Count.", "one two three"]
-    exchanges = [] if change == "new_conversation" else ["Count."]
-    assert [exchange.user for exchange in me.conversation.exchanges] == exchanges
+    assert [exchange.user for exchange in me.conversation.exchanges] == ["Count."]
 
 
 def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home):
@@ -235,7 +234,7 @@ def test_a_write_of_another_process_does_not_stop_an_answer(open_assistant, home
 def test_temporary_reads_and_writes_nothing(open_assistant, home):
     me = open_assistant()
     me.remember("My dog is called Biscuit.")
-    me.conversation.is_temporary = True
+    me.new_conversation(memory="off")
     reply = me.ask("My name is Zoe. What is my dog called?")
     assert "Biscuit" not in _shown(me)
     assert reply.receipt.saved == [] and reply.receipt.used == []
@@ -256,7 +255,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_went(open_assistant):
 def test_continue_takes_up_the_last_conversation(open_assistant):
     open_assistant(["Nice."]).ask("I baked bread today, it rose well.")
     me = open_assistant()
-    assert me.continue_last() == 2
+    assert len(me.continue_conversation().exchanges) == 1
     me.ask("Was it good?")
     assert "I baked bread today" in _shown(me)
     assert len(me.profile.turns.all(me.profile.turns.last_conversation())) == 4

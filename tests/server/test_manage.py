@@ -11,8 +11,7 @@ from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
-from ondevice.server.manage.http import Values
-from ondevice.server.manage.privacy import Privacy
+from ondevice.server.manage.privacy import backup
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -315,7 +314,7 @@ def test_a_download_leaves_nothing_when_the_browser_breaks_off(client, me, tmp_p
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert client.post("/api/privacy/backup", json={}).content.startswith(b"ODPROFL1")
     assert list(tmp_path.glob("ondevice-*")) == []
-    made = Privacy(client.app.state.page).backup(Values())
+    made = backup(client.app.state.page)
 
     async def gone(_):
         raise OSError("nobody is there")

@@ -222,6 +222,7 @@ def test_models_are_the_base_and_the_embedder(ask):
 
 def test_another_profile_is_another_memory(home, me, serve_live):
     from ondevice.chat import Assistant
+    from ondevice.memory.service import Memory
 
     with Profile.create(home, "work", warn=lambda _: None):
         pass

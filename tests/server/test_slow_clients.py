@@ -15,6 +15,7 @@ from ondevice.chat import Assistant
 from ondevice.cli import cli
 from ondevice.errors import SettingsError
 from ondevice.server.limits import Limits
+from ondevice.server.manage.jobs import Stopped
 from ondevice.server.run import listen
 from ondevice.settings import Settings
 
@@ -119,7 +120,7 @@ def test_many_pages_may_follow_a_job_and_requests_are_still_answered(serve_live,
     port, app = serve_live(me)
     page = app.state.page
     over = threading.Event()
-    page.jobs.start("learn", lambda job: {"stage": "done"} if over.wait(20) else {})
+    page.jobs.start("learn", lambda _: Stopped(stage="stopped", text=str(over.wait(20))))
     followers = []
     try:
         for _ in range(60):  # more than there are worker threads
@@ -133,7 +134,7 @@ def test_many_pages_may_follow_a_job_and_requests_are_still_answered(serve_live,
         answer.close()
         over.set()
         for follower in followers:
-            assert b'"done"' in follower.getresponse().read()
+            assert b'"True"' in follower.getresponse().read()
     finally:
         over.set()
         for follower in followers:

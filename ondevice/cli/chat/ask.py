@@ -25,7 +25,7 @@ def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
     text = _question(question)
     with open_assistant(options) as me:
         if options["continue_last"]:
-            me.continue_last()
+            me.continue_conversation()
         reply = me.chat(text)
         if as_json:
             reply.finish()

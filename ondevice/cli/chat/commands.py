@@ -18,6 +18,7 @@ from ondevice.ground.files import expanded, write_atomic
 if TYPE_CHECKING:
     from ondevice.chat import Assistant
     from ondevice.chat.receipt import Receipt
+    from ondevice.chat.session import MemoryUse
 
 HELP = """\
 /remember TEXT       store something about you
@@ -53,7 +54,7 @@ def command(**options: Any) -> None:
     interactive = sys.stdin.isatty()
     with open_assistant(options) as me:
         if options["continue_last"]:
-            count = me.continue_last()
+            count = 2 * len(me.continue_conversation().exchanges)
             talk(f"(going on: {count} earlier turns)" if count else "(no earlier chat)", dim=True)
         if interactive:
             _greet(me)
@@ -214,7 +215,7 @@ class ChatLoop:
             talk("No memory has that id. These fit the words; /forget NUMBER forgets one:")
             self._memories(words)
             return
-        report = self.me.forget(*ids)
+        report = self.me.forget(*ids).report
         if (
             not self.me.conversation.is_temporary
         ):  # what was forgotten is not saved, and not explained
@@ -304,8 +305,7 @@ class ChatLoop:
         if self.me.profile is None:
             talk("This chat has no profile; it is temporary.")
             return
-        self._begin_anew()
-        self.me.conversation.is_temporary = not self.me.conversation.is_temporary
+        self._begin_anew(memory="on" if self.me.conversation.is_temporary else "off")
         talk(
             "Temporary chat: nothing is read from or written to your memory."
             if self.me.conversation.is_temporary
@@ -345,9 +345,9 @@ class ChatLoop:
         self._begin_anew()
         talk("A new conversation.")
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, memory: MemoryUse | None = None) -> None:
         """Leave nothing of this conversation to be saved, corrected or explained."""
-        self.me.new_conversation()
+        self.me.new_conversation(memory=memory or self.me.conversation.memory_use)
         self.log, self.last = [], None
 
 

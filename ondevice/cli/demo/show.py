@@ -121,8 +121,6 @@ class Demo:
 
     def fill(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Store what she wrote; return how many records that is."""
-        assert self.me.memory.embedder is not None
-        assert self.me.memory.recall is not None
         count = person.store(self.profile, self.me.memory.embedder, progress)
         self.me.memory.recall.invalidate()
         return count
@@ -159,7 +157,7 @@ class Demo:
         name = fact.text.rstrip(".").split()[-1]
         ids = [fact.id, *self.profile.matching(words=name)]
         shown = self.profile.preview_forget(list(dict.fromkeys(ids)))
-        report = self.me.forget(*(record.id for record in shown.records))
+        report = self.me.forget(*(record.id for record in shown.records)).report
         registry = AdapterRegistry(self.profile)
         stale = [row for row in registry.list() if row.state == "stale"]
         return AfterForgetting(

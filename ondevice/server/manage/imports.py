@@ -5,29 +5,27 @@ Until then they are kept encrypted (`Spool`), so that nothing of them lies in cl
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Literal
 
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
 
-from ondevice.errors import ImportSourceError, OndeviceError, explain
-from ondevice.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
-from ondevice.server.errors import error_response
-from ondevice.server.manage.http import BadRequestError, Values, events, job_routes, route
-from ondevice.server.manage.jobs import Event, Job
-from ondevice.server.manage.page import Page
+from ondevice.errors import ImportSourceError, explain
+from ondevice.importers import DATES_UNCLEAR, ImportOptions, Preview, preview
+from ondevice.memory.ingest import IngestReport
+from ondevice.server.errors import BadRequestError
+from ondevice.server.events import Events
+from ondevice.server.manage.jobs import Failed, Job, Stopped
+from ondevice.server.manage.page import Page, page_routes
+from ondevice.server.manage.records import mirrored
 from ondevice.server.manage.spool import Spool
+from ondevice.server.manage.uploads import MOST_BYTES, Uploaded, file_name
+from ondevice.server.routing import Answer, Empty, Fields, Upload
 from ondevice.store.records import Source
 
-MOST_BYTES = 4 << 30  # of all files that wait
-MOST_FILES = 20_000
 MOST_PEOPLE = 40  # that the person may be one of
 NOT_OURS = ("", "assistant", "system", "memory", "tool")  # who is nobody to choose
 
@@ -36,161 +34,192 @@ class StoppedError(ImportSourceError):
     """The person stopped an import: what was read so far is kept."""
 
 
-@dataclasses.dataclass
-class Upload:
-    """A file that was sent.
+routes = page_routes()
 
-    Attributes:
-        name: as the browser gave it, perhaps with folders.
-        spool: its content.
-        people: who writes in it, as far as it was looked at.
-        n_read: bytes that were read to look through it; importing reads as many.
-    """
+
+class FileName(Fields):
+    """What a file is called; its content is the body."""
+
+    name: str = Field(max_length=4000)
+
+
+class Received(Answer):
+    """A file that was received."""
 
     name: str
-    spool: Spool
-    people: Counter[str] = dataclasses.field(default_factory=Counter)
-    n_read: int = 0
-
-    def file(self, *, replace: bool = True) -> ImportFile:
-        """Return it for importers; with `replace` it takes the place of one of the same name."""
-        identity = f"upload:{self.name}" + ("" if replace else f":{self.spool.sha256()}")
-        return ImportFile(Path(self.name), self.name, self.spool.open, identity, self.spool.size)
+    bytes: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Choices:
+@routes.post("/imports/file")
+async def take_file(page: Page, query: FileName, body: Upload) -> Received:
+    """Send a file to import."""
+    _refuse_while_importing(page)
+    upload = Uploaded(file_name(query.name), Spool())
+    try:
+        await _receive(body, upload, page.uploads.room())
+    except BaseException:
+        upload.spool.close()
+        raise
+    page.uploads.add(upload)
+    return Received(name=upload.name, bytes=upload.spool.size)
+
+
+class Choices(Fields):
     """What the person says about the files."""
 
-    me: tuple[str, ...]
-    day_first: bool | None
-    answers: bool
-    replace: bool
+    me: list[str] = Field([], max_length=1000, description="Names under which the person writes.")
+    dates: Literal["", "dmy", "mdy"] | None = Field("", description="The order of dates.")
+    answers: bool = Field(False, description="Take the answers of other assistants as context.")
+    replace: bool = Field(True, description="A file replaces an earlier one of the same name.")
 
-    @classmethod
-    def of(cls, values: Values) -> Choices:
-        """Read them from a request."""
-        dates = values.take("dates", str, "") or None
-        if dates not in (None, "dmy", "mdy"):
-            raise BadRequestError("The order of dates is 'dmy' or 'mdy'.")
-        return cls(
-            tuple(values.texts("me")) if "me" in values else (),
-            None if dates is None else dates == "dmy",
-            values.take("answers", bool, False),
-            values.take("replace", bool, True),
-        )
-
-    def options(self, upload: Upload) -> ImportOptions:
+    def options(self, upload: Uploaded) -> ImportOptions:
         """Return the options for one file: only names that occur in it say who the person is."""
         me = tuple(name for name in self.me if name in upload.people or not upload.n_read)
-        return ImportOptions(me, self.day_first, self.answers)
+        day_first = self.dates == "dmy" if self.dates else None
+        return ImportOptions(me, day_first, self.answers)
 
 
-class Uploads:
-    """The files that wait for being imported."""
+class Writer(Answer):
+    """Somebody who writes in the files."""
 
-    def __init__(self) -> None:
-        """Begin without a file."""
-        self.all: list[Upload] = []
-
-    def add(self, upload: Upload) -> None:
-        """Keep a file; one of the same name, sent before, goes."""
-        for old in [one for one in self.all if one.name == upload.name]:
-            self.all.remove(old)
-            old.spool.close()
-        self.all.append(upload)
-
-    def room(self) -> int:
-        """Return how many bytes may still come.
-
-        Raises:
-            ImportSourceError: there are too many files already.
-        """
-        if len(self.all) >= MOST_FILES:
-            raise ImportSourceError(
-                f"More than {MOST_FILES} files at once are too many; import these first."
-            )
-        return MOST_BYTES - sum(upload.spool.size for upload in self.all)
-
-    def clear(self) -> None:
-        """Let all files go."""
-        for upload in self.all:
-            upload.spool.close()
-        self.all = []
+    name: str
+    pieces: int
 
 
-def import_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes that take files, show what is in them, and import them."""
-    uploads = Uploads()
-    page.at_end.append(uploads.clear)
+class Part(Answer):
+    """What would be taken from one file, or one part of an archive."""
 
-    async def take_file(request: Request) -> Response:
-        try:
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/octet-stream":
-                raise BadRequestError("Send a file as application/octet-stream.")
-            if page.jobs.running("import"):
-                raise ImportSourceError("An import is under way; wait for it, or stop it.")
-            upload = Upload(_name(request.query_params.get("name", "")), Spool())
-            try:
-                await _receive(request, upload, uploads.room())
-            except BaseException:
-                upload.spool.close()
-                raise
-            uploads.add(upload)
-        except OndeviceError as error:
-            return error_response(error)
-        return JSONResponse({"name": upload.name, "bytes": upload.spool.size})
-
-    def look(values: Values) -> Any:
-        if not uploads.all:
-            raise BadRequestError("Drop some files first.")
-        if page.jobs.running("import"):
-            raise ImportSourceError("An import is under way; wait for it, or stop it.")
-        choices, files = Choices.of(values), list(uploads.all)
-        return events(page.jobs.begin(lambda job: _look(page, files, choices, job)).follow_alone())
-
-    def start(values: Values) -> dict[str, Any]:
-        if not uploads.all:
-            raise BadRequestError("Drop some files first.")
-        page.refuse_while_busy()
-        _ = page.profile
-        choices, files = Choices.of(values), len(uploads.all)
-        page.jobs.start("import", lambda job: _import(page, uploads, choices, job))
-        return {"files": files}
-
-    def cancel(values: Values) -> dict[str, Any]:
-        if not page.jobs.running("import"):
-            uploads.clear()
-        return {}
-
-    return [
-        Route("/imports/file", take_file, methods=["POST"]),
-        route(page, "POST", "/imports/preview", look),
-        route(page, "POST", "/imports", start),
-        *job_routes(page, "import", "/imports"),
-        route(page, "POST", "/imports/cancel", cancel),
-    ]
+    file: str
+    format: str
+    documents: int
+    own: int = Field(description="Pieces of the person's own words.")
+    others: list[Writer]
+    facts: int
+    left_out: dict[str, int]
+    dates_unclear: bool
+    first: float | None
+    last: float | None
 
 
-def _name(given: str) -> str:
-    """Return the name of a file that was sent, perhaps with the folders that it lay in.
+class FileSeen(Answer):
+    """A file that was looked at."""
 
-    Raises:
-        BadRequestError: it is none.
-    """
-    parts = PurePosixPath(given.replace("\\", "/")).parts
-    kept = [part.strip() for part in parts if part.strip(" ./")]
-    name = "/".join(kept)
-    if not kept or kept[-1].startswith(".") or not name.isprintable() or len(name.encode()) > 1000:
-        raise BadRequestError("That is no name of a file.")
-    return name
+    stage: Literal["file"]
+    file: str
+    number: int
+    parts: list[Part]
+    problem: str | None
+    replaces: float | None = Field(description="When another file of its name was imported.")
 
 
-async def _receive(request: Request, upload: Upload, room: int) -> None:
-    """Keep the body of `request`, encrypted."""
+class AllSeen(Answer):
+    """The last event of looking: who the person may be."""
+
+    stage: Literal["done"]
+    files: int
+    people: list[Writer]
+
+
+Seen = FileSeen | AllSeen | Stopped
+
+
+@routes.post("/imports/preview")
+def look(page: Page, body: Choices) -> Events[FileSeen | AllSeen | Stopped | Failed]:
+    """Show what is in the files."""
+    if not page.uploads.all:
+        raise BadRequestError("Drop some files first.")
+    _refuse_while_importing(page)
+    files = list(page.uploads.all)
+
+    def work(job: Job[Seen]) -> Seen:
+        return _look(page, files, body, job)
+
+    return Events(page.jobs.begin(work).follow_alone())
+
+
+class Files(Answer):
+    """How many files are being imported."""
+
+    files: int
+
+
+class Importing(Answer):
+    """How far an import is."""
+
+    stage: Literal["importing"]
+    file: str
+    done: int
+    files: int
+    passages: int
+    share: float
+
+
+class LeftOut(Answer):
+    """A file that could not be imported."""
+
+    file: str
+    why: str
+
+
+class Imported(Answer):
+    """The last event of an import."""
+
+    stage: Literal["done", "stopped"]
+    files: int
+    failed: list[LeftOut]
+    left_out: dict[str, int]
+    documents: int
+    passages: int
+    unchanged: int
+    facts: int
+
+
+@routes.post("/imports")
+def start(page: Page, body: Choices) -> Files:
+    """Import the files."""
+    if not page.uploads.all:
+        raise BadRequestError("Drop some files first.")
+    page.refuse_while_busy()
+    _ = page.profile
+    files = len(page.uploads.all)
+
+    def work(job: Job[Importing | Imported]) -> Importing | Imported:
+        return _import(page, body, job)
+
+    page.jobs.start("import", work)
+    return Files(files=files)
+
+
+@routes.get("/imports/events")
+def follow(page: Page) -> Events[Importing | Imported | Failed]:
+    """Follow the import."""
+    return Events(page.jobs.follow("import"))
+
+
+@routes.post("/imports/stop")
+def stop(page: Page) -> Empty:
+    """Stop the import; what was read is kept."""
+    page.jobs.stop("import")
+    return Empty()
+
+
+@routes.post("/imports/cancel")
+def cancel(page: Page) -> Empty:
+    """Let the files go."""
+    if not page.jobs.running("import"):
+        page.uploads.clear()
+    return Empty()
+
+
+def _refuse_while_importing(page: Page) -> None:
+    if page.jobs.running("import"):
+        raise ImportSourceError("An import is under way; wait for it, or stop it.")
+
+
+async def _receive(content: Upload, upload: Uploaded, room: int) -> None:
+    """Keep what is sent, encrypted."""
     try:
-        async for chunk in request.stream():
+        async for chunk in content:
             if upload.spool.size + len(chunk) > room:
                 raise ImportSourceError(
                     f"{upload.name} and the files before it are larger than {MOST_BYTES >> 30} GB; "
@@ -205,7 +234,7 @@ async def _receive(request: Request, upload: Upload, room: int) -> None:
 # --- looking ---------------------------------------------------------------------------
 
 
-def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Event:
+def _look(page: Page, uploads: list[Uploaded], choices: Choices, job: Job[Seen]) -> Seen:
     """Tell what would be taken from each file, and in the end who the person may be."""
 
     def check() -> None:
@@ -216,34 +245,36 @@ def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Even
     for number, upload in enumerate(uploads):
         before = upload.spool.n_read
         upload.spool.before_read = check
-        shown: dict[str, Any] = {"stage": "file", "file": upload.name, "number": number}
+        shown = FileSeen(
+            stage="file", file=upload.name, number=number, parts=[], problem=None, replaces=None
+        )
         try:
             check()
             found = list(preview([upload.file()], choices.options(upload)))
         except StoppedError:
-            return {"stage": "stopped"}
+            return Stopped(stage="stopped")
         except ImportSourceError as error:
-            why = _for_page(str(error))
-            job.tell({**shown, "parts": [], "problem": why, "replaces": None})
+            shown.problem = _for_page(str(error))
+            job.tell(shown)
             continue
         for part in found:
             upload.people.update({who: n for who, n in part.others.items() if who not in NOT_OURS})
             upload.people.update(part.senders)
         upload.n_read = upload.spool.n_read - before
-        replaces = _replaced(upload, known) if choices.replace else None
-        parts = [_part_json(part) for part in found]
-        job.tell({**shown, "parts": parts, "problem": None, "replaces": replaces})
+        shown.replaces = _replaced(upload, known) if choices.replace else None
+        shown.parts = [_part(part) for part in found]
+        job.tell(shown)
     people: Counter[str] = Counter()
     for upload in uploads:
         people.update(upload.people)
-    return {
-        "stage": "done",
-        "files": len(uploads),
-        "people": [{"name": name, "pieces": n} for name, n in people.most_common(MOST_PEOPLE)],
-    }
+    return AllSeen(stage="done", files=len(uploads), people=_writers(people))
 
 
-def _replaced(upload: Upload, known: dict[str, Source]) -> float | None:
+def _writers(pieces: Counter[str]) -> list[Writer]:
+    return [Writer(name=name, pieces=n) for name, n in pieces.most_common(MOST_PEOPLE)]
+
+
+def _replaced(upload: Uploaded, known: dict[str, Source]) -> float | None:
     """Return when another file of the same name was imported, or None."""
     older = known.get(upload.file().identity)
     if older is None or older.sha256 in (None, upload.spool.sha256()):
@@ -251,19 +282,14 @@ def _replaced(upload: Upload, known: dict[str, Source]) -> float | None:
     return older.time
 
 
-def _part_json(part: Preview) -> dict[str, Any]:
-    return {
-        "file": part.file,
-        "format": part.format,
-        "documents": part.documents,
-        "own": part.own,
-        "others": [{"name": who, "pieces": n} for who, n in part.others.most_common(MOST_PEOPLE)],
-        "facts": part.facts,
-        "left_out": {_for_page(why): n for why, n in part.left_out.items()},
-        "dates_unclear": DATES_UNCLEAR in part.left_out,
-        "first": part.first,
-        "last": part.last,
-    }
+def _part(part: Preview) -> Part:
+    return mirrored(
+        Part,
+        part,
+        others=_writers(part.others),
+        left_out={_for_page(why): n for why, n in part.left_out.items()},
+        dates_unclear=DATES_UNCLEAR in part.left_out,
+    )
 
 
 def _for_page(message: str) -> str:
@@ -279,9 +305,10 @@ def _for_page(message: str) -> str:
 # --- taking in -------------------------------------------------------------------------
 
 
-def _import(page: Page, uploads: Uploads, choices: Choices, job: Job) -> Event:
+def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imported:
+    uploads = page.uploads
     total = _Total(uploads.all, job)
-    failed: list[dict[str, str]] = []
+    failed: list[LeftOut] = []
     left_out: Counter[str] = Counter()
     stopped = False
     try:
@@ -289,38 +316,41 @@ def _import(page: Page, uploads: Uploads, choices: Choices, job: Job) -> Event:
             options = choices.options(upload)
             try:
                 total.begin(number, upload)
-                report = page.me.import_paths(
+                report = page.me.memory.import_paths(
                     [upload.file(replace=choices.replace)], total.stored, options
                 )
-                total.add(dataclasses.asdict(report))
+                total.add(report)
             except StoppedError:
-                total.add({"passages": total.passages_now})
+                total.add(IngestReport(0, total.passages_now, 0))
                 stopped = True
                 break
             except ImportSourceError as error:
-                total.add({"passages": total.passages_now})
-                failed.append({"file": upload.name, "why": _for_page(str(error))})
+                total.add(IngestReport(0, total.passages_now, 0))
+                failed.append(LeftOut(file=upload.name, why=_for_page(str(error))))
             left_out.update(options.left_out)
     finally:
         uploads.clear()
-    return {
-        "stage": "stopped" if stopped else "done",
-        "files": total.files,
-        "failed": failed,
-        "left_out": {_for_page(why): n for why, n in left_out.items()},
-        **total.counts,
-    }
+    return Imported(
+        stage="stopped" if stopped else "done",
+        files=total.files,
+        failed=failed,
+        left_out={_for_page(why): n for why, n in left_out.items()},
+        documents=total.taken.documents,
+        passages=total.taken.passages,
+        unchanged=total.taken.unchanged,
+        facts=total.taken.facts,
+    )
 
 
 class _Total:
     """How far an import is, over all its files; it stops the reading when the person wants."""
 
-    def __init__(self, uploads: Iterable[Upload], job: Job) -> None:
+    def __init__(self, uploads: Iterable[Uploaded], job: Job[Importing | Imported]) -> None:
         self._uploads = list(uploads)
         self._job = job
         self._name, self._number = "", 0
         self.files = len(self._uploads)
-        self.counts = Counter(documents=0, passages=0, unchanged=0, facts=0)
+        self.taken = IngestReport(0, 0, 0)
         self.passages_now = 0
         # Importing a file reads as many bytes as looking at it did, which tells how far it is.
         self._expected = [one.n_read or one.spool.size for one in self._uploads]
@@ -328,7 +358,7 @@ class _Total:
         for upload in self._uploads:
             upload.spool.before_read = self._check
 
-    def begin(self, number: int, upload: Upload) -> None:
+    def begin(self, number: int, upload: Uploaded) -> None:
         self._name, self._number, self.passages_now = upload.name, number, 0
         self._check()
         self._tell()
@@ -338,8 +368,14 @@ class _Total:
         self._tell()
         self._check()
 
-    def add(self, counts: dict[str, int]) -> None:
-        self.counts.update(counts)
+    def add(self, more: IngestReport) -> None:
+        old = self.taken
+        self.taken = IngestReport(
+            old.documents + more.documents,
+            old.passages + more.passages,
+            old.unchanged + more.unchanged,
+            old.facts + more.facts,
+        )
 
     def _check(self) -> None:
         if self._job.should_stop():
@@ -353,12 +389,12 @@ class _Total:
             )
         )
         self._job.tell(
-            {
-                "stage": "importing",
-                "file": self._name,
-                "done": self._number,
-                "files": self.files,
-                "passages": self.counts["passages"] + self.passages_now,
-                "share": read / max(1, sum(self._expected)),
-            }
+            Importing(
+                stage="importing",
+                file=self._name,
+                done=self._number,
+                files=self.files,
+                passages=self.taken.passages + self.passages_now,
+                share=read / max(1, sum(self._expected)),
+            )
         )

@@ -6,23 +6,39 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
 
 from ondevice.errors import LearningError, OndeviceError, explain
+from ondevice.server.routing import Answer
 
 HEARTBEAT_SECONDS = 10.0  # without an event for so long, a comment shows that we are alive
 
-Event = dict[str, Any]
-Work = Callable[["Job"], Event]
+Event = TypeVar("Event", bound=BaseModel)
 
 
-class Job:
+class Failed(Answer):
+    """A last event: it did not work; why."""
+
+    stage: Literal["failed"]
+    message: str
+
+
+class Stopped(Answer):
+    """A last event: it was stopped; what is kept, if anything is."""
+
+    stage: Literal["stopped"]
+    text: str | None = None
+
+
+class Job(Generic[Event]):
     """Something that runs in a thread of its own, and the events that it told."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Callable[[Job[Event]], Event]) -> None:
         """Start `work`; what it returns is the job's last event."""
-        self.events: list[Event] = []
+        self.events: list[Event | Failed] = []
         self.finished = False
         self._lock = threading.Lock()
         self._followers: list[Callable[[], object]] = []
@@ -46,7 +62,7 @@ class Job:
         """Wait for the work to end."""
         self._thread.join(seconds)
 
-    async def follow(self, after: int = 0) -> AsyncIterator[Event | None]:
+    async def follow(self, after: int = 0) -> AsyncGenerator[Event | Failed | None, None]:
         """Yield the events from number `after` on, as they come; None while nothing happens."""
         changed, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -73,33 +89,39 @@ class Job:
         finally:
             self._followers.remove(wake)
 
-    async def follow_alone(self) -> AsyncIterator[Event | None]:
+    async def follow_alone(self) -> AsyncGenerator[Event | Failed | None, None]:
         """Yield the events to the only one who wants them: the job stops when they go."""
         try:
-            async for event in self.follow():
-                yield event
+            async with contextlib.aclosing(self.follow()) as events:
+                async for event in events:
+                    yield event
         finally:
             self.stop()
 
-    def _run(self, work: Work) -> None:
+    def _run(self, work: Callable[[Job[Event]], Event]) -> None:
+        last: Event | Failed
         try:
             last = work(self)
         except OndeviceError as error:
-            last = {"stage": "failed", "message": str(error)}
+            last = _failed(str(error))
         except OSError as error:
-            last = {"stage": "failed", "message": f"A file cannot be used: {explain(error)}."}
+            last = _failed(f"A file cannot be used: {explain(error)}.")
         except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
             # The text of an unknown error may hold personal text; its kind does not.
             logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)
-            last = {"stage": "failed", "message": "That failed; see what 'ondevice serve' printed."}
+            last = _failed("That failed; see what 'ondevice serve' printed.")
         self._append(last, finished=True)
 
-    def _append(self, event: Event, *, finished: bool) -> None:
+    def _append(self, event: Event | Failed, *, finished: bool) -> None:
         with self._lock:
             self.events.append(event)
             self.finished = finished
         for wake in list(self._followers):
             wake()
+
+
+def _failed(message: str) -> Failed:
+    return Failed(stage="failed", message=message)
 
 
 class Jobs:
@@ -108,17 +130,17 @@ class Jobs:
     def __init__(self) -> None:
         """Begin without any."""
         self._lock = threading.Lock()
-        self._newest: dict[str, Job] = {}
-        self._others: list[Job] = []
+        self._newest: dict[str, Job[Any]] = {}
+        self._others: list[Job[Any]] = []
 
-    def begin(self, work: Work) -> Job:
+    def begin(self, work: Callable[[Job[Event]], Event]) -> Job[Event]:
         """Start a job that others of its sort may run beside."""
         with self._lock:
-            self._others = [job for job in self._others if not job.finished]
-            self._others.append(Job(work))
-            return self._others[-1]
+            job = Job(work)
+            self._others = [*(one for one in self._others if not one.finished), job]
+            return job
 
-    def start(self, kind: str, work: Work) -> Job:
+    def start(self, kind: str, work: Callable[[Job[Event]], Event]) -> Job[Event]:
         """Start a job.
 
         Raises:
@@ -130,14 +152,24 @@ class Jobs:
             job = self._newest[kind] = Job(work)
             return job
 
-    def get(self, kind: str) -> Job | None:
-        """Return the newest job of a kind, running or not."""
-        return self._newest.get(kind)
+    async def follow(self, kind: str) -> AsyncGenerator[Any, None]:
+        """Yield the events of the newest job of a kind, running or not."""
+        job = self._newest.get(kind)
+        if job is not None:
+            async with contextlib.aclosing(job.follow()) as events:
+                async for event in events:
+                    yield event
 
     def running(self, kind: str) -> bool:
         """Whether a job of that kind is under way."""
         job = self._newest.get(kind)
         return job is not None and not job.finished
+
+    def stop(self, kind: str) -> None:
+        """Ask the newest job of a kind to stop soon."""
+        job = self._newest.get(kind)
+        if job is not None:
+            job.stop()
 
     def stop_all(self, seconds: float = 5.0) -> None:
         """Ask every job to stop and wait a little."""

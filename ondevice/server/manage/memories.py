@@ -2,145 +2,236 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import Literal
 
-from starlette.routing import BaseRoute
+from pydantic import Field
 
+from ondevice.errors import RecordNotFoundError
 from ondevice.memory.facts import candidate_for
-from ondevice.server.manage.http import BadRequestError, Values, route
-from ondevice.server.manage.page import Page
+from ondevice.server.errors import BadRequestError
+from ondevice.server.manage.page import Count, Page, page_routes
+from ondevice.server.manage.records import (
+    FactRecord,
+    MemoryRecord,
+    Record,
+    SourceRecord,
+    TurnRecord,
+    fact_of,
+    memory_of,
+    mirrored,
+    record_of,
+    turn_of,
+)
+from ondevice.server.routing import Answer, Fields
 from ondevice.store.listing import Filter
-from ondevice.store.records import CATEGORIES, AnyRecord, Fact, ForgetPreview, Source
+from ondevice.store.records import AdapterRow, Category, Copy, Fact
 
 MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted
 
+routes = page_routes()
 
-class Memories:
-    """What is remembered: looked at, added, corrected, approved, forgotten."""
 
-    def __init__(self, page: Page) -> None:
-        """Answer for the profile of `page`."""
-        self._page = page
+# --- looking ------------------------------------------------------------------------------
 
-    def browse(self, values: Values) -> dict[str, Any]:
-        """Return a part of the records that are wanted, and how many there are."""
-        wanted = _filter(values)
-        limit = min(values.take("limit", int, 100), MAX_ROWS)
-        offset = values.take("offset", int, 0)
-        profile = self._page.profile
-        rows = profile.listing.page(wanted, offset=offset, limit=limit)
-        return {
-            "total": profile.listing.count(wanted),
-            "offset": offset,
-            "memories": [as_json(row) for row in rows],
-        }
 
-    def ids(self, values: Values) -> dict[str, Any]:
-        """Return the ids of the records that are wanted."""
-        return {"ids": self._page.profile.listing.ids(_filter(values))}
+class Wanted(Fields):
+    """Which records are wanted; all conditions hold together. Empty ones do not count."""
 
-    def sources(self, values: Values) -> dict[str, Any]:
-        """Return imports and conversations."""
-        found = self._page.profile.listing.sources()
-        return {"sources": [{**as_json(source), "records": n} for source, n in found]}
+    query: str = Field("", description="Beginnings of words, all of which must occur.")
+    kind: Literal["", "fact", "passage", "turn"] | None = None
+    category: Category | Literal[""] | None = None
+    state: str | None = Field(None, description="Of facts: pending, active or superseded.")
+    source: str | None = Field(None, description="The id of a source.")
 
-    def add(self, values: Values) -> dict[str, Any]:
-        """Remember a fact."""
-        text = values.take("text", str)
-        candidate = candidate_for(text)
-        if not candidate.text.strip():
-            raise BadRequestError("Say what to remember.")
-        category = values.take("category", str, None) or candidate.category
-        fact = self._page.recall.add_fact(
-            dataclasses.replace(candidate, category=category),
-            pinned=values.take("pinned", bool, False),
-            learn=values.take("learn", bool, True),
+    def filter(self) -> Filter:
+        """Return what the profile is asked for."""
+        return Filter(
+            words=self.query,
+            kinds=(self.kind,) if self.kind else (),
+            category=self.category or None,
+            state=self.state or None,
+            source_id=self.source or None,
         )
-        return as_json(fact)
-
-    def edit(self, values: Values) -> dict[str, Any]:
-        """Change a fact."""
-        fact_id = values.take("id", str)
-        changes = {
-            name: values.take(name, kind)
-            for name, kind in (("text", str), ("category", str), ("learn", bool))
-            if name in values
-        }
-        fact = self._page.profile.get(fact_id)
-        if changes:
-            fact = self._page.me.edit(fact_id, **changes)
-        if "pinned" in values:
-            fact = self._page.profile.facts.pin(fact_id, values.take("pinned", bool))
-        return as_json(fact)
-
-    def approve(self, values: Values) -> dict[str, Any]:
-        """Use pending facts from now on."""
-        _ = self._page.profile  # it may have been locked or wiped
-        return {"memories": [as_json(one) for one in self._page.me.approve(*values.texts("ids"))]}
-
-    def preview(self, values: Values) -> dict[str, Any]:
-        """Return what would be forgotten."""
-        shown = self._page.profile.preview_forget(
-            values.texts("ids"),
-            keep_turns=values.take("keep_turns", bool, False),
-        )
-        return _preview_json(shown)
-
-    def forget(self, values: Values) -> dict[str, Any]:
-        """Forget records for good."""
-        report = self._page.me.forget(
-            *values.texts("ids"), keep_turns=values.take("keep_turns", bool, False)
-        )
-        return {"records": len(report.records), "adapters_stale": list(report.adapters_stale)}
 
 
-def memory_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes that show and change what is remembered."""
-    memories = Memories(page)
-    return [
-        route(page, "GET", "/memories", memories.browse),
-        route(page, "GET", "/memories/ids", memories.ids),
-        route(page, "GET", "/sources", memories.sources),
-        route(page, "POST", "/memories", memories.add),
-        route(page, "POST", "/memories/approve", memories.approve),
-        route(page, "POST", "/memories/forget/preview", memories.preview),
-        route(page, "POST", "/memories/forget", memories.forget),
-        route(page, "PATCH", "/memories/{id}", memories.edit),
-    ]
+class Browse(Wanted):
+    """A part of the records that are wanted."""
+
+    limit: Count = Field(100, description=f"At most {MAX_ROWS} are sent.")
+    offset: Count = 0
 
 
-def _filter(values: Values) -> Filter:
-    kind = values.take("kind", str, None)
-    category = values.take("category", str, None) or None
-    if category is not None and category not in CATEGORIES:
-        raise BadRequestError(f"'{category}' is no category; they are: {', '.join(CATEGORIES)}.")
-    return Filter(
-        words=values.take("query", str, ""),
-        kinds=(kind,) if kind else (),
-        category=category,
-        state=values.take("state", str, None) or None,
-        source_id=values.take("source", str, None) or None,
+class Memories(Answer):
+    """Records: those that wait for approval first, then the newest."""
+
+    total: int
+    offset: int
+    memories: list[MemoryRecord]
+
+
+@routes.get("/memories")
+def browse(page: Page, query: Browse) -> Memories:
+    """Look through records."""
+    wanted, limit = query.filter(), min(query.limit, MAX_ROWS)
+    rows = page.profile.listing.page(wanted, offset=query.offset, limit=limit)
+    return Memories(
+        total=page.profile.listing.count(wanted),
+        offset=query.offset,
+        memories=[memory_of(row) for row in rows],
     )
 
 
-def as_json(record: AnyRecord) -> dict[str, Any]:
-    """Return a record as plain values with its kind."""
-    kind = type(record).__name__.lower()
-    values = dataclasses.asdict(record)
-    if isinstance(record, Source):
-        return {**values, "kind": "source", "from": record.kind}
-    return {**values, "kind": kind}
+class IdList(Answer):
+    """Ids of records."""
+
+    ids: list[str]
 
 
-def _preview_json(shown: ForgetPreview) -> dict[str, Any]:
-    return {
-        "count": len(shown.records),
-        "facts": sum(isinstance(record, Fact) for record in shown.records),
-        "records": [as_json(record) for record in shown.records[:PREVIEW_ROWS]],
-        "related": [as_json(turn) for turn in shown.related_turns[:PREVIEW_ROWS]],
-        "adapters_stale": list(shown.adapters_stale),
-        "vectors": shown.vectors,
-        "copies": [dataclasses.asdict(copy) for copy in shown.copies],
-    }
+@routes.get("/memories/ids")
+def ids(page: Page, query: Wanted) -> IdList:
+    """List the ids of records."""
+    return IdList(ids=page.profile.listing.ids(query.filter()))
+
+
+class SourceCount(SourceRecord):
+    """A source and how many records came from it."""
+
+    records: int
+
+
+class Sources(Answer):
+    """Imports and conversations."""
+
+    sources: list[SourceCount]
+
+
+@routes.get("/sources")
+def sources(page: Page) -> Sources:
+    """List imports and conversations."""
+    found = page.profile.listing.sources()
+    return Sources(
+        sources=[
+            mirrored(SourceCount, source, kind="source", from_=source.kind, records=n)
+            for source, n in found
+        ]
+    )
+
+
+# --- changing -----------------------------------------------------------------------------
+
+
+class NewFact(Fields):
+    """A statement about the person."""
+
+    text: str
+    category: Category | Literal[""] | None = Field(
+        None, description="Found by rules if absent or empty."
+    )
+    pinned: bool = Field(False, description="Always stands in the prompt.")
+    learn: bool = Field(True, description="Whether adapters may be trained on it.")
+
+
+@routes.post("/memories")
+def add(page: Page, body: NewFact) -> FactRecord:
+    """Remember a fact."""
+    candidate = candidate_for(body.text)
+    if not candidate.text.strip():
+        raise BadRequestError("Say what to remember.")
+    _ = page.profile  # it may have been locked or wiped
+    fact = page.me.memory.remember(
+        body.text, category=body.category or None, pinned=body.pinned, learn=body.learn
+    )
+    return fact_of(fact)
+
+
+class FactChange(Fields):
+    """What is changed of a fact; what is absent stays as it is."""
+
+    text: str = ""
+    category: Category = "other"
+    learn: bool = True
+    pinned: bool = False
+
+
+@routes.patch("/memories/{id}")
+def edit(page: Page, id: str, body: FactChange) -> FactRecord:
+    """Change a fact."""
+    fact = page.profile.get(id)
+    if changes := body.model_dump(exclude_unset=True, exclude={"pinned"}):
+        fact = page.me.memory.edit(id, **changes)
+    if "pinned" in body.model_fields_set:
+        fact = page.profile.facts.pin(id, body.pinned)
+    if not isinstance(fact, Fact):
+        raise RecordNotFoundError("That is not the id of a fact.")
+    return fact_of(fact)
+
+
+class Ids(Fields):
+    """Records."""
+
+    ids: list[str] = Field(max_length=100_000)
+
+
+class Approved(Answer):
+    """Facts that are active now."""
+
+    memories: list[FactRecord]
+
+
+@routes.post("/memories/approve")
+def approve(page: Page, body: Ids) -> Approved:
+    """Approve pending facts."""
+    _ = page.profile  # it may have been locked or wiped
+    return Approved(memories=[fact_of(fact) for fact in page.me.memory.approve(*body.ids)])
+
+
+# --- forgetting ---------------------------------------------------------------------------
+
+
+class Forget(Ids):
+    """Records that are to be forgotten."""
+
+    keep_turns: bool = Field(False, description="Keep the turns that facts were taken from.")
+
+
+class ForgetPreview(Answer):
+    """What would go, counted whole and shown in part."""
+
+    count: int
+    facts: int
+    records: list[Record]
+    related: list[TurnRecord]
+    adapters_stale: list[str]
+    vectors: int
+    copies: list[Copy]
+
+
+@routes.post("/memories/forget/preview")
+def preview(page: Page, body: Forget) -> ForgetPreview:
+    """Show what would be forgotten."""
+    found = page.profile.preview_forget(body.ids, keep_turns=body.keep_turns)
+    known = [record for record in found.records if not isinstance(record, AdapterRow)]
+    return ForgetPreview(
+        count=len(found.records),
+        facts=sum(isinstance(record, Fact) for record in found.records),
+        records=[record_of(record) for record in known[:PREVIEW_ROWS]],
+        related=[turn_of(turn) for turn in found.related_turns[:PREVIEW_ROWS]],
+        adapters_stale=list(found.adapters_stale),
+        vectors=found.vectors,
+        copies=list(found.copies),
+    )
+
+
+class Forgotten(Answer):
+    """What went."""
+
+    records: int
+    adapters_stale: list[str]
+
+
+@routes.post("/memories/forget")
+def forget(page: Page, body: Forget) -> Forgotten:
+    """Forget records for good."""
+    report = page.me.forget(*body.ids, keep_turns=body.keep_turns).report
+    return Forgotten(records=len(report.records), adapters_stale=list(report.adapters_stale))

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
 
 from ondevice.chat import Assistant
+from ondevice.chat.reply import Reply
 from ondevice.errors import LearningError, ProfileLockedError
 from ondevice.memory.search import Recall
 from ondevice.server.manage.jobs import Jobs
+from ondevice.server.manage.uploads import Uploads
+from ondevice.server.routing import Routes
 from ondevice.server.state import ServerState
 from ondevice.store import keys
 from ondevice.store.profile import Profile
+
+Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+@dataclass
+class ChatOfPage:
+    """The conversation that the page shows; it is the assistant's own.
+
+    Attributes:
+        reply: the newest answer.
+        temporary: the id of the temporary chat; it is in memory only.
+    """
+
+    reply: Reply | None = None
+    temporary: str | None = None
 
 
 class Page:
@@ -21,7 +44,8 @@ class Page:
     def __init__(self, state: ServerState) -> None:
         """Show the assistant of `state`; whoever opened it closes it."""
         self.jobs = Jobs()
-        self.at_end: list[Callable[[], None]] = []  # called when the server stops
+        self.chat = ChatOfPage()
+        self.uploads = Uploads()
         self.wiped = False
         self.loop: asyncio.AbstractEventLoop | None = None  # of the server; known at a request
         self._state = state
@@ -62,8 +86,7 @@ class Page:
             ProfileLockedError: it was wiped, or the assistant has none.
         """
         _ = self.profile
-        assert self.me.recaller is not None  # it comes with the profile
-        return self.me.recaller
+        return self.me.memory.recall
 
     @contextlib.contextmanager
     def model(self) -> Iterator[None]:
@@ -103,8 +126,19 @@ class Page:
     def close(self) -> None:
         """Stop what is running: a training keeps its checkpoint."""
         self.jobs.stop_all()
-        for end in self.at_end:
-            end()
+        self.uploads.clear()
+
+
+def page_of(request: Request) -> Page:
+    """Return the page of the app that serves `request`."""
+    page: Page = request.app.state.page
+    page.loop = asyncio.get_running_loop()
+    return page
+
+
+def page_routes() -> Routes[Page]:
+    """Return an empty group of routes below `/api`."""
+    return Routes("/api", page_of)
 
 
 async def _enter(turn: contextlib.AbstractAsyncContextManager[object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 import time
@@ -10,132 +9,185 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from starlette.responses import FileResponse
-from starlette.routing import BaseRoute
+from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from ondevice.server.manage.http import BadRequestError, Values, route
-from ondevice.server.manage.page import Page
+from ondevice.server.errors import BadRequestError
+from ondevice.server.manage.page import Count, Page, page_routes
+from ondevice.server.routing import Answer, Download, Fields
 from ondevice.store import key_changes, transfer
 from ondevice.store.listing import Filter
 from ondevice.store.profile import Profile
+from ondevice.store.records import Copy, Event
 
 MOST_EVENTS = 500  # of the log
 
+routes = page_routes()
 
-class Privacy:
-    """How the profile is protected, what happened to it, its copies, its lock and its end."""
 
-    def __init__(self, page: Page) -> None:
-        """Answer for the profile of `page`."""
-        self._page = page
+class PrivacyState(Answer):
+    """How the profile is kept."""
 
-    def state(self, values: Values) -> dict[str, Any]:
-        """Return what is kept of the person, where, and what opens it."""
-        profile = self._page.profile
-        files = [path for path in profile.folder.rglob("*") if path.is_file()]
-        return {
-            "profile": profile.name,
-            "folder": str(profile.folder),
-            "bytes": sum(path.stat().st_size for path in files),
-            "keys": key_changes.ways_in(profile.home, profile.name),
-            "facts": profile.listing.count(Filter(kinds=("fact",))),
-            "passages": profile.listing.count(Filter(kinds=("passage",))),
-            "turns": profile.listing.count(Filter(kinds=("turn",))),
-            "verdicts": len(profile.feedback.all()),
-            "adapters": len(profile.adapters.all()),
-            "copies": [dataclasses.asdict(copy) for copy in profile.copies.all()],
-        }
+    profile: str
+    folder: str
+    bytes: int
+    keys: list[str]
+    facts: int
+    passages: int
+    turns: int
+    verdicts: int
+    adapters: int
+    copies: list[Copy]
 
-    def log(self, values: Values) -> dict[str, Any]:
-        """Return what happened, the newest first."""
-        limit = min(values.take("limit", int, MOST_EVENTS), MOST_EVENTS)
-        found = self._page.profile.journal.events(limit=limit)
-        return {
-            "events": [
-                {"time": one.time, "kind": one.kind, "about": _numbers(one.about)}
-                for one in reversed(found)
-            ]
-        }
 
-    def export(self, values: Values) -> FileResponse:
-        """Return the profile as a file that its own passphrase opens."""
-        passphrase = values.take("passphrase", str)
-        if not passphrase:
-            raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
-        profile = self._page.profile
-        return _archive(
-            profile.name,
-            "export",
-            lambda path: transfer.export_profile(
-                profile, path, passphrase, listed_as=_downloaded(path)
-            ),
+@routes.get("/privacy")
+def state(page: Page) -> PrivacyState:
+    """How the profile is kept."""
+    profile = page.profile
+    files = [path for path in profile.folder.rglob("*") if path.is_file()]
+    return PrivacyState(
+        profile=profile.name,
+        folder=str(profile.folder),
+        bytes=sum(path.stat().st_size for path in files),
+        keys=key_changes.ways_in(profile.home, profile.name),
+        facts=profile.listing.count(Filter(kinds=("fact",))),
+        passages=profile.listing.count(Filter(kinds=("passage",))),
+        turns=profile.listing.count(Filter(kinds=("turn",))),
+        verdicts=len(profile.feedback.all()),
+        adapters=len(profile.adapters.all()),
+        copies=list(profile.copies.all()),
+    )
+
+
+# --- the log ------------------------------------------------------------------------------
+
+
+class LogLimit(Fields):
+    """How much of the log."""
+
+    limit: Count = Field(MOST_EVENTS, description=f"At most {MOST_EVENTS}.")
+
+
+class Log(Answer):
+    """What was done, the newest first."""
+
+    events: list[Event]
+
+
+@routes.get("/privacy/log")
+def log(page: Page, query: LogLimit) -> Log:
+    """What was done, without texts."""
+    found = page.profile.journal.events(limit=min(query.limit, MOST_EVENTS))
+    return Log(events=[Event(one.time, one.kind, _numbers(one.about)) for one in reversed(found)])
+
+
+# --- copies -------------------------------------------------------------------------------
+
+
+class Passphrase(Fields):
+    """A passphrase."""
+
+    passphrase: str
+
+
+@routes.post("/privacy/export")
+def export(page: Page, body: Passphrase) -> Download:
+    """Download the profile under a passphrase."""
+    if not body.passphrase:
+        raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
+    profile = page.profile
+    return _archive(
+        profile.name,
+        "export",
+        lambda path: transfer.export_profile(
+            profile, path, body.passphrase, listed_as=_downloaded(path)
+        ),
+    )
+
+
+@routes.post("/privacy/backup")
+def backup(page: Page) -> Download:
+    """Download an encrypted backup."""
+    profile = page.profile
+    return _archive(
+        profile.name,
+        "backup",
+        lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
+    )
+
+
+# --- lock and end -------------------------------------------------------------------------
+
+
+class Locked(Answer):
+    """The profile that is locked now."""
+
+    locked: str
+
+
+@routes.post("/privacy/lock")
+def lock(page: Page) -> Locked:
+    """Lock the profile."""
+    page.refuse_while_busy()
+    profile = page.profile
+    key_changes.lock(profile.home, profile.name)
+    with page.model():
+        page.forget_the_chat()
+        profile.lock()
+    return Locked(locked=profile.name)
+
+
+class Unlocked(Answer):
+    """The profile that is open again."""
+
+    unlocked: str
+
+
+@routes.post("/privacy/unlock")
+def unlock(page: Page, body: Passphrase) -> Unlocked:
+    """Open the locked profile with its passphrase or recovery code."""
+    closed = page.me.profile
+    if closed is None or not page.locked:
+        raise BadRequestError("There is no locked profile.")
+    page.refuse_while_busy()
+    home, name = closed.home, closed.name
+    with page.model():  # so there is also one guess at a time
+        key_changes.unlock(home, name, lambda: body.passphrase)
+        opened = Profile.open(
+            home,
+            name,
+            ask_passphrase=lambda: body.passphrase,
+            retention=page.me.settings.retention,
         )
-
-    def backup(self, values: Values) -> FileResponse:
-        """Return the profile as a file that opens with what opens the profile."""
-        profile = self._page.profile
-        return _archive(
-            profile.name,
-            "backup",
-            lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
-        )
-
-    def lock(self, values: Values) -> dict[str, Any]:
-        """Close the profile to everybody."""
-        self._page.refuse_while_busy()
-        profile = self._page.profile
-        key_changes.lock(profile.home, profile.name)
-        with self._page.model():
-            self._page.forget_the_chat()
-            profile.lock()
-        return {"locked": profile.name}
-
-    def unlock(self, values: Values) -> dict[str, Any]:
-        """Open the locked profile."""
-        passphrase = values.take("passphrase", str)
-        closed = self._page.me.profile
-        if closed is None or not self._page.locked:
-            raise BadRequestError("There is no locked profile.")
-        self._page.refuse_while_busy()
-        home, name = closed.home, closed.name
-        with self._page.model():  # so there is also one guess at a time
-            key_changes.unlock(home, name, lambda: passphrase)
-            opened = Profile.open(
-                home,
-                name,
-                ask_passphrase=lambda: passphrase,
-                retention=self._page.me.settings.retention,
-            )
-            self._page.me.reopen(opened)
-        return {"unlocked": name}
-
-    def wipe(self, values: Values) -> dict[str, Any]:
-        """Destroy the profile."""
-        self._page.refuse_while_busy()
-        profile = self._page.profile
-        if values.take("confirm", str) != profile.name:
-            raise BadRequestError("Type the name of the profile to confirm.")
-        self._page.close()
-        with self._page.model():
-            self._page.wiped = True
-            self._page.forget_the_chat()
-            profile.wipe()
-        return {"wiped": profile.name}
+        page.me.reopen(opened)
+    return Unlocked(unlocked=name)
 
 
-def privacy_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes about encryption, the log, copies, locking and wiping."""
-    privacy = Privacy(page)
-    return [
-        route(page, "GET", "/privacy", privacy.state),
-        route(page, "GET", "/privacy/log", privacy.log),
-        route(page, "POST", "/privacy/export", privacy.export),
-        route(page, "POST", "/privacy/backup", privacy.backup),
-        route(page, "POST", "/privacy/lock", privacy.lock),
-        route(page, "POST", "/privacy/unlock", privacy.unlock),
-        route(page, "POST", "/privacy/wipe", privacy.wipe),
-    ]
+class Confirm(Fields):
+    """The profile's name, typed to confirm."""
+
+    confirm: str
+
+
+class Wiped(Answer):
+    """The profile that is no more."""
+
+    wiped: str
+
+
+@routes.post("/privacy/wipe")
+def wipe(page: Page, body: Confirm) -> Wiped:
+    """Destroy the profile."""
+    page.refuse_while_busy()
+    profile = page.profile
+    if body.confirm != profile.name:
+        raise BadRequestError("Type the name of the profile to confirm.")
+    page.close()
+    with page.model():
+        page.wiped = True
+        page.forget_the_chat()
+        profile.wipe()
+    return Wiped(wiped=profile.name)
 
 
 def _numbers(about: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +200,7 @@ def _downloaded(path: Path) -> str:
     return f"{path.name}, downloaded by the browser"
 
 
-def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileResponse:
+def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> Download:
     """Return an encrypted copy as a download; the file here is deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ondevice-"))
     path = folder / f"{profile}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
@@ -157,10 +209,10 @@ def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileRe
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return _Download(path)
+    return _OnceOnly(path)
 
 
-class _Download(FileResponse):
+class _OnceOnly(Download):
     """A file in a folder of its own, which goes also if the browser breaks off."""
 
     def __init__(self, path: Path) -> None:

@@ -3,91 +3,148 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated
 
-from starlette.routing import BaseRoute
+from pydantic import Field
 
-from ondevice.server.manage.http import BadRequestError, Values, route
-from ondevice.server.manage.page import Page
+from ondevice.server.manage.page import Page, page_routes
+from ondevice.server.manage.privacy import Passphrase
+from ondevice.server.manage.records import mirrored
+from ondevice.server.routing import Answer, Fields
 from ondevice.settings import RetentionSettings
 from ondevice.store import key_changes
 from ondevice.store.keyring_store import SystemKeyring
 
-MOST_DAYS = 100_000
+Days = Annotated[int, Field(ge=0, le=100_000, description="0 keeps them until forgotten.")]
+
+routes = page_routes()
 
 
-def protection_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes about passphrase, recovery code, keyring and retention."""
-    return [*_key_routes(page), *_retention_routes(page)]
+# --- keys ---------------------------------------------------------------------------------
 
 
-def _key_routes(page: Page) -> list[BaseRoute]:
+class Keys(Answer):
+    """What opens the profile."""
 
-    def keys(values: Values) -> dict[str, Any]:
-        profile = page.profile
-        return {
-            "profile": profile.name,
-            "keys": key_changes.ways_in(profile.home, profile.name),
-            "keyring_here": SystemKeyring.find() is not None,
-        }
-
-    def set_passphrase(values: Values) -> dict[str, Any]:
-        key_changes.set_passphrase(page.profile, values.take("passphrase", str))
-        return keys(values)
-
-    def remove_passphrase(values: Values) -> dict[str, Any]:
-        said: list[str] = []
-        key_changes.remove_passphrase(page.profile, warn=said.append)
-        return {**keys(values), "warnings": said}
-
-    def new_recovery_code(values: Values) -> dict[str, Any]:
-        code = key_changes.new_recovery_code(page.profile)
-        return {**keys(values), "code": code}
-
-    def remove_recovery_code(values: Values) -> dict[str, Any]:
-        key_changes.remove_recovery_code(page.profile)
-        return keys(values)
-
-    def keyring(values: Values) -> dict[str, Any]:
-        if values.take("on", bool):
-            key_changes.add_keyring(page.profile)
-        else:
-            key_changes.remove_keyring(page.profile)
-        return keys(values)
-
-    return [
-        route(page, "GET", "/privacy/keys", keys),
-        route(page, "POST", "/privacy/passphrase", set_passphrase),
-        route(page, "POST", "/privacy/passphrase/remove", remove_passphrase),
-        route(page, "POST", "/privacy/recovery", new_recovery_code),
-        route(page, "POST", "/privacy/recovery/remove", remove_recovery_code),
-        route(page, "POST", "/privacy/keyring", keyring),
-    ]
+    profile: str
+    keys: list[str]
+    keyring_here: bool
 
 
-def _retention_routes(page: Page) -> list[BaseRoute]:
-    def retention(values: Values) -> dict[str, Any]:
-        kept = page.profile.retention.days()
-        return {"retention": dataclasses.asdict(kept)}
+@routes.get("/privacy/keys")
+def keys(page: Page) -> Keys:
+    """What opens the profile."""
+    profile = page.profile
+    return Keys(
+        profile=profile.name,
+        keys=key_changes.ways_in(profile.home, profile.name),
+        keyring_here=SystemKeyring.find() is not None,
+    )
 
-    def keep(values: Values) -> dict[str, Any]:
-        profile = page.profile
-        names = [field.name for field in dataclasses.fields(RetentionSettings)]
-        days = {name: values.take(name, int) for name in names if values.get(name) is not None}
-        if not all(0 <= number <= MOST_DAYS for number in days.values()):
-            raise BadRequestError(f"Days are a number from 0 (until forgotten) to {MOST_DAYS}.")
-        records, feedback = profile.retention.due(
-            dataclasses.replace(profile.retention.days(), **days)
-        )
-        due = [*records, *feedback]
-        if due and not values.take("confirm", bool, False):
-            return {**retention(values), "due": len(due), "forgotten": 0}
-        if days:
-            profile.retention.set(**days)
-        gone = profile.purge_due()
-        return {**retention(values), "due": 0, "forgotten": len(gone.records)}
 
-    return [
-        route(page, "GET", "/privacy/retention", retention),
-        route(page, "POST", "/privacy/retention", keep),
-    ]
+@routes.post("/privacy/passphrase")
+def set_passphrase(page: Page, body: Passphrase) -> Keys:
+    """Set a passphrase."""
+    key_changes.set_passphrase(page.profile, body.passphrase)
+    return keys(page)
+
+
+class KeysWarned(Keys):
+    """What opens the profile, and what to know."""
+
+    warnings: list[str]
+
+
+@routes.post("/privacy/passphrase/remove")
+def remove_passphrase(page: Page) -> KeysWarned:
+    """Remove the passphrase."""
+    said: list[str] = []
+    key_changes.remove_passphrase(page.profile, warn=said.append)
+    return mirrored(KeysWarned, keys(page), warnings=said)
+
+
+class RecoveryCode(Keys):
+    """What opens the profile, and the code, shown this once."""
+
+    code: str
+
+
+@routes.post("/privacy/recovery")
+def new_recovery_code(page: Page) -> RecoveryCode:
+    """Make a recovery code."""
+    code = key_changes.new_recovery_code(page.profile)
+    return mirrored(RecoveryCode, keys(page), code=code)
+
+
+@routes.post("/privacy/recovery/remove")
+def remove_recovery_code(page: Page) -> Keys:
+    """Remove the recovery code."""
+    key_changes.remove_recovery_code(page.profile)
+    return keys(page)
+
+
+class Keyring(Fields):
+    """Whether the system's keyring opens the profile."""
+
+    on: bool
+
+
+@routes.post("/privacy/keyring")
+def keyring(page: Page, body: Keyring) -> Keys:
+    """Use the keyring or not."""
+    if body.on:
+        key_changes.add_keyring(page.profile)
+    else:
+        key_changes.remove_keyring(page.profile)
+    return keys(page)
+
+
+# --- retention ----------------------------------------------------------------------------
+
+
+class RetentionShown(Answer):
+    """How long records are kept."""
+
+    retention: RetentionSettings
+
+
+@routes.get("/privacy/retention")
+def retention(page: Page) -> RetentionShown:
+    """How long records are kept."""
+    return RetentionShown(retention=_retention(page))
+
+
+class Retention(Fields):
+    """How many days records are kept; what is absent stays as it is."""
+
+    fact_days: Days | None = None
+    sample_days: Days | None = None
+    turn_days: Days | None = None
+    feedback_days: Days | None = None
+    confirm: bool = Field(False, description="Forget at once what is due.")
+
+
+class RetentionKept(RetentionShown):
+    """How long records are kept, what is due, and what was forgotten."""
+
+    due: int
+    forgotten: int
+
+
+@routes.post("/privacy/retention")
+def keep(page: Page, body: Retention) -> RetentionKept:
+    """Say how long records are kept."""
+    profile = page.profile
+    days = body.model_dump(exclude_none=True, exclude={"confirm"})
+    records, feedback = profile.retention.due(dataclasses.replace(_retention(page), **days))
+    due = len(records) + len(feedback)
+    if due and not body.confirm:
+        return RetentionKept(retention=_retention(page), due=due, forgotten=0)
+    if days:
+        profile.retention.set(**days)
+    gone = profile.purge_due()
+    return RetentionKept(retention=_retention(page), due=0, forgotten=len(gone.records))
+
+
+def _retention(page: Page) -> RetentionSettings:
+    return page.profile.retention.days()

@@ -5,51 +5,81 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from starlette.routing import BaseRoute
+from pydantic import Field
 
-from ondevice.server.manage.http import BadRequestError, Values, route
-from ondevice.server.manage.page import Page
+from ondevice.server.errors import BadRequestError
+from ondevice.server.manage.page import Page, page_routes
+from ondevice.server.routing import Answer, Fields
 from ondevice.settings import Settings
 from ondevice.settings_file import Value, flat, set_value
 
 AT_START = "model"  # settings of this table count from the next start on
 ELSEWHERE = "retention"  # the profile has its own
 
+routes = page_routes()
 
-def setting_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes that show and change settings."""
 
-    def show(values: Values) -> dict[str, Any]:
-        path = page.profile.home.config / "config.toml"
-        now, defaults = flat(Settings.load(path)), flat(Settings())
-        return {
-            "path": str(path),
-            "settings": [
-                {
-                    "name": name,
-                    "value": value,
-                    "default": defaults[name],
-                    "kind": _kind(defaults[name]),
-                    "at_start": name.startswith(f"{AT_START}."),
-                }
-                for name, value in now.items()
-                if not name.startswith(f"{ELSEWHERE}.")
-            ],
-        }
+class SettingShown(Answer):
+    """A setting."""
 
-    def change(values: Values) -> dict[str, Any]:
-        name, text = values.take("name", str), values.take("value", str)
-        if name.startswith(f"{ELSEWHERE}."):
-            raise BadRequestError("How long records are kept is set under Privacy.")
-        value = set_value(page.profile.home.config / "config.toml", name, text)
-        if not name.startswith(f"{AT_START}."):
-            page.me.settings = _with(page.me.settings, name, value)
-        return {"name": name, "value": value}
+    name: str
+    value: bool | int | float | str | None
+    default: bool | int | float | str | None
+    kind: str = Field(description="What its value is: bool, int, float or str.")
+    at_start: bool = Field(description="It counts from the next start on.")
 
-    return [
-        route(page, "GET", "/settings", show),
-        route(page, "POST", "/settings", change),
-    ]
+
+class AllSettings(Answer):
+    """Every setting."""
+
+    path: str
+    settings: list[SettingShown]
+
+
+@routes.get("/settings")
+def show(page: Page) -> AllSettings:
+    """List settings."""
+    path = page.profile.home.config / "config.toml"
+    now, defaults = flat(Settings.load(path)), flat(Settings())
+    return AllSettings(
+        path=str(path),
+        settings=[
+            SettingShown(
+                name=name,
+                value=value,
+                default=defaults[name],
+                kind=_kind(defaults[name]),
+                at_start=name.startswith(f"{AT_START}."),
+            )
+            for name, value in now.items()
+            if not name.startswith(f"{ELSEWHERE}.")
+        ],
+    )
+
+
+class Setting(Fields):
+    """A setting and its value as text."""
+
+    name: str
+    value: str
+
+
+class SettingChanged(Answer):
+    """A setting and its value of now."""
+
+    name: str
+    value: bool | int | float | str | None
+
+
+@routes.post("/settings")
+def change(page: Page, body: Setting) -> SettingChanged:
+    """Change a setting."""
+    if body.name.startswith(f"{ELSEWHERE}."):
+        raise BadRequestError("How long records are kept is set under Privacy.")
+    value = set_value(page.profile.home.config / "config.toml", body.name, body.value)
+    if not body.name.startswith(f"{AT_START}."):
+        page.me.settings = _with(page.me.settings, body.name, value)
+    return SettingChanged(name=body.name, value=value)
 
 
 def _kind(default: Value) -> str:

@@ -3,14 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Literal
 
-from ondevice.server.manage.memories import as_json
+from ondevice.server.manage.records import (
+    FactRecord,
+    PassageRecord,
+    TurnRecord,
+    fact_of,
+    memory_of,
+    mirrored,
+)
+from ondevice.server.routing import Answer
 from ondevice.store.profile import Profile
-from ondevice.store.records import ANY_SCOPE, Feedback, Turn
+from ondevice.store.records import ANY_SCOPE, Feedback, Record, Turn
 
 
-def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
+class UsedFact(FactRecord):
+    """A fact that an answer was given."""
+
+    place: Literal["kept"]
+
+
+class UsedPassage(PassageRecord):
+    """A passage that an answer was given."""
+
+    place: Literal["kept"]
+
+
+class UsedTurn(TurnRecord):
+    """A turn that an answer was given."""
+
+    place: Literal["kept"]
+
+
+class PlainAnswer(Answer):
+    """An answer that is kept nowhere."""
+
+    text: str
+
+
+class KeptAnswer(PlainAnswer):
+    """An answer that is kept, with what it was given and what was made of it."""
+
+    turn_id: str
+    used: list[UsedFact | UsedPassage | UsedTurn]
+    saved: list[FactRecord]
+    verdict: str | None
+
+
+class Exchange(Answer):
+    """A message and its answer."""
+
+    text: str
+    time: float | None = None
+    answer: KeptAnswer | PlainAnswer | None
+
+
+def transcript(profile: Profile, conversation_id: str) -> list[Exchange]:
     """Return the exchanges of a conversation; of several answers to a message the last one."""
     exchanges = list(_exchanges(profile.turns.all(conversation_id)))
     facts = [f for f in profile.facts.all(scope=ANY_SCOPE) if f.source_id == conversation_id]
@@ -18,19 +67,26 @@ def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
     ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
     shown = []
     for (asked, answer), end in zip(exchanges, ends, strict=False):
-        saved = [as_json(fact) for fact in facts if asked.id < fact.id < end]
-        one: dict[str, Any] = {"text": asked.text, "time": asked.time, "answer": None}
+        kept = None
         if answer is not None:
-            memories = [used[one] for one in answer.memories_used if one in used]
-            one["answer"] = {
-                "text": answer.text,
-                "turn_id": answer.id,
-                "used": [{**as_json(memory), "place": "kept"} for memory in memories],
-                "saved": saved,
-                "verdict": _verdict(profile.feedback.all(answer.id)),
-            }
-        shown.append(one)
+            kept = KeptAnswer(
+                text=answer.text,
+                turn_id=answer.id,
+                used=[_used(used[one]) for one in answer.memories_used if one in used],
+                saved=[fact_of(fact) for fact in facts if asked.id < fact.id < end],
+                verdict=_verdict(profile.feedback.all(answer.id)),
+            )
+        shown.append(Exchange(text=asked.text, time=asked.time, answer=kept))
     return shown
+
+
+def _used(record: Record) -> UsedFact | UsedPassage | UsedTurn:
+    shown = memory_of(record)
+    if isinstance(shown, FactRecord):
+        return mirrored(UsedFact, shown, place="kept")
+    if isinstance(shown, TurnRecord):
+        return mirrored(UsedTurn, shown, place="kept")
+    return mirrored(UsedPassage, shown, place="kept")
 
 
 def _exchanges(turns: Sequence[Turn]) -> Iterator[tuple[Turn, Turn | None]]:

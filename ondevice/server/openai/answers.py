@@ -1,19 +1,21 @@
-"""What the OpenAI-compatible API answers, as models that the OpenAPI document shows.
-
-Tests check every answer against them; at run time nothing is checked twice.
-"""
+"""What the OpenAI-compatible API answers."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from ondevice.chat.reply import Reply
+from ondevice.engine import protocol
+from ondevice.server.routing import Answer
 
-class Answer(BaseModel):
-    """An object that has these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
+DONE = b"data: [DONE]\n\n"
 
 
 class Details(Answer):
@@ -30,6 +32,16 @@ class Usage(Answer):
     total_tokens: int
     prompt_tokens_details: Details
 
+    @classmethod
+    def of(cls, usage: protocol.Usage) -> Usage:
+        """Return what was counted."""
+        return cls(
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            total_tokens=usage.prompt_tokens + usage.completion_tokens,
+            prompt_tokens_details=Details(cached_tokens=usage.cached_tokens),
+        )
+
 
 class UsedMemory(Answer):
     """A memory that the model was given."""
@@ -37,7 +49,7 @@ class UsedMemory(Answer):
     id: str
     text: str
     score: float
-    place: Literal["prefix", "turn", "earlier"]
+    place: str = Field(description="`prefix`, `turn` (beside it) or `earlier`.")
     source: str | None
 
 
@@ -60,6 +72,32 @@ class Receipt(Answer):
     dropped_exchanges: int = Field(description="That did not fit the model's context.")
     forgotten_meanwhile: bool = Field(description="It was stopped: something was forgotten.")
 
+    @classmethod
+    def of(cls, reply: Reply) -> Receipt:
+        """Return what was used and saved for a reply."""
+        receipt = reply.receipt
+        return cls(
+            used=[
+                UsedMemory(
+                    id=memory.id,
+                    text=memory.text,
+                    score=round(memory.score, 4),
+                    place=memory.place,
+                    source=memory.source,
+                )
+                for memory in receipt.used
+            ],
+            saved=[
+                SavedFact(id=fact.id, text=fact.text, category=fact.category)
+                for fact in receipt.saved
+            ],
+            adapters=reply.adapters,
+            user_turn_id=receipt.user_turn_id,
+            assistant_turn_id=receipt.assistant_turn_id,
+            dropped_exchanges=receipt.dropped_exchanges,
+            forgotten_meanwhile=receipt.forgotten_meanwhile,
+        )
+
 
 class Likelihood(Answer):
     """A token and the logarithm of its probability."""
@@ -80,6 +118,29 @@ class ChatLogprobs(Answer):
 
     content: list[TokenLikelihood]
     refusal: None
+
+    @classmethod
+    def of(cls, likelihoods: Sequence[protocol.TokenLikelihood]) -> ChatLogprobs:
+        """Return likelihoods in the shape of chats."""
+        return cls(
+            content=[
+                TokenLikelihood(
+                    token=_words(one.content),
+                    logprob=one.log_probability,
+                    bytes=list(one.content),
+                    top_logprobs=[
+                        Likelihood(token=_words(other), logprob=value, bytes=list(other))
+                        for other, value in one.others
+                    ],
+                )
+                for one in likelihoods
+            ],
+            refusal=None,
+        )
+
+
+def _words(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
 
 
 class Called(Answer):
@@ -104,7 +165,7 @@ class AssistantMessage(Answer):
     role: Literal["assistant"]
     content: str | None
     refusal: None
-    tool_calls: list[MadeCall] = []
+    tool_calls: list[MadeCall] = Field(default=[])
 
 
 class Delta(Answer):
@@ -112,7 +173,7 @@ class Delta(Answer):
 
     role: Literal["assistant"] = "assistant"
     content: str = ""
-    tool_calls: list[MadeCall] = []
+    tool_calls: list[MadeCall] = Field(default=[])
 
 
 class ChatChoice(Answer):
@@ -131,6 +192,22 @@ class ChunkChoice(Answer):
     delta: Delta
     logprobs: ChatLogprobs | None
     finish_reason: Literal["stop", "length", "tool_calls"] | None
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands in every answer to one request."""
+
+    prefix: str
+    model: str
+    fingerprint: str
+    number: str = field(default_factory=lambda: secrets.token_hex(12))
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return f"{self.prefix}-{self.number}"
 
 
 class Envelope(Answer):
@@ -167,6 +244,19 @@ class TextLogprobs(Answer):
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]]
     text_offset: list[int]
+
+    @classmethod
+    def of(cls, likelihoods: Sequence[protocol.TokenLikelihood], offset: int) -> TextLogprobs:
+        """Return likelihoods in the shape of plain completions; the text begins at `offset`."""
+        tokens = [_words(one.content) for one in likelihoods]
+        return cls(
+            tokens=tokens,
+            token_logprobs=[one.log_probability for one in likelihoods],
+            top_logprobs=[
+                {_words(other): value for other, value in one.others} for one in likelihoods
+            ],
+            text_offset=list(accumulate(map(len, tokens[:-1]), initial=offset)) if tokens else [],
+        )
 
 
 class TextChoice(Answer):
@@ -224,30 +314,3 @@ class Models(Answer):
 
     object: Literal["list"]
     data: list[Model]
-
-
-class Health(Answer):
-    """The server is there."""
-
-    status: Literal["ok"]
-    version: str
-    queued: int = Field(description="Requests that wait for the model.")
-
-
-class ErrorFields(Answer):
-    """What was refused or went wrong, and why."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Error(Answer):
-    """A refusal."""
-
-    error: ErrorFields
-
-
-StreamedChat: Any = ChatChunk | Error
-StreamedText: Any = Completion | Error

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from ondevice.chat import Assistant
-from ondevice.chat.client_reply import MemoryUse
 from ondevice.chat.reply import Reply
+from ondevice.chat.session import MemoryUse
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 from ondevice.models.messages import Message
-from ondevice.server.errors import ApiError, as_api_error, error_body
-from ondevice.server.generation import EventStream, Piece, Worker, while_connected
-from ondevice.server.openai import shapes
+from ondevice.server.errors import ApiError
+from ondevice.server.events import Events
+from ondevice.server.generation import Piece, Worker, while_connected
+from ondevice.server.openai.answers import (
+    DONE,
+    AssistantMessage,
+    Called,
+    ChatChoice,
+    ChatChunk,
+    ChatCompletion,
+    ChatLogprobs,
+    ChunkChoice,
+    Delta,
+    Head,
+    MadeCall,
+    Receipt,
+    Usage,
+)
 from ondevice.server.openai.models import adapters_of
-from ondevice.server.openai.requests import ChatRequest, Personalization, body_of
+from ondevice.server.openai.requests import ChatRequest, Personalization, openai_routes
 from ondevice.server.openai.tools import Constraint, as_messages, call_in, constraint_of
-from ondevice.server.state import ServerState, state_of
+from ondevice.server.state import ServerState
+
+routes = openai_routes()
 
 
-async def chat_completions(request: Request) -> Response:
-    """Answer the newest user turn."""
-    body = await body_of(request, ChatRequest)
-    state = state_of(request)
+@routes.post("/chat/completions")
+async def chat_completions(
+    state: ServerState, body: ChatRequest, request: Request
+) -> ChatCompletion | Events[ChatChunk]:
+    """Answer a conversation's newest turn."""
     assistant = await state.assistant_for(body.ondevice.profile)
     try:
         constraint = await run_in_threadpool(constraint_of, body)
@@ -36,13 +54,13 @@ async def chat_completions(request: Request) -> Response:
         reply = _reply(assistant, body, messages, constraint)
     except EngineError as error:
         raise ApiError(400, str(error), code="invalid_value") from error
-    answer = _ChatAnswer(state, body, reply, constraint)
+    answer = _Answer(state, body, reply, constraint)
     if not body.stream:
-        return JSONResponse(await while_connected(request, answer.whole()))
+        return await while_connected(request, answer.whole())
     events = answer.events()
     # Errors before the first token become a status, not an event.
     first = await while_connected(request, anext(events))
-    return EventStream(events, [first])
+    return Events(events, [first], end=DONE)
 
 
 def _reply(
@@ -78,7 +96,7 @@ def memory_of(wanted: Personalization) -> MemoryUse:
     return "off" if wanted.temporary else wanted.memory
 
 
-class _ChatAnswer:
+class _Answer:
     """One answer, whole or in chunks."""
 
     def __init__(
@@ -88,99 +106,99 @@ class _ChatAnswer:
         self._body = body
         self._reply = reply
         self._tools = constraint.tools
-        self._envelope = shapes.Envelope(
-            "chatcmpl",
-            "chat.completion.chunk" if body.stream else "chat.completion",
-            body.model,
-            state.assistant.engine.model.sha256[:12],
-        )
+        self._head = Head("chatcmpl", body.model, state.assistant.engine.model.sha256[:12])
 
-    async def whole(self) -> dict[str, Any]:
+    async def whole(self) -> ChatCompletion:
         """Return the answer when it is complete."""
         likelihoods: list[TokenLikelihood] = []
         async with self._state.queue.turn() as release:
             async for piece in Worker(self._state.thread, lambda: self._reply, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         text = self._reply.text
-        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         call = call_in(text, self._tools)
+        message = AssistantMessage(role="assistant", content=text, refusal=None)
         if call is not None:
-            message |= {"content": None, "tool_calls": [_tool_call(*call)]}
-        choice = {
-            "index": 0,
-            "message": message,
-            "logprobs": shapes.chat_logprobs(likelihoods) if self._body.logprobs else None,
-            "finish_reason": self._finish_reason(call is not None),
-        }
-        return self._envelope.wrap(
-            [choice],
-            usage=shapes.usage_json(self._reply.usage),
-            ondevice=shapes.receipt_json(self._reply),
+            message.content, message.tool_calls = None, [_made_call(*call)]
+        choice = ChatChoice(
+            index=0,
+            message=message,
+            logprobs=ChatLogprobs.of(likelihoods) if self._body.logprobs else None,
+            finish_reason=self._finish_reason(call is not None),
+        )
+        return ChatCompletion(
+            id=self._head.id,
+            object="chat.completion",
+            created=self._head.created,
+            model=self._head.model,
+            system_fingerprint=self._head.fingerprint,
+            choices=[choice],
+            usage=Usage.of(self._reply.usage),
+            ondevice=Receipt.of(self._reply),
         )
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Yield the chunks as events; the first one comes with the first token."""
+    async def events(self) -> AsyncGenerator[ChatChunk, None]:
+        """Yield the chunks; the first one comes with the first token."""
         held = ""  # what may become a call is not shown as words
         begun = False
-        try:
-            async with self._state.queue.turn() as release:
-                pieces = Worker(self._state.thread, lambda: self._reply, release).pieces()
-                try:
-                    async for piece in pieces:
-                        if not begun:
-                            begun = True
-                            yield self._chunk({"role": "assistant", "content": ""})
-                        if self._tools and (held or not self._shown(held + piece.text)):
-                            held += piece.text
-                            continue
-                        yield self._chunk({"content": piece.text}, piece)
-                finally:
-                    await pieces.aclose()  # type: ignore[attr-defined] # a generator
-            if not begun:
-                yield self._chunk({"role": "assistant", "content": ""})
-            for event in self._ending(held):
-                yield event
-        except Exception as error:
-            if not begun:
-                raise
-            yield shapes.event(error_body(as_api_error(error)))
+        async with self._state.queue.turn() as release:
+            worker = Worker(self._state.thread, lambda: self._reply, release)
+            async with contextlib.aclosing(worker.pieces()) as pieces:
+                async for piece in pieces:
+                    if not begun:
+                        begun = True
+                        yield self._chunk(Delta(role="assistant", content=""))
+                    if self._tools and (held or piece.text.startswith("{")):
+                        held += piece.text
+                        continue
+                    yield self._chunk(Delta(content=piece.text), piece)
+        if not begun:
+            yield self._chunk(Delta(role="assistant", content=""))
+        for chunk in self._ending(held):
+            yield chunk
 
-    @staticmethod
-    def _shown(text: str) -> bool:
-        return not text.startswith("{")
-
-    def _ending(self, held: str) -> list[bytes]:
+    def _ending(self, held: str) -> Iterator[ChatChunk]:
         call = call_in(held, self._tools)
-        events = []
         if call is not None:
-            events.append(self._chunk({"tool_calls": [{"index": 0, **_tool_call(*call)}]}))
+            yield self._chunk(Delta(tool_calls=[_made_call(*call, index=0)]))
         elif held:
-            events.append(self._chunk({"content": held}))
-        last = {"index": 0, "delta": {}, "logprobs": None}
-        last["finish_reason"] = self._finish_reason(call is not None)
-        receipt = shapes.receipt_json(self._reply)
-        events.append(shapes.event(self._envelope.wrap([last], ondevice=receipt)))
+            yield self._chunk(Delta(content=held))
+        last = self._chunk(Delta())
+        last.choices[0].finish_reason = self._finish_reason(call is not None)
+        last.ondevice = Receipt.of(self._reply)
+        yield last
         if self._body.include_usage:
-            usage = shapes.usage_json(self._reply.usage)
-            events.append(shapes.event(self._envelope.wrap([], usage=usage)))
-        return [*events, shapes.DONE]
+            counted = self._chunk()
+            counted.usage = Usage.of(self._reply.usage)
+            yield counted
 
-    def _chunk(self, delta: dict[str, Any], piece: Piece | None = None) -> bytes:
+    def _chunk(self, delta: Delta | None = None, piece: Piece | None = None) -> ChatChunk:
         logprobs = None
         if piece is not None and self._body.logprobs:
-            logprobs = shapes.chat_logprobs(piece.likelihoods)
-        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": None}
-        return shapes.event(self._envelope.wrap([choice]))
+            logprobs = ChatLogprobs.of(piece.likelihoods)
+        chunk = ChatChunk(
+            id=self._head.id,
+            object="chat.completion.chunk",
+            created=self._head.created,
+            model=self._head.model,
+            system_fingerprint=self._head.fingerprint,
+            choices=[],
+        )
+        if delta is not None:
+            chunk.choices.append(
+                ChunkChoice(index=0, delta=delta, logprobs=logprobs, finish_reason=None)
+            )
+        return chunk
 
-    def _finish_reason(self, called: bool) -> str:
+    def _finish_reason(self, called: bool) -> Literal["stop", "length", "tool_calls"]:
         if called:
             return "tool_calls"
         return "length" if self._reply.finish_reason == "length" else "stop"
 
 
-def _tool_call(name: str, arguments: str) -> dict[str, Any]:
-    return {
-        "id": f"call_{secrets.token_hex(12)}",
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }
+def _made_call(name: str, arguments: str, **index: int) -> MadeCall:
+    return MadeCall(
+        id=f"call_{secrets.token_hex(12)}",
+        type="function",
+        function=Called(name=name, arguments=arguments),
+        **index,
+    )

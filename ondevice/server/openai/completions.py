@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from typing import Literal
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from ondevice.chat import Assistant
 from ondevice.engine.protocol import ChatOptions, ChatStream, TokenLikelihood
-from ondevice.server.errors import as_api_error, error_body
-from ondevice.server.generation import EventStream, Worker, while_connected
-from ondevice.server.openai import shapes
+from ondevice.server.events import Events
+from ondevice.server.generation import Worker, while_connected
+from ondevice.server.openai.answers import DONE, Completion, Head, TextChoice, TextLogprobs, Usage
 from ondevice.server.openai.models import adapters_of
-from ondevice.server.openai.requests import CompletionRequest, body_of
-from ondevice.server.state import ServerState, state_of
+from ondevice.server.openai.requests import CompletionRequest, openai_routes
+from ondevice.server.state import ServerState
+
+routes = openai_routes()
 
 
-async def completions(request: Request) -> Response:
-    """Go on with the prompt."""
-    body = await body_of(request, CompletionRequest)
-    state = state_of(request)
-    assistant = await state.assistant_for(body.ondevice.profile)
-    answer = _Completion(state, body, assistant)
+@routes.post("/completions")
+async def completions(
+    state: ServerState, body: CompletionRequest, request: Request
+) -> Completion | Events[Completion]:
+    """Go on with a text, without memory."""
+    answer = _Answer(state, body, await state.assistant_for(body.ondevice.profile))
     if not body.stream:
-        return JSONResponse(await while_connected(request, answer.whole()))
+        return await while_connected(request, answer.whole())
     events = answer.events()
+    # Errors before the first token become a status, not an event.
     first = await while_connected(request, anext(events))
-    return EventStream(events, [first])
+    return Events(events, [first], end=DONE)
 
 
-class _Completion:
+class _Answer:
     """One completion, whole or in chunks."""
 
     def __init__(self, state: ServerState, body: CompletionRequest, assistant: Assistant) -> None:
@@ -43,9 +46,7 @@ class _Completion:
             assistant.settings.generation, max_tokens=body.max_tokens, logprobs=body.logprobs
         )
         self._stream: ChatStream | None = None
-        self._envelope = shapes.Envelope(
-            "cmpl", "text_completion", body.model, assistant.engine.model.sha256[:12]
-        )
+        self._head = Head("cmpl", body.model, assistant.engine.model.sha256[:12])
 
     def _start(self) -> ChatStream:
         self._stream = self._assistant.complete(
@@ -53,49 +54,54 @@ class _Completion:
         )
         return self._stream
 
-    async def whole(self) -> dict[str, Any]:
+    async def whole(self) -> Completion:
         """Return the completion when it is complete."""
         likelihoods: list[TokenLikelihood] = []
         async with self._state.queue.turn() as release:
             async for piece in Worker(self._state.thread, self._start, release).pieces():
                 likelihoods.extend(piece.likelihoods)
         assert self._stream is not None
-        choice = self._choice(self._stream.text, likelihoods, 0, self._finish_reason())
-        return self._envelope.wrap([choice], usage=shapes.usage_json(self._stream.usage))
+        answer = self._made(self._choice(self._stream.text, likelihoods, 0, self._finish_reason()))
+        answer.usage = Usage.of(self._stream.usage)
+        return answer
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Yield the chunks as events."""
-        begun, offset = False, 0
-        try:
-            async with self._state.queue.turn() as release:
-                pieces = Worker(self._state.thread, self._start, release).pieces()
-                try:
-                    async for piece in pieces:
-                        begun = True
-                        choice = self._choice(piece.text, list(piece.likelihoods), offset, None)
-                        offset += len(piece.text)
-                        yield shapes.event(self._envelope.wrap([choice]))
-                finally:
-                    await pieces.aclose()  # type: ignore[attr-defined] # a generator
-            assert self._stream is not None
-            last = self._choice("", [], offset, self._finish_reason())
-            yield shapes.event(self._envelope.wrap([last]))
-            if self._body.include_usage:
-                usage = shapes.usage_json(self._stream.usage)
-                yield shapes.event(self._envelope.wrap([], usage=usage))
-            yield shapes.DONE
-        except Exception as error:
-            if not begun:
-                raise
-            yield shapes.event(error_body(as_api_error(error)))
+    async def events(self) -> AsyncGenerator[Completion, None]:
+        """Yield the chunks."""
+        offset = 0
+        async with self._state.queue.turn() as release:
+            worker = Worker(self._state.thread, self._start, release)
+            async with contextlib.aclosing(worker.pieces()) as pieces:
+                async for piece in pieces:
+                    yield self._made(self._choice(piece.text, piece.likelihoods, offset, None))
+                    offset += len(piece.text)
+        assert self._stream is not None
+        yield self._made(self._choice("", [], offset, self._finish_reason()))
+        if self._body.include_usage:
+            counted = self._made()
+            counted.usage = Usage.of(self._stream.usage)
+            yield counted
+
+    def _made(self, *choices: TextChoice) -> Completion:
+        return Completion(
+            id=self._head.id,
+            object="text_completion",
+            created=self._head.created,
+            model=self._head.model,
+            system_fingerprint=self._head.fingerprint,
+            choices=list(choices),
+        )
 
     def _choice(
-        self, text: str, likelihoods: list[TokenLikelihood], offset: int, reason: str | None
-    ) -> dict[str, Any]:
+        self,
+        text: str,
+        likelihoods: Sequence[TokenLikelihood],
+        offset: int,
+        reason: Literal["stop", "length"] | None,
+    ) -> TextChoice:
         asked = self._body.logprobs is not None
-        logprobs = shapes.text_logprobs(likelihoods, offset) if asked else None
-        return {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": reason}
+        logprobs = TextLogprobs.of(likelihoods, offset) if asked else None
+        return TextChoice(index=0, text=text, logprobs=logprobs, finish_reason=reason)
 
-    def _finish_reason(self) -> str:
+    def _finish_reason(self) -> Literal["stop", "length"]:
         assert self._stream is not None
         return "length" if self._stream.finish_reason == "length" else "stop"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
 from ondevice.server.errors import ApiError
-from ondevice.server.openai.requests import Personalization
-from ondevice.server.state import state_of
+from ondevice.server.openai.answers import Model, Models
+from ondevice.server.openai.requests import Personalization, openai_routes
+from ondevice.server.state import ServerState
 
 EMBEDDER = "all-MiniLM-L6-v2"
+
+routes = openai_routes()
 
 
 def model_ids(assistant: Assistant) -> list[str]:
@@ -61,20 +60,20 @@ def adapters_of(
     return chosen
 
 
-async def list_models(request: Request) -> Response:
-    """List what can be named as a model."""
-    ids = await run_in_threadpool(model_ids, state_of(request).assistant)
-    return JSONResponse({"object": "list", "data": [_described(i) for i in [*ids, EMBEDDER]]})
+@routes.get("/models")
+def list_models(state: ServerState) -> Models:
+    """The base, the base with each adapter, and the embedder."""
+    ids = [*model_ids(state.assistant), EMBEDDER]
+    return Models(object="list", data=[_described(one) for one in ids])
 
 
-async def show_model(request: Request) -> Response:
+@routes.get("/models/{model:path}")
+def show_model(state: ServerState, model: str) -> Model:
     """Describe one model."""
-    wanted = request.path_params["model"]
-    ids = await run_in_threadpool(model_ids, state_of(request).assistant)
-    if wanted not in [*ids, EMBEDDER]:
+    if model not in [*model_ids(state.assistant), EMBEDDER]:
         raise ApiError(404, "There is no model of that name.", code="model_not_found")
-    return JSONResponse(_described(wanted))
+    return _described(model)
 
 
-def _described(model: str) -> dict[str, object]:
-    return {"id": model, "object": "model", "created": 0, "owned_by": "ondevice"}
+def _described(model: str) -> Model:
+    return Model(id=model, object="model", created=0, owned_by="ondevice")

@@ -3,21 +3,20 @@ other fields that OpenAI's clients send are ignored."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import pydantic
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import Request
 
 from ondevice.engine.protocol import ChatOptions
-from ondevice.server.errors import ApiError
+from ondevice.server.refusals import only_if
+from ondevice.server.routing import Routes
+from ondevice.server.state import ServerState, state_of
 from ondevice.settings import GenerationSettings
 
 MOST_MESSAGES = 2000
 MOST_INPUTS = 2048
 
 Stop = str | Annotated[list[str], Field(max_length=16)] | None
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class AdapterChoice(BaseModel):
@@ -101,7 +100,13 @@ class StreamOptions(BaseModel):
 class TextPart(BaseModel):
     """A part of a message; only text is understood."""
 
-    type: Literal["text"]
+    type: Annotated[
+        Literal["text"],
+        only_if(
+            lambda kind: kind == "text",
+            "Images, sound and files are not supported; send text parts only.",
+        ),
+    ]
     text: str
 
 
@@ -200,7 +205,13 @@ class CompletionRequest(Sampling):
     max_tokens: int | None = Field(default=16, ge=1, le=2**31)
     logprobs: int | None = Field(default=None, ge=0, le=20)
     echo: Literal[False] | None = None
-    suffix: Annotated[str, Field(max_length=0)] | None = None
+    suffix: Annotated[
+        Annotated[str, Field(max_length=0)] | None,
+        only_if(
+            lambda text: text in (None, ""),
+            "Filling in between a prompt and a suffix is not supported; leave 'suffix' out.",
+        ),
+    ] = None
 
 
 class EmbeddingRequest(BaseModel):
@@ -212,20 +223,6 @@ class EmbeddingRequest(BaseModel):
     dimensions: int | None = None
 
 
-Body = TypeVar("Body", bound=BaseModel)
-
-
-async def body_of(request: Request, kind: type[Body]) -> Body:
-    """Return the checked body of a request.
-
-    Raises:
-        ApiError: 400, it is not JSON, or a field does not fit; the message names the field.
-    """
-    content = await request.body()
-    try:
-        return kind.model_validate_json(content)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        param = ".".join(str(part) for part in first["loc"]) or None
-        what = f"'{param}': " if param else "The body is not valid JSON: "
-        raise ApiError(400, f"{what}{first['msg']}.", code="invalid_value", param=param) from None
+def openai_routes() -> Routes[ServerState]:
+    """Return an empty group of routes below `/v1`, where clients send fields that we ignore."""
+    return Routes("/v1", state_of, strict=False, code="invalid_value")
