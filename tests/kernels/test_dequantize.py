@@ -1,98 +1,81 @@
-"""Dequantizers against ggml's own, bit for bit."""
+"""Dequantizers against bytes and values that ggml made (see tools/make_golden_blocks).
 
-import ctypes
+Nothing here needs ggml itself, so that these tests run wherever the kernels do.
+"""
+
 from pathlib import Path
 
-import gguf
-import llama_cpp
 import numpy as np
 import pytest
 
 from ondevice import _kernels
 
-GGML = ctypes.CDLL(next(Path(llama_cpp.__file__).parent.joinpath("lib").glob("*ggml-base.*")))
-GGML.ggml_quantize_chunk.restype = ctypes.c_size_t
-GGML.ggml_quantize_chunk.argtypes = [
-    ctypes.c_int,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_int64,
-    ctypes.c_int64,
-    ctypes.c_void_p,
-]
-N, K = 37, 768
+from .same_bits import same_bits
+
+GOLDEN = Path(__file__).parent / "data" / "golden_blocks.npz"
+EVERY_HALF = np.arange(1 << 16, dtype=np.uint16)
 
 
-def quantized(type_name: str, values: np.ndarray) -> np.ndarray:
-    n, k = values.shape
-    data = np.zeros(n * _kernels.row_bytes(type_name, k), np.uint8)
-    importance = np.ones(k, np.float32)
-    done = GGML.ggml_quantize_chunk(
-        gguf.GGMLQuantizationType[type_name].value,
-        values.ctypes.data,
-        data.ctypes.data,
-        0,
-        n,
-        k,
-        importance.ctypes.data,
-    )
-    assert done == data.size
-    return data
+def golden(type_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes of a small matrix of this type, and the values that ggml reads in them."""
+    with np.load(GOLDEN) as arrays:
+        return arrays[f"{type_name}.bytes"], arrays[f"{type_name}.values"]
 
 
-def ggml_dequantized(type_name: str, data: np.ndarray, n: int, k: int) -> np.ndarray:
-    out = np.empty((n, k), np.float32)
-    if type_name == "F32":
-        return data.view(np.float32).reshape(n, k)
-    function = {"F16": "ggml_fp16_to_fp32_row", "BF16": "ggml_bf16_to_fp32_row"}.get(
-        type_name, f"dequantize_row_{type_name.lower()}"
-    )
-    # ggml spells dequantize_row_q4_K, with a capital
-    function = function.replace("_k", "_K") if type_name.endswith("_K") else function
-    getattr(GGML, function)(
-        ctypes.c_void_p(data.ctypes.data), ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(n * k)
-    )
-    return out
-
-
-def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    return np.array_equal(a.view(np.uint32), b.view(np.uint32))
+def widened(halves: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # some are signalling NaNs
+        return halves.view(np.float16).astype(np.float32)
 
 
 @pytest.mark.parametrize("type_name", _kernels.WEIGHT_TYPES)
-def test_same_bits_as_ggml(isa: str, type_name: str) -> None:
-    values = np.random.default_rng(1).standard_normal((N, K)).astype(np.float32)
-    data = quantized(type_name, values)
-    out = np.empty((N, K), np.float32)
-    _kernels.dequantize(_kernels.Weight(data, type_name, N, K), out)
-    assert same_bits(out, ggml_dequantized(type_name, data, N, K))
-    assert np.abs(out - values).max() < 2  # and it is the same matrix
+def test_golden_blocks(isa: str, type_name: str) -> None:
+    data, values = golden(type_name)
+    out = np.empty_like(values)
+    _kernels.dequantize(_kernels.Weight(data, type_name, *values.shape), out)
+    assert same_bits(out, values)
 
 
-@pytest.mark.parametrize("type_name", [t for t in _kernels.WEIGHT_TYPES if t != "F32"])
-def test_any_bytes_give_the_same_bits(isa: str, type_name: str) -> None:
-    """Random bytes reach every bit of a block; their scales may be infinite or NaN."""
-    size = N * _kernels.row_bytes(type_name, K)
-    data = np.random.default_rng(2).integers(0, 256, size, np.uint8)
-    out = np.empty((N, K), np.float32)
-    _kernels.dequantize(_kernels.Weight(data, type_name, N, K), out)
-    wanted = ggml_dequantized(type_name, data, N, K)
-    assert np.array_equal(np.isnan(out), np.isnan(wanted))
-    assert same_bits(np.nan_to_num(out), np.nan_to_num(wanted))
+@pytest.mark.parametrize("type_name", _kernels.WEIGHT_TYPES)
+def test_golden_blocks_reach_the_ends_of_what_a_scale_can_be(type_name: str) -> None:
+    """Or else they would show little: there are usual, tiny, large and undefined values."""
+    _, values = golden(type_name)
+    size = np.abs(values[np.isfinite(values) & (values != 0)])
+    assert size.min() < 1e-4 and size.max() > 1e3
+    assert np.isnan(values).any() and len(np.unique(values)) > 100
+
+
+@pytest.mark.parametrize("k", [1, 64])
+def test_every_half(isa: str, k: int) -> None:
+    """Each of the 65,536, subnormal and infinite ones too, one at a time and many at a time."""
+    out = np.empty((len(EVERY_HALF) // k, k), np.float32)
+    _kernels.dequantize(_kernels.Weight(EVERY_HALF.view(np.uint8), "F16", *out.shape), out)
+    assert same_bits(out, widened(EVERY_HALF).reshape(out.shape))
+
+
+def test_every_scale(isa: str) -> None:
+    """Each half as the scale of a block of integers."""
+    integers = np.arange(-128, 128, 8, dtype=np.int8)
+    blocks = np.empty((len(EVERY_HALF), 34), np.uint8)
+    blocks[:, :2] = EVERY_HALF.view(np.uint8).reshape(-1, 2)
+    blocks[:, 2:] = integers.view(np.uint8)
+    out = np.empty((len(blocks), 32), np.float32)
+    _kernels.dequantize(_kernels.Weight(blocks.reshape(-1), "Q8_0", *out.shape), out)
+    with np.errstate(invalid="ignore"):  # 0 times infinity
+        wanted = widened(EVERY_HALF)[:, None] * integers.astype(np.float32)
+    assert same_bits(out, wanted)
 
 
 def test_chosen_rows(isa: str) -> None:
-    values = np.random.default_rng(3).standard_normal((N, K)).astype(np.float32)
-    weight = _kernels.Weight(quantized("Q6_K", values), "Q6_K", N, K)
-    everything, some = np.empty((N, K), np.float32), np.empty((3, K), np.float32)
-    _kernels.dequantize(weight, everything)
-    rows = np.array([36, 0, 5], np.int32)
+    data, values = golden("Q6_K")
+    n, k = values.shape
+    weight = _kernels.Weight(data, "Q6_K", n, k)
+    some = np.empty((3, k), np.float32)
+    rows = np.array([n - 1, 0, 2], np.int32)
     _kernels.dequantize_rows(weight, rows, some)
-    assert np.array_equal(some, everything[rows])
-    part = np.empty((4, K), np.float32)
-    _kernels.dequantize(weight.rows(5, 9), part)
-    assert np.array_equal(part, everything[5:9])
+    assert same_bits(some, values[rows])
+    part = np.empty((2, k), np.float32)
+    _kernels.dequantize(weight.rows(1, 3), part)
+    assert same_bits(part, values[1:3])
 
 
 def test_wrong_arguments_are_refused() -> None:
