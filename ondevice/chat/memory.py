@@ -148,12 +148,14 @@ class Remembers(LearnsFromProfile):
             options: who the person is in them.
 
         Raises:
-            ImportSourceError: a file cannot be read; what was imported before it stays.
+            ImportSourceError: nothing can be read, or `paths` is one file and its rest cannot; what
+                was imported stays. Of several files the report names those that cannot be read.
         """
-        from ondevice.importers import read
+        from ondevice.importers import ImportOptions, read
 
         profile, recaller = self._needs_profile()
         assert self.embedder is not None
+        options = options or ImportOptions()
         report = ingest(
             profile,
             self.embedder,
@@ -161,6 +163,7 @@ class Remembers(LearnsFromProfile):
             progress=progress,
             scope=self.scope,
             settings=self.settings.recall,
+            options=options,
         )
         recaller.invalidate()
         return report

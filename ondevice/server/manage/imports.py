@@ -6,6 +6,7 @@ Until then they are kept encrypted (`Spool`), so that nothing of them lies in cl
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -17,8 +18,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ondevice.errors import ImportSourceError, OndeviceError, explain
-from ondevice.importers import DATES_UNCLEAR, ImportFile, ImportOptions, Preview, preview
+from ondevice.errors import ImportSourceError, ImportStoppedError, OndeviceError, explain
+from ondevice.importers import (
+    DATES_UNCLEAR,
+    ImportFile,
+    ImportOptions,
+    Preview,
+    Remark,
+    preview,
+)
 from ondevice.server.errors import error_response
 from ondevice.server.manage.http import BadRequestError, Values, events, job_routes, route
 from ondevice.server.manage.jobs import Event, Job
@@ -29,11 +37,8 @@ from ondevice.store.records import Source
 MOST_BYTES = 4 << 30  # of all files that wait
 MOST_FILES = 20_000
 MOST_PEOPLE = 40  # that the person may be one of
+MOST_REMARKS = 200  # on one file or archive
 NOT_OURS = ("", "assistant", "system", "memory", "tool")  # who is nobody to choose
-
-
-class StoppedError(ImportSourceError):
-    """The person stopped an import: what was read so far is kept."""
 
 
 @dataclasses.dataclass
@@ -210,7 +215,7 @@ def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Even
 
     def check() -> None:
         if job.should_stop():
-            raise StoppedError("Stopped.")
+            raise ImportStoppedError("Stopped.")
 
     known = {source.key: source for source in page.profile.sources("import") if source.key}
     for number, upload in enumerate(uploads):
@@ -220,7 +225,7 @@ def _look(page: Page, uploads: list[Upload], choices: Choices, job: Job) -> Even
         try:
             check()
             found = list(preview([upload.file()], choices.options(upload)))
-        except StoppedError:
+        except ImportStoppedError:
             return {"stage": "stopped"}
         except ImportSourceError as error:
             why = _for_page(str(error))
@@ -261,9 +266,16 @@ def _part_json(part: Preview) -> dict[str, Any]:
         "facts": part.facts,
         "left_out": {_for_page(why): n for why, n in part.left_out.items()},
         "dates_unclear": DATES_UNCLEAR in part.left_out,
+        "skipped": _remarks_json(part.skipped),
+        "guessed": _remarks_json(part.guessed),
         "first": part.first,
         "last": part.last,
     }
+
+
+def _remarks_json(remarks: Iterable[Remark]) -> list[dict[str, Any]]:
+    shown = itertools.islice(remarks, MOST_REMARKS)
+    return [{"file": one.file, "why": _for_page(one.why), "asks": one.asks} for one in shown]
 
 
 def _for_page(message: str) -> str:
@@ -281,8 +293,6 @@ def _for_page(message: str) -> str:
 
 def _import(page: Page, uploads: Uploads, choices: Choices, job: Job) -> Event:
     total = _Total(uploads.all, job)
-    failed: list[dict[str, str]] = []
-    left_out: Counter[str] = Counter()
     stopped = False
     try:
         for number, upload in enumerate(uploads.all):
@@ -292,24 +302,25 @@ def _import(page: Page, uploads: Uploads, choices: Choices, job: Job) -> Event:
                 report = page.me.import_paths(
                     [upload.file(replace=choices.replace)], total.stored, options
                 )
-                total.add(dataclasses.asdict(report))
-            except StoppedError:
-                total.add({"passages": total.passages_now})
+                total.add(
+                    documents=report.documents,
+                    passages=report.passages,
+                    unchanged=report.unchanged,
+                    facts=report.facts,
+                )
+            except ImportStoppedError:
+                total.add(passages=total.passages_now)
                 stopped = True
                 break
             except ImportSourceError as error:
-                total.add({"passages": total.passages_now})
-                failed.append({"file": upload.name, "why": _for_page(str(error))})
-            left_out.update(options.left_out)
+                total.add(passages=total.passages_now)
+                total.fail(upload.name, str(error))
+            else:
+                total.note(options)
+            total.left_out.update(options.left_out)
     finally:
         uploads.clear()
-    return {
-        "stage": "stopped" if stopped else "done",
-        "files": total.files,
-        "failed": failed,
-        "left_out": {_for_page(why): n for why, n in left_out.items()},
-        **total.counts,
-    }
+    return {"stage": "stopped" if stopped else "done", **total.answer()}
 
 
 class _Total:
@@ -322,6 +333,9 @@ class _Total:
         self.files = len(self._uploads)
         self.counts = Counter(documents=0, passages=0, unchanged=0, facts=0)
         self.passages_now = 0
+        self.left_out: Counter[str] = Counter()
+        self._failed: list[dict[str, Any]] = []
+        self._guessed: list[dict[str, Any]] = []
         # Importing a file reads as many bytes as looking at it did, which tells how far it is.
         self._expected = [one.n_read or one.spool.size for one in self._uploads]
         self._before = [one.spool.n_read for one in self._uploads]
@@ -338,12 +352,31 @@ class _Total:
         self._tell()
         self._check()
 
-    def add(self, counts: dict[str, int]) -> None:
+    def add(self, **counts: int) -> None:
         self.counts.update(counts)
+
+    def fail(self, file: str, why: str) -> None:
+        """Note that a file could not be read, or not to its end."""
+        self._failed.append({"file": file, "why": _for_page(why)})
+
+    def note(self, options: ImportOptions) -> None:
+        """Note what of a file could not be read, and how it was."""
+        self._failed += _remarks_json(options.skipped)
+        self._guessed += _remarks_json(options.guessed)
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the import came to."""
+        return {
+            "files": self.files,
+            "failed": self._failed,
+            "guessed": self._guessed,
+            "left_out": {_for_page(why): n for why, n in self.left_out.items()},
+            **self.counts,
+        }
 
     def _check(self) -> None:
         if self._job.should_stop():
-            raise StoppedError("Stopped.")
+            raise ImportStoppedError("Stopped.")
 
     def _tell(self) -> None:
         read = sum(
