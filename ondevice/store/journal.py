@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from time import time as clock
 from typing import Any
 
@@ -16,6 +18,7 @@ from ondevice.store.part import Part
 from ondevice.store.records import COPY_KINDS, Copy, Event
 
 _RETENTION = "retention_"
+_UNFINISHED = "unfinished:"  # and the path, which may be no text, in hexadecimal digits
 
 
 class Journal(Part):
@@ -83,6 +86,32 @@ class Journal(Part):
             run("INSERT INTO copy VALUES (?, ?, ?, ?)", (copy.id, kind, path, copy.time))
             self._note(run, {"backup": "backed up"}.get(kind, "exported"), copy=copy.id)
         return copy
+
+    def note_unfinished(self, kind: str, path: Path) -> None:
+        """Keep in mind that a copy is being written to `path`, in case that the process dies."""
+        if kind not in COPY_KINDS:
+            raise ProfileError(f"'{kind}' is no kind of copy; they are: {', '.join(COPY_KINDS)}.")
+        row = (_UNFINISHED + os.fsencode(path).hex(), COPY_KINDS.index(kind))
+        with self._db.write() as run:
+            run("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
+
+    def unfinished(self) -> list[tuple[str, Path]]:
+        """Return kind and path of the copies that were begun, and neither finished nor given up."""
+        rows = self._db.rows(
+            "SELECT key, value FROM meta WHERE key >= ?1 AND key < ?1 || '~'", (_UNFINISHED,)
+        )
+        return [
+            (COPY_KINDS[kind], Path(os.fsdecode(bytes.fromhex(key.removeprefix(_UNFINISHED)))))
+            for key, kind in rows
+        ]
+
+    def drop_unfinished(self, path: Path | None = None) -> None:
+        """Note that the copy at `path`, or every one, is finished or given up."""
+        condition, values = "key >= ?1 AND key < ?1 || '~'", (_UNFINISHED,)
+        if path is not None:
+            condition, values = "key = ?1", (_UNFINISHED + os.fsencode(path).hex(),)
+        with self._db.write() as run:
+            run(f"DELETE FROM meta WHERE {condition}", values)
 
     def drop_copy(self, path: str) -> bool:
         """No longer list the copy at `path`. Returns whether it was listed."""

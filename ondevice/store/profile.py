@@ -27,7 +27,7 @@ from ondevice.errors import (
 )
 from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
-from ondevice.store import keys
+from ondevice.store import keys, leftovers
 from ondevice.store.adapter_rows import AdapterRows
 from ondevice.store.database import Database
 from ondevice.store.forget import Forgetting
@@ -53,6 +53,7 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
         self.name = name
         self.folder = folder or home.profile(name)
         self._home = home
+        self._is_at_home = folder is None
         self._key: bytearray | None = bytearray(data_key)
         self._keys_seen = _stamp(self.folder / "keys.json")
         self._db = Database(
@@ -228,6 +229,30 @@ class Profile(Forgetting, AdapterRows, Outlines, Browsing):
                 f"The profile '{self.name}' was replaced by a backup; open it again."
             )
         self._keys_seen = stamp
+
+    def finish_purge(self, seconds: float | None = None) -> bool:
+        """Truncate the log if something was deleted, and delete what is left of dead copies.
+
+        Returns:
+            Whether nothing of what was deleted is left in the log; see `Vectors.finish_purge`.
+        """
+        if self._is_at_home and not self._db.is_writing:
+            self._sweep()
+        return super().finish_purge(seconds)
+
+    def _sweep(self) -> None:
+        """Delete what processes that died have left of copies of this profile."""
+        leftovers.sweep(self._home, self.name)
+        # Folders first: what lies in one goes with it, and is no copy that anybody knows.
+        for kind, path in sorted(self.unfinished(), key=lambda one: one[0] != "readable"):
+            if kind == "readable":
+                if leftovers.clear_folder(path):
+                    self.drop_unfinished(path)
+            elif leftovers.clear_file(path):
+                with self.transaction():
+                    if path.is_file():  # whole, as it seems: the person must know that it is there
+                        self.note_copy(kind, str(path))
+                    self.drop_unfinished(path)
 
     def check(self) -> None:
         """Check every page's authentication, the tables, the references and the index.

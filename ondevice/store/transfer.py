@@ -39,6 +39,7 @@ from ondevice.home import Home
 from ondevice.store import keys, recovery
 from ondevice.store import passphrase as phrases
 from ondevice.store.archive import ArchiveReader, ArchiveWriter
+from ondevice.store.leftovers import held
 from ondevice.store.profile import (
     DATABASE_NAME,
     Profile,
@@ -237,6 +238,7 @@ def _write(
         rows = [row for row in profile.adapters() if row.state != "stale"]
         about = {"name": profile.name, "created": time.time()}
         with atomic_writer(path) as file:
+            profile.note_unfinished(kind, path)
             writer = ArchiveWriter(file, wraps, profile.data_key)
             with tarfile.open(fileobj=writer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
                 _add(tar, _ABOUT, io.BytesIO(json.dumps(about).encode()))
@@ -249,13 +251,17 @@ def _write(
                     _add_file(tar, f"certificates/{certificate.name}", certificate)
             writer.finish()
     try:
-        with path.open("rb") as file, workplace(profile.folder) as folder:
+        with held(path), path.open("rb") as file, workplace(profile.folder) as folder:
             reader = ArchiveReader(file, path)
             reader.unlock(profile.data_key)
             written = _unpack(reader, path, folder, profile.data_key)
-        profile.note_copy(kind, listed_as or str(path))
+        with profile.transaction():
+            profile.note_copy(kind, listed_as or str(path))
+            profile.drop_unfinished(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        path.unlink(
+            missing_ok=True
+        )  # that it was begun is noted, and the next opening finds it gone
         raise
     return written
 
@@ -345,6 +351,7 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
+        copy.drop_unfinished()  # of the machine that it was written on, or of who made it up
         rows = [row for row in copy.adapters() if row.state != "stale"]
         missing = [r for r in rows if not (folder / f"adapters/{r.id}.gguf.enc").exists()]
         if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from ondevice.adapters import forgetting
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
 from ondevice.store import key_changes, transfer
+from ondevice.store.leftovers import held
 from ondevice.store.listing import Filter
 from ondevice.store.profile import Profile
 
@@ -66,7 +68,7 @@ class Privacy:
             raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
         profile = self._page.profile
         return _archive(
-            profile.name,
+            profile,
             "export",
             lambda path: transfer.export_profile(
                 profile, path, passphrase, listed_as=_downloaded(path)
@@ -77,7 +79,7 @@ class Privacy:
         """Return the profile as a file that opens with what opens the profile."""
         profile = self._page.profile
         return _archive(
-            profile.name,
+            profile,
             "backup",
             lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
         )
@@ -145,31 +147,37 @@ def _downloaded(path: Path) -> str:
     return f"{path.name}, downloaded by the browser"
 
 
-def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> FileResponse:
+def _archive(profile: Profile, kind: str, write: Callable[[Path], object]) -> FileResponse:
     """Return an encrypted copy as a download; the file here is deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ondevice-"))
-    path = folder / f"{profile}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
+    holding = contextlib.ExitStack()
+    holding.enter_context(held(folder))
+    path = folder / f"{profile.name}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
     try:
+        profile.note_unfinished("readable", folder)  # goes as a whole if this process dies
         write(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        holding.close()
         raise
-    return _Download(path)
+    return _Download(path, holding)
 
 
 class _Download(FileResponse):
     """A file in a folder of its own, which goes also if the browser breaks off."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, holding: contextlib.ExitStack) -> None:
         super().__init__(
             path,
             filename=path.name,
             media_type="application/octet-stream",
             headers={"Cache-Control": "no-store"},
         )
+        self._holding = holding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             shutil.rmtree(Path(self.path).parent, ignore_errors=True)
+            self._holding.close()
