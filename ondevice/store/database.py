@@ -67,7 +67,11 @@ class Database:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with self._translated():
             connection = sqlcipher3.connect(
-                str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                _address(path),
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
             try:
                 self._configure(connection, key)
@@ -264,6 +268,26 @@ class Database:
                 "backup."
             )
         return ProfileError(f"{self.path} cannot be used ({error}); try again.")
+
+
+def _address(path: Path) -> str:
+    """Return how SQLite is told to open the file: on a disk that can only be read, as it stands.
+
+    There it cannot make the files that a log needs, and nobody else can change anything. What a
+    log still holds would be missing: then the file is not opened in that way.
+    """
+    address = path.absolute().as_uri()
+    log = path.with_name(f"{path.name}-wal")
+    if _is_on_read_only_disk(path.parent) and not (log.exists() and log.stat().st_size):
+        return f"{address}?immutable=1"
+    return address
+
+
+def _is_on_read_only_disk(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # Windows has no such call
+        return False
 
 
 def _free_bytes(folder: Path) -> int:

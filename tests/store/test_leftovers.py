@@ -254,3 +254,34 @@ def test_a_copy_that_fails_is_no_longer_under_way(filled, tmp_path, monkeypatch)
         monkeypatch.undo()
         profile.finish_purge()
         assert profile.unfinished() == [] and list((tmp_path / "out").iterdir()) == []
+
+
+READS = """
+import sys
+from pathlib import Path
+from ondevice.errors import ProfileError
+from ondevice.home import Home
+from ondevice.store.profile import Profile
+with Profile.open(Home.below(Path(sys.argv[1]))) as profile:
+    print(len(profile.facts()))
+    try:
+        profile.add_fact("More.")
+    except ProfileError as error:
+        print(error)
+"""
+
+
+def test_a_profile_on_a_disk_that_can_only_be_read_is_read(filled, tmp_path):
+    die(filled, tmp_path, *POINTS[8])
+    before = sorted(everything(tmp_path))
+    home = tmp_path / "home"
+    mounted = f"mount --bind {home} {home} && mount -o remount,bind,ro {home} && "
+    reads = [sys.executable, "-c", READS, str(home)]
+    command = ["unshare", "-m", "sh", "-c", mounted + 'exec "$@"', "sh"]
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount here")
+    done = subprocess.run([*command, *reads], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count, error = done.stdout.splitlines()
+    assert count == "2" and "cannot be opened for writing" in error
+    assert sorted(everything(tmp_path)) == before
