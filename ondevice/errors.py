@@ -15,6 +15,7 @@
     │   ├── ProfileDamagedError      the database fails its integrity check
     │   └── RecordNotFoundError
     ├── ImportSourceError        a file to import cannot be read
+    │   └── ImportStoppedError       somebody stopped the import
     ├── RecallError              the embedder is missing or broken
     ├── AdapterError
     │   ├── AdapterNotFoundError
@@ -142,6 +143,10 @@ class RecordNotFoundError(ProfileError):
 
 class ImportSourceError(OndeviceError):
     """A file to import cannot be read."""
+
+
+class ImportStoppedError(ImportSourceError):
+    """Somebody stopped the import: nothing else is read, and what was read is kept."""
 
 
 class RecallError(OndeviceError):

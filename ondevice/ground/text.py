@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from ondevice.errors import ImportSourceError, explain
@@ -28,41 +28,60 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", text)
 
 
-def lines_of(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+def lines_of(
+    file: BinaryIO, name: str, bad: Callable[[int, ImportSourceError], None] | None = None
+) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text, without its end, of each line.
 
     Args:
         file: opened for reading bytes, at its beginning.
         name: how errors call it.
+        bad: called with the number of a line that is no text, which is passed over, and why.
 
     Raises:
-        ImportSourceError: the file cannot be read or is not UTF-8 text.
+        ImportSourceError: the file cannot be read or, without `bad`, is not UTF-8 text.
     """
     number = 0
+    while raw := _raw_line(file, name):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        try:
+            line = _decoded(raw, f"{name}, line {number}")
+        except ImportSourceError as error:
+            if bad is None:
+                raise
+            bad(number, error)
+            while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):  # what is left of it
+                raw = _raw_line(file, name)
+            continue
+        yield number, line
+
+
+def _raw_line(file: BinaryIO, name: str) -> bytes:
     try:
-        while raw := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if number == 1:
-                raw = raw.removeprefix(codecs.BOM_UTF8)
-            if len(raw) > MAX_LINE_BYTES:
-                raise ImportSourceError(
-                    f"{name}, line {number}: the line is longer than {MAX_LINE_BYTES >> 20} MB; "
-                    "check that this is text, and break it up."
-                )
-            line = raw.decode("utf-8").rstrip("\r\n")
-            if "\0" in line:
-                raise ImportSourceError(
-                    f"{name}, line {number}: this is not text but a binary file; choose "
-                    "another file."
-                )
-            yield number, line
-    except UnicodeDecodeError as error:
-        raise ImportSourceError(
-            f"{name}, line {number}: this is not UTF-8 text; convert the file first, or "
-            "choose another one."
-        ) from error
+        return file.readline(MAX_LINE_BYTES + 1)
     except OSError as error:
         raise ImportSourceError(f"{name} cannot be read: {explain(error)}.") from error
+
+
+def _decoded(raw: bytes, place: str) -> str:
+    if len(raw) > MAX_LINE_BYTES:
+        raise ImportSourceError(
+            f"{place}: the line is longer than {MAX_LINE_BYTES >> 20} MB; check that this is text, "
+            "and break it up."
+        )
+    try:
+        line = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ImportSourceError(
+            f"{place}: this is not UTF-8 text; convert the file first, or choose another one."
+        ) from error
+    if "\0" in line:
+        raise ImportSourceError(
+            f"{place}: this is not text but a binary file; choose another file."
+        )
+    return line
 
 
 def json_lines(lines: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[str, object]]:

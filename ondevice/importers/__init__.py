@@ -9,21 +9,22 @@ for, so that a file of any size needs little memory.  `preview` tells what
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ondevice.errors import ImportSourceError, explain
+from ondevice.errors import ImportSourceError, ImportStoppedError
 from ondevice.importers import (
-    archive,
     chatgpt,
     claude,
+    encoding,
     jsonl,
     mail,
     markdown,
     memories,
     telegram,
     text,
+    walk,
     whatsapp,
 )
 from ondevice.importers.document import (
@@ -33,6 +34,7 @@ from ondevice.importers.document import (
     Importer,
     ImportFile,
     ImportOptions,
+    Remark,
     on_disk,
 )
 from ondevice.importers.meter import Meter
@@ -47,6 +49,7 @@ __all__ = [
     "Importer",
     "Meter",
     "Preview",
+    "Remark",
     "detect",
     "preview",
     "read",
@@ -64,7 +67,6 @@ IMPORTERS: tuple[Importer, ...] = (
     markdown.IMPORTER,
     text.IMPORTER,
 )
-_SUFFIXES = (".md", ".markdown", ".txt", ".text", ".jsonl", ".ndjson", ".json", ".mbox", ".mbx")
 
 
 @dataclass
@@ -79,6 +81,8 @@ class Preview:
         others: name -> pieces of theirs, kept as context only.
         facts: statements that will wait for approval.
         left_out: reason -> number of messages.
+        skipped: what of it cannot be read, or not without more being said, and why.
+        guessed: what is said of its encoding, if it does not tell it.
         first: time of the oldest piece, in seconds since 1970.
         last: time of the newest one.
         senders: addresses that mails of others came from -> how many.
@@ -94,6 +98,8 @@ class Preview:
     first: float | None = None
     last: float | None = None
     senders: Counter[str] = field(default_factory=Counter)
+    skipped: list[Remark] = field(default_factory=list)
+    guessed: list[Remark] = field(default_factory=list)
 
 
 def read(
@@ -103,15 +109,21 @@ def read(
 
     A file given by name is read whatever its suffix (as text, if it is unknown). In folders and
     zip archives, searched to the bottom, only files of known formats are read; hidden files and
-    folders, such as `.obsidian`, are skipped.
+    folders, such as `.obsidian`, are skipped. Of archives in folders only exports are read.
+
+    One file costs no other: what cannot be read of a folder, an archive or several paths is noted
+    in the options as `skipped`, and the rest is read. A document of which only the beginning can
+    be read ends there, and its `damage` says why.
 
     Raises:
-        ImportSourceError: a path is missing, a folder has nothing to import, or a file is empty,
-            damaged or no text. Errors inside a file come while its chunks are iterated.
+        ImportSourceError: nothing at all can be read, or `paths` is one file that is missing,
+            empty, damaged or no text. Errors inside of that come while its chunks are iterated.
     """
-    options = options or ImportOptions()
-    for _, documents in _files(paths, options):
-        yield from documents
+    yield from (
+        document
+        for _, documents in _Reading(options or ImportOptions()).files(paths)
+        for document in documents
+    )
 
 
 def preview(
@@ -123,19 +135,31 @@ def preview(
         ImportSourceError: as `read`, but not where it is only not known who the person is.
     """
     said = options or ImportOptions()
-    options = replace(said, must_know_me=False, left_out=Counter())
-    counted: Counter[str] = Counter()
-    for shown, documents in _files(paths, options):
+    options = replace(said, must_know_me=False, left_out=Counter(), skipped=[], guessed=[])
+    others = Preview("", "other files")  # files that are passed over
+    for shown, documents in _Reading(options).files(paths):
+        _move_remarks(options, others)
         for document in documents:
             shown.documents += 1
             for chunk in document.chunks:
                 _count(shown, chunk)
-        shown.left_out = dict(options.left_out - counted)
-        counted = options.left_out.copy()
-        shown.senders, options.senders = options.senders, Counter()
+        _move_remarks(options, shown)
         yield shown
-    if rest := options.left_out - counted:  # files that were passed over after the last one
-        yield Preview("", "other files", left_out=dict(rest))
+    _move_remarks(options, others)
+    if others.left_out or others.skipped:
+        yield others
+
+
+def _move_remarks(options: ImportOptions, shown: Preview) -> None:
+    """Let `shown` tell what was noted since the last time."""
+    shown.left_out = dict(Counter(shown.left_out) + options.left_out)
+    shown.skipped += options.skipped
+    shown.guessed += options.guessed
+    shown.senders.update(options.senders)
+    options.left_out.clear()
+    options.senders.clear()
+    options.skipped.clear()
+    options.guessed.clear()
 
 
 def _count(shown: Preview, chunk: ImportedChunk) -> None:
@@ -160,71 +184,162 @@ def detect(path: Path) -> Importer | None:
 
 
 def _importer(file: ImportFile) -> Importer | None:
-    head = file.head()
+    head = encoding.head_of(file.head())
     return next((importer for importer in IMPORTERS if importer.recognises(file, head)), None)
 
 
-def _files(
-    paths: Iterable[Path | ImportFile], options: ImportOptions
-) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
-    """Yield each file with what is in it, not read yet."""
-    sources = [path if isinstance(path, ImportFile) else Path(path) for path in paths]
-    for path in sources:
-        options.meter.expect(_size(path))
-    for path in sources:
-        if isinstance(path, ImportFile):
-            yield from _one(path, options)
-        elif path.is_dir():
-            if mail.is_maildir(path):
-                yield Preview(str(path), "Maildir"), mail.maildir(path, path.name, options)
+_Found = Iterator[tuple[Preview, Iterator[ImportedDocument]]]
+
+
+class _Reading:
+    """One walk over files, of which a bad one costs no other."""
+
+    def __init__(self, options: ImportOptions) -> None:
+        self._options = options
+        self._strict = False  # one file that was named: whoever reads it learns of its error
+        self._errors: list[ImportSourceError] = []
+        self._n_read = 0  # documents of which there was something, or that nobody looked into
+
+    def files(self, paths: Iterable[Path | ImportFile]) -> _Found:
+        """Yield each file with what is in it, not read yet.
+
+        Raises:
+            ImportSourceError: nothing of all of it can be read.
+        """
+        sources = [path if isinstance(path, ImportFile) else Path(path) for path in paths]
+        found = list(walk.places(sources))
+        self._strict = len(sources) == 1 and len(found) == 1 and found[0].single
+        for place in found:
+            self._options.meter.expect(place.size)
+        for place in found:
+            for name, error in place.unread:
+                self._skip(name, error)
+            if place.single:
+                yield from self._single(place.files[0])
+            elif place.files or not place.holds_more:
+                yield from self._several(place)
+            for folder, name in place.maildirs:
+                mails = mail.maildir(folder, name, self._options)
+                yield Preview(name, "Maildir"), self._guarded(mails, name)
+        if not self._n_read and (self._errors or self._options.skipped):
+            raise self._nothing()
+
+    def _nothing(self) -> ImportSourceError:
+        if not self._errors:  # the file could be read, but none of what is in it
+            return ImportSourceError(self._options.skipped[0].why)
+        first, *more = self._errors
+        if not more:
+            return first
+        return ImportSourceError(f"Nothing of {len(self._errors)} can be read; the first: {first}")
+
+    def _skip(self, name: str, error: ImportSourceError, size: int = 0) -> None:
+        self._errors.append(error)
+        self._options.skip(name, str(error))
+        self._options.meter.passed(size)
+
+    def _single(self, file: ImportFile) -> _Found:
+        try:
+            importer = _importer(file) or _unknown(file)
+        except ImportStoppedError:
+            raise
+        except ImportSourceError as error:
+            self._skip(file.name, error, file.size)
+            return
+        yield Preview(file.name, importer.title), self._documents(importer, file)
+
+    def _several(self, place: walk.Place) -> _Found:
+        """Yield the files of a folder or archive whose format is known.
+
+        Where an export lies, what lies beside and below it are its attachments.
+        """
+        n_errors = len(self._errors)
+        known = list(self._known(place.files))
+        exports = {
+            PurePosixPath(file.name).parent
+            for file, importer in known
+            if (importer.is_export and importer not in (mail.IMPORTER, whatsapp.IMPORTER))
+            or (importer is whatsapp.IMPORTER and file.path.suffix.lower() == walk.ARCHIVE)
+        }
+        if place.nested and not any(importer.is_export for _, importer in known):
+            why = f"{place.title} is an archive without an export; give it by name to import it."
+            size = sum(file.size for file, _ in known)
+            self._skip(place.title, ImportSourceError(why), size)
+            return
+        for file, importer in known:
+            beside = not exports.isdisjoint(PurePosixPath(file.name).parents)
+            if not importer.is_export and (beside or place.nested):
+                self._options.left_out["files beside an export, which may be attached to it"] += 1
+                self._options.meter.passed(file.size)
                 continue
-            files, maildirs = list(_files_below(path)), list(_maildirs_below(path))
-            if files or not maildirs:
-                yield from _several(files, f"The folder {path}", options)
-            for folder in maildirs:
-                name = folder.relative_to(path).as_posix()
-                yield Preview(name, "Maildir"), mail.maildir(folder, name, options)
-        elif path.is_file():
-            yield from _one(on_disk(path), options)
-        elif path.exists():
-            raise ImportSourceError(f"{path} is neither a file nor a folder; give one of these.")
-        else:
-            raise ImportSourceError(f"There is no file or folder {path}; check the path.")
+            yield Preview(file.name, importer.title), self._documents(importer, file)
+        if not known and len(self._errors) == n_errors and not place.holds_more:
+            self._skip(place.title, _no_file(place))
 
+    def _known(self, files: Iterable[ImportFile]) -> Iterator[tuple[ImportFile, Importer]]:
+        """Yield those of `files` whose format is known, and note what of the others matters."""
+        for file in files:
+            if file.suffix not in walk.SUFFIXES:
+                continue
+            try:
+                if not file.size:
+                    raise ImportSourceError(f"{file} is empty; choose another file.")
+                importer = _importer(file)
+            except ImportStoppedError:
+                raise
+            except ImportSourceError as error:
+                self._skip(file.name, error, file.size)
+                continue
+            if importer is not None:
+                yield file, importer
+            else:
+                self._options.left_out["files of unknown format"] += 1
+                self._options.meter.passed(file.size)
 
-def _one(
-    file: ImportFile, options: ImportOptions
-) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
-    if file.suffix == ".zip":
-        yield from _several(archive.members(file), str(file), options)
-    else:
-        importer = _importer(file) or _unknown(file)
-        yield Preview(file.name, importer.title), _metered(importer, file, options)
+    def _documents(self, importer: Importer, file: ImportFile) -> Iterator[ImportedDocument]:
+        return self._guarded(self._metered(importer, file), file.name)
 
+    def _metered(self, importer: Importer, file: ImportFile) -> Iterator[ImportedDocument]:
+        try:
+            watched = replace(file, meter=self._options.meter)
+            if importer is not mail.IMPORTER:  # each part of a mail has an encoding of its own
+                watched = encoding.readable(watched, self._options)
+            yield from importer.documents(watched, self._options)
+        finally:
+            self._options.meter.passed(file.size)
 
-def _size(source: Path | ImportFile) -> int:
-    """Return the bytes of `source` that would be read, or passed over; 0 if there is nothing."""
-    if isinstance(source, ImportFile):
-        file = source
-    elif source.is_dir():
-        if mail.is_maildir(source):
-            return mail.size_of_maildir(source)
-        below = sum(one.size for one in _files_below(source))
-        return below + sum(mail.size_of_maildir(folder) for folder in _maildirs_below(source))
-    elif source.is_file():
-        file = on_disk(source)
-    else:
-        return 0
-    if file.suffix == ".zip":
-        return sum(one.size for one in archive.members(file) if one.suffix in _SUFFIXES)
-    return file.size
+    def _guarded(
+        self, documents: Iterator[ImportedDocument], name: str
+    ) -> Iterator[ImportedDocument]:
+        """Yield `documents`; an error among or in them is noted, and costs no other file."""
+        if self._strict:
+            yield from self._counted(documents)
+            return
+        try:
+            for document in documents:
+                self._n_read += 1
+                yield replace(document, chunks=self._chunks(document, name))
+        except ImportStoppedError:
+            raise
+        except ImportSourceError as error:
+            self._skip(name, error)
 
+    def _counted(self, documents: Iterator[ImportedDocument]) -> Iterator[ImportedDocument]:
+        for document in documents:
+            self._n_read += 1
+            yield document
 
-def _metered(
-    importer: Importer, file: ImportFile, options: ImportOptions
-) -> Iterator[ImportedDocument]:
-    yield from importer.documents(replace(file, meter=options.meter), options)
-    options.meter.passed(file.size)
+    def _chunks(self, document: ImportedDocument, name: str) -> Iterator[ImportedChunk]:
+        anything = False
+        try:
+            for chunk in document.chunks:
+                anything = True
+                yield chunk
+        except ImportStoppedError:
+            raise
+        except ImportSourceError as error:
+            document.damage.why = str(error)
+            self._n_read -= not anything
+            self._skip(name, error)
 
 
 def _unknown(file: ImportFile) -> Importer:
@@ -237,82 +352,13 @@ def _unknown(file: ImportFile) -> Importer:
     return text.IMPORTER
 
 
-def _several(
-    files: Sequence[ImportFile], place: str, options: ImportOptions
-) -> Iterator[tuple[Preview, Iterator[ImportedDocument]]]:
-    """Yield the files of a folder or archive whose format is known.
-
-    Where an export lies, what lies beside and below it are its attachments.
-    """
-    known: list[tuple[ImportFile, Importer]] = []
-    for file in files:
-        if file.suffix in _SUFFIXES and (importer := _importer(file)) is not None:
-            known.append((file, importer))
-        elif file.suffix in _SUFFIXES:
-            options.left_out["files of unknown format"] += 1
-            options.meter.passed(file.size)
-    exports = {
-        PurePosixPath(file.name).parent
-        for file, importer in known
-        if (importer.is_export and importer not in (mail.IMPORTER, whatsapp.IMPORTER))
-        or (importer is whatsapp.IMPORTER and file.path.suffix.lower() == ".zip")
-    }
-    if not known and not files:
-        raise ImportSourceError(
-            f"{place} has no file to import; put one there that ends in one of: "
-            f"{', '.join(_SUFFIXES)}."
+def _no_file(place: walk.Place) -> ImportSourceError:
+    if not place.files:
+        return ImportSourceError(
+            f"{place.title} has no file to import; put one there that ends in one of: "
+            f"{', '.join(walk.SUFFIXES)}."
         )
-    for file, importer in known:
-        if not importer.is_export and not exports.isdisjoint(PurePosixPath(file.name).parents):
-            options.left_out["files beside an export, which may be attached to it"] += 1
-            options.meter.passed(file.size)
-            continue
-        yield Preview(file.name, importer.title), _metered(importer, file, options)
-    if not known:
-        raise ImportSourceError(
-            f"{place} has no file in a format that can be imported; `ondevice import --help` "
-            "lists them."
-        )
-
-
-def _files_below(folder: Path, top: Path | None = None) -> Iterator[ImportFile]:
-    top = top or folder
-    for entry in _entries(folder):
-        if entry.is_dir():
-            if not mail.is_maildir(entry):
-                yield from _files_below(entry, top)
-        elif _leads_out(entry, top):
-            continue  # whoever drops a folder here does not mean what lies elsewhere
-        elif entry.is_file() and entry.suffix.lower() in _SUFFIXES and entry.stat().st_size:
-            yield on_disk(entry, entry.relative_to(top).as_posix())  # an empty note is no mistake
-
-
-def _leads_out(entry: Path, top: Path) -> bool:
-    if not entry.is_symlink():
-        return False
-    try:
-        return not entry.resolve().is_relative_to(top.resolve())
-    except (OSError, RuntimeError):  # it leads round in a circle
-        return True
-
-
-def _maildirs_below(folder: Path) -> Iterator[Path]:
-    for entry in _entries(folder, hidden=mail.is_maildir(folder)):
-        if entry.is_dir():
-            if mail.is_maildir(entry):
-                yield entry
-            yield from _maildirs_below(entry)
-
-
-def _entries(folder: Path, *, hidden: bool = False) -> list[Path]:
-    """Return what is in a folder, without hidden things and links that may lead out or round."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise ImportSourceError(f"The folder {folder} cannot be read: {explain(error)}.") from error
-    return [
-        entry
-        for entry in entries
-        if (hidden or not entry.name.startswith("."))
-        and not (entry.is_symlink() and entry.is_dir())
-    ]
+    return ImportSourceError(
+        f"{place.title} has no file in a format that can be imported; `ondevice import --help` "
+        "lists them."
+    )

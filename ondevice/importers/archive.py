@@ -7,6 +7,8 @@ members are read as streams, up to a size and a ratio that text does not reach.
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,7 +21,16 @@ from ondevice.importers.document import ImportFile
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 
 MAX_MEMBERS = 200_000
 MAX_BYTES = 8 << 30  # of one member
@@ -57,7 +68,7 @@ def members(file: ImportFile) -> list[ImportFile]:
             info.file_size,
         )
         for info in sorted(infos, key=lambda info: info.filename)
-        if not info.is_dir() and not _is_hidden(info) and info.file_size
+        if not info.is_dir() and not _is_hidden(info)
     ]
 
 
@@ -88,7 +99,10 @@ class _Member(io.RawIOBase):
         super().__init__()
         self._path, self._info, self._n_read = file.path, info, 0
         if info.flag_bits & 1:
-            raise ImportSourceError(f"{self._path} is locked with a password; unpack it first.")
+            raise ImportSourceError(
+                f"{self._path}: the file {_name(info)} in it is locked with a password; unpack it "
+                "first."
+            )
         self._file = file.open()
         try:
             self._archive = zipfile.ZipFile(self._file)

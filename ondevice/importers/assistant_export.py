@@ -14,7 +14,7 @@ from ondevice.importers.document import (
     ImportOptions,
     hash_of_text,
 )
-from ondevice.importers.json_stream import elements
+from ondevice.importers.json_stream import BrokenElement, elements
 
 _LIST_OF_OBJECTS = re.compile(rb"(\xef\xbb\xbf)?\s*\[\s*\{")
 
@@ -22,7 +22,8 @@ _LIST_OF_OBJECTS = re.compile(rb"(\xef\xbb\xbf)?\s*\[\s*\{")
 def importer(
     assistant: str,
     *,
-    member: bytes,
+    holder: str,
+    kind: type[list[Any]] | type[dict[str, Any]],
     title: str,
     identities: tuple[str, ...],
     chunks: Callable[[Mapping[str, Any], ImportOptions], Iterator[ImportedChunk]],
@@ -31,12 +32,14 @@ def importer(
 
     Args:
         assistant: what people call it.
-        member: an expression for how the member begins that holds a conversation's messages.
+        holder: the name of the member that holds a conversation's messages.
+        kind: what that member is.
         title: the name of the member that holds its title.
         identities: names of the members that identify it, the best first.
         chunks: yields the messages of one conversation.
     """
-    holds_messages = re.compile(member)
+    opening = "{" if kind is dict else "["
+    holds_messages = re.compile(rf'"{holder}"\s*:\s*\{opening}'.encode())
 
     def recognises(file: ImportFile, head: bytes) -> bool:
         begins_a_list = file.suffix == ".json" and _LIST_OF_OBJECTS.match(head) is not None
@@ -45,7 +48,13 @@ def importer(
     def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
         seen: set[int] = set()  # hashes: of a large export the identities would need much memory
         for number, conversation in enumerate(elements(file, options.left_out)):
-            if not isinstance(conversation, dict):
+            place = f"conversation {number + 1}"
+            if isinstance(conversation, BrokenElement):
+                options.skip(f"{file.name}, {place}", f"{file}, {place}: {conversation.why}")
+                continue
+            if not isinstance(conversation, dict) or not isinstance(conversation.get(holder), kind):
+                why = f"{file}, {place}: it has no messages that can be read."
+                options.skip(f"{file.name}, {place}", why)
                 continue
             if not (said := list(chunks(conversation, options))):
                 continue

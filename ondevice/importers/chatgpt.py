@@ -92,7 +92,8 @@ def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 IMPORTER = importer(
     "ChatGPT",
-    member=rb'"mapping"\s*:\s*\{',
+    holder="mapping",
+    kind=dict,
     title="title",
     identities=("conversation_id", "id"),
     chunks=_chunks,

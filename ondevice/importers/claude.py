@@ -56,7 +56,8 @@ def _time(value: object) -> float | None:
 
 IMPORTER = importer(
     "Claude",
-    member=rb'"chat_messages"\s*:\s*\[',
+    holder="chat_messages",
+    kind=list,
     title="name",
     identities=("uuid",),
     chunks=_chunks,

@@ -18,6 +18,8 @@ MAX_BURST = 2000  # characters
 HEAD_BYTES = 64 * 1024  # read to recognise a format
 
 OWN: Final = "user"  # the role of the person's own words
+MAX_REMARKS = 1000  # named one by one
+MORE_SKIPPED: Final = "more that cannot be read"
 DATES_UNCLEAR: Final = "nothing yet, but say --dates dmy or --dates mdy to import it"
 
 
@@ -48,6 +50,32 @@ class ImportedChunk:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something that a person should know about a file of theirs, or about a place in it.
+
+    Attributes:
+        file: the file, or the place in it.
+        why: in one sentence.
+        asks: whether it is read as soon as the person says what it does not tell.
+    """
+
+    file: str
+    why: str
+    asks: bool = False
+
+
+@dataclass
+class Damage:
+    """Whether a document could be read to its end; known when its chunks were iterated.
+
+    Attributes:
+        why: the reason why it could not, None if it could.
+    """
+
+    why: str | None = None
+
+
+@dataclass(frozen=True)
 class ImportedDocument:
     """One note, chat, mailbox or conversation; its chunks can be iterated once.
 
@@ -58,6 +86,7 @@ class ImportedDocument:
         key: the same for every version of it; None if versions cannot be told to belong together.
         is_another: whether the file has another one of the same key before it, so that neither is
             a version of the other.
+        damage: tells, where other files are read all the same, that its chunks end too early.
     """
 
     name: str
@@ -65,6 +94,7 @@ class ImportedDocument:
     chunks: Iterable[ImportedChunk]
     key: str | None = None
     is_another: bool = False
+    damage: Damage = field(default_factory=Damage, compare=False)
 
 
 @dataclass
@@ -77,6 +107,8 @@ class ImportOptions:
         answers: take the answers of assistants too, as context.
         must_know_me: refuse chats in which it is not known who the person is.
         left_out: reason -> number of messages.
+        skipped: files, and places in files, that could not be read while others were.
+        guessed: files whose encoding was concluded from what they hold.
         senders: addresses of mails that may be the person's -> number of mails.
         meter: how far the reading has come.
     """
@@ -86,8 +118,27 @@ class ImportOptions:
     answers: bool = False
     must_know_me: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
+    skipped: list[Remark] = field(default_factory=list)
+    guessed: list[Remark] = field(default_factory=list)
     senders: Counter[str] = field(default_factory=Counter)
     meter: Meter = field(default_factory=Meter)
+
+    def skip(self, file: str, why: str, *, asks: bool = False) -> None:
+        """Note that `file`, or a place in it, is passed over; beyond many they are only counted."""
+        if len(self.skipped) < MAX_REMARKS:
+            self.skipped.append(Remark(file, why, asks))
+        else:
+            self.left_out[MORE_SKIPPED] += 1
+
+    def need(self, file: str, why: str) -> None:
+        """Refuse `file` until the person says more; a preview goes on and shows what is in it.
+
+        Raises:
+            ImportSourceError: it is no preview.
+        """
+        if self.must_know_me:
+            raise ImportSourceError(why)
+        self.skip(file, why, asks=True)
 
     def is_me(self, *names: str | None) -> bool:
         """Whether one of `names` is the person's, whatever the case."""
@@ -150,7 +201,10 @@ class ImportFile:
             ImportSourceError: it cannot be read.
         """
         with replace(self, meter=None).open() as file:
-            return file.read(HEAD_BYTES)
+            try:
+                return file.read(HEAD_BYTES)
+            except OSError as error:
+                raise ImportSourceError(f"{self} cannot be read: {explain(error)}.") from error
 
     def sha256(self) -> str:
         """Return the SHA-256 of the content, in hexadecimal digits.
@@ -243,15 +297,21 @@ def _joined(messages: list[ImportedChunk]) -> ImportedChunk:
     return replace(messages[0], text="\n".join(message.text for message in messages))
 
 
-def lines_of(source: ImportFile, *, check: bool = False) -> Iterator[tuple[int, str]]:
+def lines_of(
+    source: ImportFile,
+    *,
+    check: bool = False,
+    bad: Callable[[int, ImportSourceError], None] | None = None,
+) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text, without its end, of each line.
 
     Args:
         source: the file.
         check: whether this is not the reading that imports it.
+        bad: called with the number of a line that is no text, which is passed over, and why.
 
     Raises:
         ImportSourceError: the file cannot be read or is not UTF-8 text.
     """
     with source.open(check=check) as file:
-        yield from _text.lines_of(file, str(source))
+        yield from _text.lines_of(file, str(source), bad)

@@ -27,7 +27,6 @@ from ondevice.importers.document import (
     on_disk,
 )
 from ondevice.importers.html import text_of_html
-from ondevice.importers.meter import Meter
 
 MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
@@ -83,15 +82,15 @@ def maildir(path: Path, name: str, options: ImportOptions) -> Iterator[ImportedD
     files = _files_of_maildir(path)
     yield ImportedDocument(
         name=f"Mail: {name}",
-        sha256=hash_of_text(*((file.name.split(":")[0], file.stat().st_size) for file in files)),
-        chunks=_own(_mails_of(files, options.meter), str(path), name, options),
+        sha256=hash_of_text(*((file.name.split(":")[0], on_disk(file).size) for file in files)),
+        chunks=_own(_mails_of(files, options), str(path), name, options),
         key=f"maildir:{path.resolve()}",
     )
 
 
 def size_of_maildir(path: Path) -> int:
     """Return the bytes of all mails in a Maildir."""
-    return sum(file.stat().st_size for file in _files_of_maildir(path))
+    return sum(on_disk(file).size for file in _files_of_maildir(path))
 
 
 def _files_of_maildir(path: Path) -> list[Path]:
@@ -107,11 +106,16 @@ def _files_of_maildir(path: Path) -> list[Path]:
     )
 
 
-def _mails_of(files: list[Path], meter: Meter) -> Iterator[bytes]:
+def _mails_of(files: list[Path], options: ImportOptions) -> Iterator[bytes]:
     for file in map(on_disk, files):
-        with file.open() as opened:
-            yield opened.read(MAX_MAIL_BYTES)
-        meter.passed(file.size)
+        try:
+            with file.open() as opened:
+                mail = opened.read(MAX_MAIL_BYTES)
+        except (OSError, ImportSourceError) as error:  # moved meanwhile by the program for mail
+            options.skip(str(file), str(error))
+        else:
+            yield mail
+        options.meter.passed(file.size)
 
 
 def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocument]:
@@ -152,12 +156,14 @@ def _own(
 ) -> Iterator[ImportedChunk]:
     sent_folder = bool(_SENT.search(name))
     seen: set[int] = set()  # hashes: of a large mailbox the identities would need much memory
-    for raw in mails:
+    asked = False
+    for number, raw in enumerate(mails, 1):
         headers = _headers(raw)
         labels = headers.get("x-gmail-labels", "")
-        if not (options.me or sent_folder or labels) and options.must_know_me:
-            raise ImportSourceError(
-                f"{place} does not tell which mails are yours; say it with --as ADDRESS."
+        if not (options.me or sent_folder or labels) and not asked:
+            asked = True
+            options.need(
+                place, f"{place} does not tell which mails are yours; say it with --as ADDRESS."
             )
         sender = _address(headers.get("from", ""))
         mine = options.is_me(sender) if options.me else sent_folder or bool(_SENT.search(labels))
@@ -175,6 +181,10 @@ def _own(
             text = own_words(_body(_parsed(raw)))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             options.left_out["mails that are damaged"] += 1  # the library stumbles in many ways
+            dated = f" (of {headers['date']})" if "date" in headers else ""
+            options.skip(
+                f"{place}, mail {number}", f"{place}, mail {number}{dated}: it is damaged."
+            )
             continue
         if text:
             yield ImportedChunk(text, OWN, _time(headers.get("date", "")))

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import BinaryIO
 
 BROKEN = "broken characters, replaced by �"
-_REPLACEMENT = b"\\ufffd"
+REPLACEMENT = b"\\ufffd"
 
 _HIGH = rb"u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -52,7 +52,7 @@ class Whole:
         if escape[1] is None:
             return escape[0]
         self._left_out[BROKEN] += 1
-        return _REPLACEMENT
+        return REPLACEMENT
 
 
 def _end(data: bytes) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from ondevice.errors import ImportSourceError
 from ondevice.importers.document import (
     OWN,
     ImportedChunk,
@@ -117,6 +116,7 @@ def _chunks(
     options: ImportOptions,
 ) -> Iterator[ImportedChunk]:
     mine_known = bool(options.me or owner) or head.get("type") in (*_PERSONAL, "saved_messages")
+    asked = False
     for message in messages:
         if message.get("type") != "message":
             options.left_out["system lines"] += 1
@@ -125,10 +125,12 @@ def _chunks(
         if not text:
             options.left_out["messages without text"] += 1
             continue
-        if not mine_known and options.must_know_me:
-            raise ImportSourceError(
+        if not mine_known and not asked:
+            asked = True
+            options.need(
+                str(file),
                 f"{file} does not tell who you are; say it with --as NAME (the name or id "
-                "that `ondevice import --preview` lists)."
+                "that `ondevice import --preview` lists).",
             )
         sender, sender_id = message.get("from"), message.get("from_id")
         if forwarded := message.get("forwarded_from") or message.get("via_bot"):

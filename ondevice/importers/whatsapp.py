@@ -105,19 +105,20 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
             "elsewhere in the file; import the parts as files of their own."
         )
     if day_first is None and not outline.year_first:
-        if options.must_know_me:
-            raise ImportSourceError(
-                f"{file}: whether its dates are day/month or month/day cannot be decided; say "
-                "it with --dates dmy or --dates mdy."
-            )
+        options.need(
+            str(file),
+            f"{file}: whether its dates are day/month or month/day cannot be decided; say "
+            "it with --dates dmy or --dates mdy.",
+        )
         options.left_out[DATES_UNCLEAR] += 1
         day_first = True
     name = _name(file)
     others = _others(outline.speakers, name, options)
-    if others is None and options.must_know_me:
-        raise ImportSourceError(
+    if others is None:
+        options.need(
+            str(file),
             f"{file} does not tell who you are; say it with --as NAME (one of the names that "
-            "`ondevice import --preview` lists)."
+            "`ondevice import --preview` lists).",
         )
     messages = _messages(file, outline.year_first, bool(day_first), options)
     chunks = (

@@ -7,10 +7,11 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ondevice.errors import ImportSourceError
+from ondevice.importers.document import Remark
 from ondevice.importers.memories import MEMORY
 from ondevice.memory.facts import candidate_for
 from ondevice.settings import RecallSettings
@@ -20,7 +21,7 @@ from ondevice.store.table import storable
 if TYPE_CHECKING:
     import numpy as np
 
-    from ondevice.importers import ImportedDocument
+    from ondevice.importers import ImportedDocument, ImportOptions
     from ondevice.memory.embedder import Embedder
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage
@@ -46,6 +47,9 @@ class IngestReport:
     passages: int
     unchanged: int  # documents that were there already, by SHA-256
     facts: int = 0  # statements of other assistants, which wait for approval
+    left_out: dict[str, int] = field(default_factory=dict)  # reason -> number of messages
+    skipped: tuple[Remark, ...] = ()  # files, and places in them, that could not be read
+    guessed: tuple[Remark, ...] = ()  # files whose encoding was concluded from their content
 
 
 def cut(text: str, count_tokens: Callable[[str], int], limit: int) -> Iterator[str]:
@@ -123,6 +127,7 @@ def ingest(
     *,
     scope: str | None = None,
     settings: RecallSettings | None = None,
+    options: ImportOptions | None = None,
 ) -> IngestReport:
     """Store documents as passages with their vectors; a document known by its SHA-256 is skipped.
 
@@ -137,9 +142,10 @@ def ingest(
         progress: called with (passages stored, total or None) after each batch.
         scope: the context that the passages belong to.
         settings: for the size of a passage.
+        options: those that `documents` are read with: what they note comes into the report.
 
     Raises:
-        ImportSourceError: a file cannot be read; what was read before is stored.
+        ImportSourceError: reading cannot go on; what was read before is stored.
     """
     limit = (settings or RecallSettings()).passage_tokens
     writer = _Writer(profile, embedder, progress, scope)
@@ -148,12 +154,22 @@ def ingest(
             if writer.begin(document):
                 for passage in _passages(document, embedder, limit, scope):
                     writer.add(passage)
-                writer.end()
+                if document.damage.why is None:
+                    writer.end()
+                else:
+                    writer.break_off()
     except ImportSourceError:
         writer.flush()
         raise
     writer.flush()
-    return writer.report
+    if options is None:
+        return writer.report
+    return dataclasses.replace(
+        writer.report,
+        left_out=dict(options.left_out),
+        skipped=tuple(options.skipped),
+        guessed=tuple(options.guessed),
+    )
 
 
 @dataclass
@@ -164,6 +180,7 @@ class _Target:
     source_id: str | None  # None until something of it is stored
     stored: Iterator[Passage]  # by an import that was cut off, in their order
     ended: bool = False
+    broken: bool = False  # what is stored of it is kept for when the file is mended
 
     def has(self, passage: NewPassage) -> bool:
         """Whether an import that was cut off has stored `passage` as the next one; passes over it.
@@ -248,6 +265,12 @@ class _Writer:
             self._profile.forget(rest)
         target.ended = True
 
+    def break_off(self) -> None:
+        """Note that no more can be read of the document begun last."""
+        target = self._targets[-1]
+        target.broken = True
+        self._known.pop(target.document.sha256, None)
+
     def flush(self) -> None:
         """Store what was collected, in one transaction."""
         vectors = self._embedder.embed([passage.text for _, passage in self._batch])
@@ -265,7 +288,7 @@ class _Writer:
         self._profile.finish_purge()
         self._count(passages=len(self._batch))
         self._batch = []
-        self._targets = [target for target in self._targets if not target.ended]
+        self._targets = [one for one in self._targets if not (one.ended or one.broken)]
         if self._progress is not None:
             self._progress(self.report.passages, None)
 

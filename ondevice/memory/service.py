@@ -197,10 +197,12 @@ class Memory:
             options: who the person is in them.
 
         Raises:
-            ImportSourceError: a file cannot be read; what was imported before it stays.
+            ImportSourceError: nothing can be read, or `paths` is one file and its rest cannot; what
+                was imported stays. Of several files the report names those that cannot be read.
         """
-        from ondevice.importers import read
+        from ondevice.importers import ImportOptions, read
 
+        options = options or ImportOptions()
         report = ingest(
             self.profile,
             self.embedder,
@@ -208,6 +210,7 @@ class Memory:
             progress=progress,
             scope=self.scope,
             settings=self.settings.recall,
+            options=options,
         )
         self.recall.invalidate()
         return report

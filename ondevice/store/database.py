@@ -63,12 +63,18 @@ class Database:
         self._depth = 0
         self._after_commit: dict[Callable[[], object], None] = {}
         self._connection: Any = None
+        address = _address(path)
+        self.is_writable = not address.endswith(_AS_IT_STANDS)  # False on a disk only to be read
         # SQLite would create it with the umask's mode; log and index take the mode of this file.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with self._translated():
             connection = sqlcipher3.connect(
-                str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                address,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
             try:
                 self._configure(connection, key)
@@ -288,6 +294,29 @@ class Database:
                 "backup."
             )
         return ProfileError(f"{self.path} cannot be used ({error}); try again.")
+
+
+_AS_IT_STANDS = "?immutable=1"
+
+
+def _address(path: Path) -> str:
+    """Return how SQLite is told to open the file: on a disk that can only be read, as it stands.
+
+    There it cannot make the files that a log needs, and nobody else can change anything. What a
+    log still holds would be missing: then the file is not opened in that way.
+    """
+    address = path.absolute().as_uri()
+    log = path.with_name(f"{path.name}-wal")
+    if _is_on_read_only_disk(path.parent) and not (log.exists() and log.stat().st_size):
+        return address + _AS_IT_STANDS
+    return address
+
+
+def _is_on_read_only_disk(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # Windows has no such call
+        return False
 
 
 def _free_bytes(folder: Path) -> int:

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from ondevice.errors import RecordNotFoundError
@@ -34,7 +33,6 @@ from ondevice.store.records import (
 from ondevice.store.retention import Retention
 from ondevice.store.sources import Sources
 from ondevice.store.table import Table, as_list
-from ondevice.store.working_folder import clear_workplaces
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,6 @@ class Forgetting:
 
     def __init__(
         self,
-        folder: Path,
         db: Database,
         table: Table,
         lineage: Lineage,
@@ -81,8 +78,7 @@ class Forgetting:
         retention: Retention,
         certificate_key: Callable[[], bytes],
     ) -> None:
-        """Delete from the profile in `folder`, whose parts these are."""
-        self._folder = folder
+        """Delete from the profile whose parts these are."""
         self._db = db
         self._table = table
         self._lineage = lineage
@@ -295,7 +291,8 @@ class Forgetting:
     def _delete(self, run: Run, targets: _Targets, *, keep_stale: bool = False) -> tuple[str, ...]:
         """Delete and return the names of the adapters that are stale by it."""
         stale = self._lineage.mark_stale(run, targets.all, keep_files=True)
-        self._db.after_commit(self._shred_traces if keep_stale else self._shred_all)
+        files = self._adapters.files
+        self._db.after_commit(files.clear_checkpoints if keep_stale else self._adapters.shred_stale)
         records = (as_list(targets.records),)
         chosen = "IN (SELECT value FROM json_each(?))"
         run(f"DELETE FROM memory_used WHERE memory_id {chosen}", records)
@@ -306,15 +303,6 @@ class Forgetting:
         self._lineage.bump(run)
         self._lineage.want_purge(run)
         return stale
-
-    def _shred_traces(self) -> None:
-        """Shred what killed processes left, and the states of unfinished trainings."""
-        clear_workplaces(self._folder)
-        self._adapters.files.clear_checkpoints()
-
-    def _shred_all(self) -> None:
-        self._shred_traces()
-        self._adapters.shred_stale()
 
     def _fate(self, row: AdapterRow) -> dict[str, str]:
         there = self._adapters.files.exists(row.id)

@@ -19,10 +19,15 @@ class Lineage:
         """Follow the changes of the open database `db`."""
         self._db = db
         self._shred: Callable[[], object] = _nothing
+        self._sweep: Callable[[], object] = _nothing
 
     def when_stale(self, shred: Callable[[], object]) -> None:
         """Call `shred` after each transaction in which an adapter went stale."""
         self._shred = shred
+
+    def when_deleted(self, sweep: Callable[[], object]) -> None:
+        """Call `sweep` after each transaction that has deleted or reworded something."""
+        self._sweep = sweep
 
     def generation(self) -> int:
         """Return a counter that grows whenever something is no longer as it was.
@@ -65,6 +70,7 @@ class Lineage:
     def want_purge(self, run: Run) -> None:
         """Note, in the deleting transaction, that the log still holds what was deleted."""
         run("UPDATE meta SET value = 1 WHERE key = 'purge_pending'")
+        self._db.after_commit(self._sweep)
 
     def finish_purge(self, seconds: float | None = None) -> bool:
         """Truncate the log if something was deleted since it was last truncated.

@@ -28,7 +28,7 @@ from ondevice.errors import (
 from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
 from ondevice.settings import RetentionSettings
-from ondevice.store import keys
+from ondevice.store import keys, leftovers
 from ondevice.store.adapter_files import AdapterFiles
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import public_key_of
@@ -89,6 +89,7 @@ class Profile:
         self.name = name
         self.folder = folder or home.profile(name)
         self._home = home
+        self._is_at_home = folder is None
         self._key: bytearray | None = bytearray(data_key)
         self._keys_seen = _stamp(self.folder / "keys.json")
         self._db = Database(
@@ -98,7 +99,9 @@ class Profile:
         try:
             migrate(self._db)
             self._compose(retention or RetentionSettings())
-            self.purge_due()
+            self._sweep()
+            if self._db.is_writable:
+                self.purge_due()
             # What an earlier run could not purge because somebody was reading. The last one to
             # close purges in any case, so do not wait.
             self._lineage.finish_purge(seconds=0.0)
@@ -124,7 +127,6 @@ class Profile:
         self.listing = Listing(db, table)
         self.search_tables = SearchTables(db)
         self._forgetting = Forgetting(
-            self.folder,
             db,
             table,
             lineage,
@@ -136,6 +138,7 @@ class Profile:
             lambda: self.derive_key("certificates"),
         )
         lineage.when_stale(self.adapters.shred_stale)
+        lineage.when_deleted(self._sweep)
 
     @classmethod
     def create(
@@ -377,6 +380,12 @@ class Profile:
                 f"The profile '{self.name}' was replaced by a backup; open it again."
             )
         self._keys_seen = stamp
+
+    def _sweep(self) -> None:
+        """Delete what processes that died have left of copies of this profile."""
+        if self._is_at_home and self._db.is_writable:
+            leftovers.sweep(self._home, self.name)
+            self.copies.clear_unfinished()
 
     def check(self) -> None:
         """Check every page's authentication, the tables, the references and the index.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ondevice.errors import ProfileExistsError
 from ondevice.ground.dates import to_the_minute
 from ondevice.ground.files import atomic_writer, expanded, private_folder
+from ondevice.store.leftovers import held
 from ondevice.store.records import Fact, Passage, Source, Turn
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ def export_readable(profile: Profile, folder: Path) -> list[Path]:
     # Not hidden: if the process dies, the person sees what it left there, in clear.
     draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-unfinished-", dir=folder.parent))
     try:
-        names = [_write(draft / name, content) for name, content in _contents(profile)]
-        if folder.exists():
-            folder.rmdir()
-        profile.copies.note("readable", str(folder))  # while it can still be taken back
-        draft.rename(folder)
+        with held(draft):
+            profile.copies.begin("readable", draft)
+            names = [_write(draft / name, content) for name, content in _contents(profile)]
+            if folder.exists():
+                folder.rmdir()
+            profile.copies.note("readable", str(folder))  # while it can still be taken back
+            draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

@@ -39,6 +39,7 @@ from ondevice.home import Home
 from ondevice.store import keys, recovery
 from ondevice.store import passphrase as phrases
 from ondevice.store.archive import ArchiveReader, ArchiveWriter
+from ondevice.store.leftovers import held
 from ondevice.store.profile import (
     DATABASE_NAME,
     Profile,
@@ -237,6 +238,7 @@ def _write(
         rows = [row for row in profile.adapters.all() if row.state != "stale"]
         about = {"name": profile.name, "created": time.time()}
         with atomic_writer(path) as file:
+            profile.copies.begin(kind, path)
             writer = ArchiveWriter(file, wraps, profile.data_key)
             with tarfile.open(fileobj=writer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
                 _add(tar, _ABOUT, io.BytesIO(json.dumps(about).encode()))
@@ -249,12 +251,15 @@ def _write(
                     _add_file(tar, f"certificates/{certificate.name}", certificate)
             writer.finish()
     try:
-        with path.open("rb") as file, workplace(profile.folder) as folder:
+        with held(path), path.open("rb") as file, workplace(profile.folder) as folder:
             reader = ArchiveReader(file, path)
             reader.unlock(profile.data_key)
             written = _unpack(reader, path, folder, profile.data_key)
-        profile.copies.note(kind, listed_as or str(path))
+        with profile.transaction():
+            profile.copies.note(kind, listed_as or str(path))
+            profile.copies.drop_unfinished(path)
     except BaseException:
+        # That it was begun is noted, and the next opening finds it gone.
         path.unlink(missing_ok=True)
         raise
     return written
@@ -345,6 +350,7 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
+        copy.copies.drop_unfinished()  # of the machine that it was written on, or made up
         rows = [row for row in copy.adapters.all() if row.state != "stale"]
         missing = [r for r in rows if not (folder / f"adapters/{r.id}.gguf.enc").exists()]
         if missing:

@@ -38,9 +38,14 @@ def clear_workplaces(parent: Path) -> None:
 
     for folder in parent.glob(f"{_PREFIX}*"):
         if folder.is_dir():
-            with contextlib.suppress(Timeout), _held(folder):
+            # On a disk that can only be read nothing is held, and nothing goes.
+            with contextlib.suppress(Timeout, OSError), _held(folder):
                 keys.shred_file(folder / keys.KEYS_NAME)
                 shutil.rmtree(folder, ignore_errors=True)
+    for lock in parent.glob(f"{_PREFIX}*.lock"):  # of a process that died at the very end
+        if not (folder := lock.with_suffix("")).exists():
+            with contextlib.suppress(Timeout, OSError), _held(folder):
+                pass
 
 
 @contextlib.contextmanager

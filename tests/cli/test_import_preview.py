@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ondevice.cli import run
 
 MAIL = (
@@ -58,3 +60,31 @@ def test_statements_of_another_assistant_are_to_approve(home, tmp_path, capsys):
         ("to approve", "2 facts"),
     ]
     assert not home.profile("default").exists()  # a preview stores nothing
+
+
+def test_one_bad_file_costs_no_other_and_is_named(home, tmp_path, capsys):
+    folder = tmp_path / "vault"
+    folder.mkdir()
+    (folder / "a.md").write_text("The first note.")
+    (folder / "latin.md").write_bytes("Ein Café".encode("cp1252"))
+    (folder / "m.md").write_bytes(b"bin\0ary")
+    (folder / "z.md").write_text("The last note.")
+    rows, _ = preview(capsys, folder)
+    assert ("cannot be read", f"{folder}/m.md, line 1: this is not text but a binary file; choose "
+            "another file.") in rows  # fmt: skip
+    assert [what for what, _ in rows].count("encoding") == 1
+    for passages in (3, 0):
+        assert run(["import", str(folder), "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["passages"] == passages and report["unchanged"] == 3 - passages
+        assert [one["file"] for one in report["skipped"]] == ["m.md"]
+    assert run(["import", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "m.md, line 1: this is not text" in said and "3 were there already" in said
+    assert run(["import", str(folder / "m.md")]) == 1
+    assert run(["import", str(folder / "m.md"), str(tmp_path / "none")]) == 1
+    said = capsys.readouterr().err
+    assert "Nothing of 2 can be read" in said and "There is no file or folder" in said
+    (folder / "m.md").write_text("It is mended.")
+    assert run(["import", str(folder)]) == 0
+    assert "Imported 1 passage from 1 file" in capsys.readouterr().err

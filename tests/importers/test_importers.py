@@ -79,7 +79,7 @@ def test_folders_are_read_to_the_bottom_without_hidden_files(tmp_path):
         ("a.md", b"---\nx: y\n---\n", "no text"),
         ("a.txt", b"one\nt\0wo", "line 2"),
         ("a.md", b"fine\n\xff\xfe\n", "line 2"),
-        ("a.jsonl", b'{"role":"user","content":"x"}\n{oops\n', "line 2"),
+        ("a.jsonl", b"\n{oops\n", "line 2"),
         ("a.jsonl", b'{"role":"user"}\n', "line 1"),
         ("a.jsonl", b"[1]\n", "line 1"),
         ("a.jsonl", b"[" * 100_000, "line 1"),

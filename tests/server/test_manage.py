@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import io
 import json
+import zipfile
 
 import pytest
 from starlette.testclient import TestClient
@@ -203,6 +205,26 @@ def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
     assert len(list(me.profile.passages.all())) <= 1
     refused = client.post("/api/imports", json={})
     assert refused.json()["error"]["message"] == "Drop some files first."
+
+
+def test_what_cannot_be_read_in_an_archive_is_named_and_the_rest_imported(client, me):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.md", "The first note.")
+        archive.writestr("m.md", b"bin\0ary")
+        archive.writestr("z.md", "Ein Café".encode("cp1252"))
+    send(client, "notes.zip", packed.getvalue())
+    (file, _) = told(client.post("/api/imports/preview", json={}))
+    remarks = [one for part in file["parts"] for one in part["skipped"]]
+    assert [(one["file"], one["asks"]) for one in remarks] == [("m.md", False)]
+    assert [one["file"] for part in file["parts"] for one in part["guessed"]] == ["z.md"]
+    client.post("/api/imports", json={})
+    done = told(client.get("/api/imports/events"))[-1]
+    assert done["stage"] == "done" and done["documents"] == 2
+    assert [one["file"] for one in done["failed"]] == ["m.md"] and "binary" in done["failed"][0][
+        "why"
+    ]
+    assert [one["file"] for one in done["guessed"]] == ["z.md"]
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/.env", "x\x00y", "é" * 600])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +19,7 @@ from ondevice.cli.output import (
     print_table,
     shows_progress,
     talk,
+    warn,
 )
 from ondevice.cli.paths import UserPath
 
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from ondevice.importers import Preview
+    from ondevice.importers import Preview, Remark
     from ondevice.memory.ingest import IngestReport
 
 MOST_PEOPLE = 12  # named in a preview
+MOST_SKIPPED = 20  # files that are named with the reason; --json names them all
 
 
 @click.command("import")
@@ -70,7 +72,13 @@ def command(
     by content. Only your own words are learned from. Importing the same file again
     changes nothing, a newer version replaces the older one, and an import that was
     stopped goes on.
+
+    What cannot be read in a folder, in an archive or of several paths (also a line, a
+    mail, a conversation) is named with the reason, and the rest is imported: exit code
+    0. Once it is mended, the same command imports it. Exit code 1 says that a single
+    file which was named cannot be read to its end, or that nothing at all could be.
     """
+    from ondevice.errors import ImportSourceError
     from ondevice.importers import ImportOptions, preview, read
     from ondevice.memory.embedder import Embedder
     from ondevice.memory.ingest import ingest
@@ -98,19 +106,44 @@ def command(
                     progress=progress.update,
                     scope=scope,
                     settings=Settings.load(store.home.config / "config.toml").recall,
+                    options=options,
                 )
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")
                 raise
+            except ImportSourceError:
+                if len(options.skipped) > 1:
+                    _name_skipped(options.skipped)
+                raise
         if as_json:
             print_json(report)
-            return
-        talk(_sentence(report))
-        if options.left_out:
-            reasons = [f"{count} {reason}" for reason, count in options.left_out.items()]
-            talk(f"Left out: {', '.join(reasons)}.", dim=True)
-        if report.facts:
-            talk("See the facts with `ondevice memory list --state pending`, approve them there.")
+        else:
+            _tell(report)
+
+
+def _tell(report: IngestReport) -> None:
+    talk(_sentence(report))
+    if report.left_out:
+        reasons = [f"{count} {reason}" for reason, count in report.left_out.items()]
+        talk(f"Left out: {', '.join(reasons)}.", dim=True)
+    for remark in report.guessed[:MOST_SKIPPED]:
+        talk(remark.why)
+    if (more := len(report.guessed) - MOST_SKIPPED) > 0:
+        talk(f"… and {more} more, of which --json tells.")
+    _name_skipped(report.skipped)
+    if report.facts:
+        talk("See the facts with `ondevice memory list --state pending`, approve them there.")
+
+
+def _name_skipped(skipped: Sequence[Remark]) -> None:
+    """Tell what could not be read, and why."""
+    if not skipped:
+        return
+    warn(f"Could not be read, and was passed over ({len(skipped)}):")
+    for remark in skipped[:MOST_SKIPPED]:
+        warn(f"  {remark.why}")
+    if (more := len(skipped) - MOST_SKIPPED) > 0:
+        warn(f"  … and {more} more, which --json names.")
 
 
 def _sentence(report: IngestReport) -> str:
@@ -150,13 +183,19 @@ def _preview_rows(shown: Preview) -> Iterator[tuple[str, str]]:
     """Yield what would be taken from a file, from whom, and what is left out."""
     days = dict.fromkeys(day(time)[:10] for time in (shown.first, shown.last) if time is not None)
     period = f", {' to '.join(days)}" if days else ""
-    yield shown.format, counted(shown.documents, "document") + period
-    if shown.own or not shown.facts:
+    if shown.file:
+        yield shown.format, counted(shown.documents, "document") + period
+    if shown.file and (shown.own or not shown.facts):
         yield "yours", counted(shown.own, "piece")
     yield from _most_common("context only", shown.others)
     if shown.facts:
         yield "to approve", counted(shown.facts, "fact")
     yield from (("left out", f"{count} {reason}") for reason, count in shown.left_out.items())
+    yield from (("encoding", remark.why) for remark in shown.guessed)
+    skipped = [remark for remark in shown.skipped if not remark.asks]  # what to say comes below
+    yield from (("cannot be read", remark.why) for remark in skipped[:MOST_SKIPPED])
+    if (more := len(skipped) - MOST_SKIPPED) > 0:
+        yield "cannot be read", f"{more} more, which --json names"
     if not shown.own:  # one of them may be the person
         yield from _most_common("mails from", shown.senders)
 

@@ -5,6 +5,7 @@ Until then they are kept encrypted (`Spool`), so that nothing of them lies in cl
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,8 +14,8 @@ from typing import Literal
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from ondevice.errors import ImportSourceError, explain
-from ondevice.importers import DATES_UNCLEAR, ImportOptions, Preview, preview
+from ondevice.errors import ImportSourceError, ImportStoppedError, explain
+from ondevice.importers import DATES_UNCLEAR, ImportOptions, Preview, Remark, preview
 from ondevice.memory.ingest import IngestReport
 from ondevice.server.errors import BadRequestError
 from ondevice.server.events import Events
@@ -27,11 +28,8 @@ from ondevice.server.routing import Answer, Empty, Fields, Upload
 from ondevice.store.records import Source
 
 MOST_PEOPLE = 40  # that the person may be one of
+MOST_REMARKS = 200  # on one file or archive
 NOT_OURS = ("", "assistant", "system", "memory", "tool")  # who is nobody to choose
-
-
-class StoppedError(ImportSourceError):
-    """The person stopped an import: what was read so far is kept."""
 
 
 routes = page_routes()
@@ -86,6 +84,14 @@ class Writer(Answer):
     pieces: int
 
 
+class LeftOut(Answer):
+    """A file, or a part of one, that could not be read, or how it was read."""
+
+    file: str
+    why: str
+    asks: bool = Field(description="Whether the person can say what is missing.")
+
+
 class Part(Answer):
     """What would be taken from one file, or one part of an archive."""
 
@@ -97,6 +103,8 @@ class Part(Answer):
     facts: int
     left_out: dict[str, int]
     dates_unclear: bool
+    skipped: list[LeftOut] = Field(description="What cannot be read.")
+    guessed: list[LeftOut] = Field(description="What is read in a way that the file does not tell.")
     first: float | None
     last: float | None
 
@@ -154,19 +162,13 @@ class Importing(Answer):
     share: float
 
 
-class LeftOut(Answer):
-    """A file that could not be imported."""
-
-    file: str
-    why: str
-
-
 class Imported(Answer):
     """The last event of an import."""
 
     stage: Literal["done", "stopped"]
     files: int
     failed: list[LeftOut]
+    guessed: list[LeftOut]
     left_out: dict[str, int]
     documents: int
     passages: int
@@ -239,7 +241,7 @@ def _look(page: Page, uploads: list[Uploaded], choices: Choices, job: Job[Seen])
 
     def check() -> None:
         if job.should_stop():
-            raise StoppedError("Stopped.")
+            raise ImportStoppedError("Stopped.")
 
     known = {source.key: source for source in page.profile.sources.all("import") if source.key}
     for number, upload in enumerate(uploads):
@@ -251,7 +253,7 @@ def _look(page: Page, uploads: list[Uploaded], choices: Choices, job: Job[Seen])
         try:
             check()
             found = list(preview([upload.file()], choices.options(upload)))
-        except StoppedError:
+        except ImportStoppedError:
             return Stopped(stage="stopped")
         except ImportSourceError as error:
             shown.problem = _for_page(str(error))
@@ -289,7 +291,14 @@ def _part(part: Preview) -> Part:
         others=_writers(part.others),
         left_out={_for_page(why): n for why, n in part.left_out.items()},
         dates_unclear=DATES_UNCLEAR in part.left_out,
+        skipped=_remarks(part.skipped),
+        guessed=_remarks(part.guessed),
     )
+
+
+def _remarks(remarks: Iterable[Remark]) -> list[LeftOut]:
+    shown = itertools.islice(remarks, MOST_REMARKS)
+    return [LeftOut(file=one.file, why=_for_page(one.why), asks=one.asks) for one in shown]
 
 
 def _for_page(message: str) -> str:
@@ -309,6 +318,7 @@ def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imp
     uploads = page.uploads
     total = _Total(uploads.all, job)
     failed: list[LeftOut] = []
+    guessed: list[LeftOut] = []
     left_out: Counter[str] = Counter()
     stopped = False
     try:
@@ -320,13 +330,16 @@ def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imp
                     [upload.file(replace=choices.replace)], total.stored, options
                 )
                 total.add(report)
-            except StoppedError:
+            except ImportStoppedError:
                 total.add(IngestReport(0, total.passages_now, 0))
                 stopped = True
                 break
             except ImportSourceError as error:
                 total.add(IngestReport(0, total.passages_now, 0))
-                failed.append(LeftOut(file=upload.name, why=_for_page(str(error))))
+                failed.append(LeftOut(file=upload.name, why=_for_page(str(error)), asks=False))
+            else:
+                failed += _remarks(options.skipped)
+                guessed += _remarks(options.guessed)
             left_out.update(options.left_out)
     finally:
         uploads.clear()
@@ -334,6 +347,7 @@ def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imp
         stage="stopped" if stopped else "done",
         files=total.files,
         failed=failed,
+        guessed=guessed,
         left_out={_for_page(why): n for why, n in left_out.items()},
         documents=total.taken.documents,
         passages=total.taken.passages,
@@ -379,7 +393,7 @@ class _Total:
 
     def _check(self) -> None:
         if self._job.should_stop():
-            raise StoppedError("Stopped.")
+            raise ImportStoppedError("Stopped.")
 
     def _tell(self) -> None:
         read = sum(

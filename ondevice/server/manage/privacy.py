@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -16,6 +17,7 @@ from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Count, Page, page_routes
 from ondevice.server.routing import Answer, Download, Fields
 from ondevice.store import key_changes, transfer
+from ondevice.store.leftovers import held
 from ondevice.store.listing import Filter
 from ondevice.store.profile import Profile
 from ondevice.store.records import Copy, Event
@@ -97,7 +99,7 @@ def export(page: Page, body: Passphrase) -> Download:
         raise BadRequestError("An export needs a passphrase; without one nobody opens it.")
     profile = page.profile
     return _archive(
-        profile.name,
+        profile,
         "export",
         lambda path: transfer.export_profile(
             profile, path, body.passphrase, listed_as=_downloaded(path)
@@ -110,7 +112,7 @@ def backup(page: Page) -> Download:
     """Download an encrypted backup."""
     profile = page.profile
     return _archive(
-        profile.name,
+        profile,
         "backup",
         lambda path: transfer.backup_profile(profile, path, listed_as=_downloaded(path)),
     )
@@ -200,31 +202,37 @@ def _downloaded(path: Path) -> str:
     return f"{path.name}, downloaded by the browser"
 
 
-def _archive(profile: str, kind: str, write: Callable[[Path], object]) -> Download:
+def _archive(profile: Profile, kind: str, write: Callable[[Path], object]) -> Download:
     """Return an encrypted copy as a download; the file here is deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ondevice-"))
-    path = folder / f"{profile}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
+    holding = contextlib.ExitStack()
+    holding.enter_context(held(folder))
+    path = folder / f"{profile.name}-{time.strftime('%Y-%m-%d')}.ondevice-{kind}"
     try:
+        profile.copies.begin("readable", folder)  # goes as a whole if this process dies
         write(path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        holding.close()
         raise
-    return _OnceOnly(path)
+    return _OnceOnly(path, holding)
 
 
 class _OnceOnly(Download):
     """A file in a folder of its own, which goes also if the browser breaks off."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, holding: contextlib.ExitStack) -> None:
         super().__init__(
             path,
             filename=path.name,
             media_type="application/octet-stream",
             headers={"Cache-Control": "no-store"},
         )
+        self._holding = holding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             shutil.rmtree(Path(self.path).parent, ignore_errors=True)
+            self._holding.close()

@@ -3,6 +3,7 @@
 import { counted, day, el } from "./dom.js";
 
 const MOST_ROWS = 100;
+const MOST_REMARKS = 20; // on one file
 
 /** Show the files that were looked at. Return {node, sentence, something}. */
 export function preview(files, passedOver) {
@@ -35,11 +36,15 @@ function onePart(part, named) {
   const when = part.first === null ? "" : day(part.first) === day(part.last) ? day(part.first) : `${day(part.first)} to ${day(part.last)}`;
   const facts = [part.format, part.documents > 1 && counted(part.documents, "document"), when].filter(Boolean).join(" · ");
   const left = Object.entries(part.left_out);
+  const remarks = part.skipped.filter((one) => !one.asks); // the others are asked above
   return el("div", { class: "part small" }, el("p", { class: "quiet" }, named ? `${part.file || "Others"} · ${facts}` : facts),
     (part.own > 0 || part.others.length > 0 || part.facts > 0) && el("p", {}, el("span", { class: `tag ${part.own ? "good" : ""}` }, `${part.own.toLocaleString("en")} yours`), " ",
       part.others.slice(0, 8).map((who) => [el("span", { class: "tag" }, `${who.pieces.toLocaleString("en")} ${who.name || "others"}`), " "]), part.others.length > 8 && `and ${part.others.length - 8} more `,
       part.facts > 0 && el("span", { class: "tag warn" }, `${part.facts} to approve`)),
     part.own === 0 && (part.others.length > 0 || part.left_out["mails of others"]) && el("p", { class: "problem" }, "Nothing here is known to be yours. Say above who you are; a chat that does not tell is left out."),
+    part.guessed.map((one) => el("p", { class: "quiet" }, one.why)),
+    remarks.slice(0, MOST_REMARKS).map((one) => el("p", { class: "problem" }, one.why)),
+    remarks.length > MOST_REMARKS && el("p", { class: "problem" }, `… and ${counted(remarks.length - MOST_REMARKS, "more thing", "more things")} that cannot be read.`),
     left.length > 0 && el("p", { class: "quiet" }, `Left out: ${left.map(([why, n]) => (part.dates_unclear && why.includes("dates") ? why : `${n.toLocaleString("en")} ${why}`)).join(", ")}.`));
 }
 

@@ -133,6 +133,7 @@ export function create() {
     status.textContent = `${begin} ${parts.join("; ")}.`;
     work.replaceChildren(el("div", { class: "card result" },
       event.failed.map((one) => el("p", { class: "note warn" }, el("strong", {}, one.file), ` was left out: ${because(one)}`)),
+      event.guessed.map((one) => el("p", { class: "quiet small" }, one.why)),
       left.length > 0 && el("p", { class: "quiet small" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
       el("div", { class: "row" }, event.facts > 0 && el("a", { class: "go", href: "#/memories/pending" }, "Approve the facts"),
         el("a", { class: "go", href: "#/chat" }, "Ask about it"), el("a", { class: "go", href: "#/learn" }, "Learn from it"))));
