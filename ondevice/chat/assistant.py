@@ -24,7 +24,7 @@ from ondevice.chat.conversations import KeepsConversations
 from ondevice.chat.receipt import Receipt, UsedMemory
 from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import ChatOptions, ChatStream, Engine
-from ondevice.errors import RecordNotFoundError
+from ondevice.errors import AdapterError, RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.facts import facts_in
@@ -33,8 +33,9 @@ from ondevice.memory.search import Memory, Recall
 from ondevice.memory.selection import is_evidence, prefix_facts
 from ondevice.memory.transcript import Conversation, Exchange, exchanges_of
 from ondevice.models.base_model import resolve
+from ondevice.models.chosen import chosen
 from ondevice.models.messages import Message
-from ondevice.settings import Settings
+from ondevice.settings import Settings, settings_path
 from ondevice.store.profile import Profile
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Assistant(KeepsConversations):
         reader: bool = True,
         ask_passphrase: Callable[[], str] | None = None,
         warn: Callable[[str], None] | None = None,
+        stand_in: Callable[[str], None] | None = None,
     ) -> Assistant:
         """Open the profile (made at first use) and the base model.
 
@@ -126,7 +128,11 @@ class Assistant(KeepsConversations):
             reader: False leaves out the reader, the adapter that comes with the base model and
                 makes it use its notes.
             ask_passphrase: called when the profile needs a passphrase.
-            warn: called with a sentence for the person, such as where the key is kept.
+            warn: called with a sentence for the person, such as where the key is kept, or what is
+                wrong with the settings; without it wrong settings are an error.
+            stand_in: called with a sentence when the model or the active adapters that were
+                chosen earlier cannot be used any more: the default model, or none, are used
+                instead. Without it that is an error.
 
         Raises:
             ProfileLockedError: no key or passphrase opens the profile.
@@ -136,8 +142,8 @@ class Assistant(KeepsConversations):
         from ondevice.engine.llama import LlamaEngine
 
         home = home or Home.default()
-        settings = settings or Settings.load(home.config / "config.toml")
-        base = resolve(model or settings.model.name, home)
+        settings = settings or Settings.load(settings_path(home), warn)
+        base = resolve(model, home) if model else chosen(settings.model.name, home, stand_in)
         store = Profile.open(
             home,
             profile,
@@ -162,11 +168,25 @@ class Assistant(KeepsConversations):
             reader=reader,
         )
         try:
-            assistant.use_adapters(adapters)
+            assistant._use_chosen_adapters(adapters, stand_in)
         except BaseException:
             assistant.close()
             raise
         return assistant
+
+    def _use_chosen_adapters(
+        self,
+        adapters: Sequence[tuple[str, float | None]] | None,
+        stand_in: Callable[[str], None] | None,
+    ) -> None:
+        """Use the adapters that are wanted; see `open` for `stand_in`."""
+        try:
+            self.use_adapters(adapters)
+        except AdapterError as error:
+            if stand_in is None or adapters is not None:
+                raise
+            self.use_adapters([])
+            stand_in(f"The active adapters are left out: {error}")
 
     # --- chat ---------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import keep_scope_option, open_profile, profile_option
+from ondevice.cli.chat.session import keep_scope_option, load_settings, open_profile, profile_option
 from ondevice.cli.output import (
     console_of_bars,
     counted,
@@ -74,7 +74,6 @@ def command(
     from ondevice.importers import ImportOptions, preview, read
     from ondevice.memory.embedder import Embedder
     from ondevice.memory.ingest import ingest
-    from ondevice.settings import Settings
 
     progress = _Progress(shows_progress())
     options = ImportOptions(
@@ -97,7 +96,7 @@ def command(
                     read(paths, options),
                     progress=progress.update,
                     scope=scope,
-                    settings=Settings.load(store.home.config / "config.toml").recall,
+                    settings=load_settings().recall,
                 )
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")

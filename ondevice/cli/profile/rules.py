@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from ondevice.cli.chat.session import open_profile, profile_option
+from ondevice.cli.chat.session import load_settings, open_profile, profile_option
 from ondevice.cli.output import confirm, day, json_option, print_json, print_table, talk
 
 _DAYS = click.IntRange(0, 100_000)
@@ -27,11 +27,9 @@ def retention_command(yes: bool, profile: str | None, as_json: bool, **days: int
     files of adapters that learned it are shredded.
     """
     from ondevice.adapters import forgetting
-    from ondevice.home import Home
-    from ondevice.settings import Settings
 
     changes = {name: value for name, value in days.items() if value is not None}
-    defaults = Settings.load(Home.default().config / "config.toml").retention
+    defaults = load_settings().retention
     with open_profile(profile) as store:
         if any(changes.values()):
             due = store.due(dataclasses.replace(store.retention(defaults), **changes))

@@ -62,6 +62,7 @@ class State(Answer):
     learning: bool
     evaluating: bool
     importing: bool
+    notices: list[str]
 
 
 class Exchange(Answer):
@@ -319,6 +320,7 @@ class Settings(Answer):
     """Every setting."""
 
     path: str
+    problem: str | None = Field(description="What is wrong with the file, which has no effect.")
     settings: list[SettingShown]
 
 

@@ -48,6 +48,7 @@ class Chat:
             "learning": page.jobs.running("learn"),
             "evaluating": page.jobs.running("evaluate"),
             "importing": page.jobs.running("import"),
+            "notices": page.notices(),
         }
 
     def show(self, values: Values) -> dict[str, Any]:

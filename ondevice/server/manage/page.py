@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ondevice.chat import Assistant
 from ondevice.errors import LearningError, ProfileLockedError
 from ondevice.memory.search import Recall
 from ondevice.server.manage.jobs import Jobs
 from ondevice.server.state import ServerState
+from ondevice.settings import Settings, settings_path, summary
 from ondevice.store import keys
 from ondevice.store.profile import Profile
 
@@ -18,8 +19,14 @@ from ondevice.store.profile import Profile
 class Page:
     """The state of the page on the side of the server."""
 
-    def __init__(self, state: ServerState) -> None:
-        """Show the assistant of `state`; whoever opened it closes it."""
+    def __init__(self, state: ServerState, notices: Sequence[str] = ()) -> None:
+        """Show the assistant of `state`; whoever opened it closes it.
+
+        Args:
+            state: of the server.
+            notices: what was not as chosen when the server started.
+        """
+        self._notices = notices
         self.jobs = Jobs()
         self.at_end: list[Callable[[], None]] = []  # called when the server stops
         self.wiped = False
@@ -53,6 +60,14 @@ class Page:
         if self.wiped or profile is None:
             return False
         return not profile.is_open or keys.is_locked(profile.home, profile.name)
+
+    def notices(self) -> list[str]:
+        """Return what the person should know: what was not as chosen, or is wrong in a file."""
+        if self.me.profile is None:
+            return list(self._notices)
+        path = settings_path(self.me.profile.home)
+        _, problems = Settings.read(path)
+        return [*self._notices, *([summary(path, problems)] if problems else [])]
 
     @property
     def recall(self) -> Recall:

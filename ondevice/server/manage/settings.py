@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
-from ondevice.settings import Settings
+from ondevice.settings import Settings, settings_path, summary
 from ondevice.settings_file import Value, flat, set_value
 
 AT_START = "model"  # settings of this table count from the next start on
@@ -20,10 +20,12 @@ def setting_routes(page: Page) -> list[BaseRoute]:
     """Return the routes that show and change settings."""
 
     def show(values: Values) -> dict[str, Any]:
-        path = page.profile.home.config / "config.toml"
-        now, defaults = flat(Settings.load(path)), flat(Settings())
+        path = settings_path(page.profile.home)
+        settings, problems = Settings.read(path)
+        now, defaults = flat(settings), flat(Settings())
         return {
             "path": str(path),
+            "problem": summary(path, problems) if problems else None,
             "settings": [
                 {
                     "name": name,
@@ -41,7 +43,7 @@ def setting_routes(page: Page) -> list[BaseRoute]:
         name, text = values.take("name", str), values.take("value", str)
         if name.startswith(f"{ELSEWHERE}."):
             raise BadRequestError("How long records are kept is set under Privacy.")
-        value = set_value(page.profile.home.config / "config.toml", name, text)
+        value = set_value(page.profile.home, name, text).value
         if not name.startswith(f"{AT_START}."):
             page.me.settings = _with(page.me.settings, name, value)
         return {"name": name, "value": value}
