@@ -24,7 +24,7 @@ def _in(low: float, high: float, default: Any) -> Any:
     return field(default=default, metadata={"bounds": (low, high)})
 
 
-_ANY = 2**31 - 1  # more than anybody means; beyond it other programs' numbers end
+_ANY = 10**9  # more than anybody means, and numbers that any program can work with
 _DAYS = 100_000
 MOST_THREADS = 512  # what llama.cpp takes; more would end the process
 
@@ -120,8 +120,8 @@ class Settings:
         found, problems = cls.read(path)
         if problems:
             if warn is None:
-                raise SettingsError(summary(path, problems))
-            warn(f"{summary(path, problems)} Until then the defaults stand in for it.")
+                raise wrong_file(path, problems)
+            warn(f"{wrong_file(path, problems)} Until then the defaults stand in for it.")
         return found
 
     @classmethod
@@ -162,14 +162,17 @@ def settings_path(home: Home) -> Path:
     return home.config / "config.toml"
 
 
-def summary(path: Path, problems: Sequence[Problem]) -> str:
-    """Return what is wrong with the settings file at `path`, and the way out, as a sentence."""
+def wrong_file(path: Path, problems: Sequence[Problem]) -> SettingsError:
+    """Return the error that says what is wrong with the settings file at `path`."""
     told = [
         f"line {one.line}: {one.message}" if one.line else one.message
         for one in sorted(problems, key=lambda one: one.line or 0)[:MOST_NAMED]
     ]
     more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
-    return f"{path}: {'; '.join(told)}{more} (`ondevice config set` leaves out what is wrong)."
+    return SettingsError(
+        f"{path}: {'; '.join(told)}{more}; correct the file, or change any setting with `ondevice "
+        "config set`, which leaves out what is wrong."
+    )
 
 
 def _no_table(name: str, *, known: bool) -> str:
@@ -211,9 +214,9 @@ def _fitting(default: object, value: object, name: str) -> tuple[object, str | N
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1e300 else math.nan
     if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-        return value, f"'{name}' must be of type {wanted.__name__}; correct it"
+        return value, f"'{name}' must be of type {wanted.__name__}"
     wrong = out_of_bounds(name, value)
-    return value, f"'{name}' must be {wrong}; correct it" if wrong else None
+    return value, f"'{name}' must be {wrong}" if wrong else None
 
 
 def out_of_bounds(name: str, value: object) -> str | None:

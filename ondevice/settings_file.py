@@ -173,9 +173,10 @@ def _usable_model(home: Home, name: str, value: Value) -> Value:
     try:
         base = usable(wanted, home)
     except BaseModelError as error:
-        raise SettingsError(f"'{name}' is unchanged: {error}") from error
+        why = str(error).rstrip(".")
+        raise SettingsError(f"'{name}' was not changed: {why}; choose another model.") from error
     except OSError as error:
-        raise SettingsError(f"'{name}' is unchanged: {wanted}: {explain(error)}.") from error
+        raise SettingsError(f"'{name}' was not changed: {wanted}: {explain(error)}.") from error
     if wanted == DEFAULT_NAME or wanted in CATALOGUE or base.path.parent == home.models:
         return wanted
     return str(expanded(Path(wanted)).absolute())

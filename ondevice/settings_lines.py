@@ -67,24 +67,27 @@ def _line_by_line(lines: Sequence[str]) -> Parsed:
         except (ValueError, RecursionError):
             said = None
         if line.lstrip().startswith("["):
-            table = parsed.tables.setdefault(header[1], {}) if header and said else None
-            twice = bool(table)
-            if twice or not isinstance(table, dict):
+            twice = header is not None and header[1] in parsed.tables
+            if header is None or twice or said is None:
                 table, what = None, "stands there twice" if twice else "is not TOML"
                 parsed.problems.append(
-                    Problem(number, f"the table {what}, so its settings are left out; correct it")
+                    Problem(number, f"the table {what}, so its settings are left out")
                 )
+            else:
+                table = parsed.tables[header[1]] = {}
         elif said is None:
-            parsed.problems.append(Problem(number, "it is not TOML; correct or delete it"))
+            parsed.problems.append(Problem(number, "it is not TOML"))
         elif table is not None and said:
             _add(table, said, number, parsed.problems)
+    if not parsed.problems:  # each line is good, and the whole is not
+        parsed.problems.append(Problem(None, "it is not TOML"))
     return parsed
 
 
 def _add(table: dict[str, Any], said: dict[str, Any], number: int, found: list[Problem]) -> None:
     for key, value in said.items():
         if key in table:
-            found.append(Problem(number, f"'{key}' stands there twice; delete one"))
+            found.append(Problem(number, f"'{key}' stands there twice"))
         else:
             table[key] = value
 

@@ -40,7 +40,7 @@ def command() -> None:
 def show(name: str | None, as_json: bool) -> None:
     """Show all settings, or the value of one."""
     from ondevice.errors import SettingsError, did_you_mean
-    from ondevice.settings import Settings, summary
+    from ondevice.settings import Settings, wrong_file
     from ondevice.settings_file import flat
 
     settings, problems = Settings.read(_path())
@@ -64,7 +64,7 @@ def show(name: str | None, as_json: bool) -> None:
         rows = [(key, _text(value), _text(defaults[key])) for key, value in shown.items()]
         print_table(["setting", "value", "default"], rows, "")
     if problems:  # what is shown is what counts: the defaults, for these
-        raise SettingsError(summary(_path(), problems))
+        raise wrong_file(_path(), problems)
 
 
 @command.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1

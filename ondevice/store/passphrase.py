@@ -158,9 +158,7 @@ def _asked_twice(ask: PatientAsk) -> str:
 
 def _agreed(first: str, second: str) -> str:
     if first != second:
-        raise ProfileLockedError(
-            "The two passphrases differ, so nothing was done; type the same one twice."
-        )
+        raise ProfileLockedError("The two passphrases differ, so nothing was done; try again.")
     if not first:
         raise ProfileLockedError(
             "An empty passphrase protects nothing, so nothing was done; choose another."

@@ -48,7 +48,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/memories/ids"): Operation("List the ids of records.", a.IdList, f.Wanted),
     ("GET", "/sources"): Operation("List imports and conversations.", a.Sources),
     ("POST", "/memories"): Operation("Remember a fact.", a.FactRecord, f.AddMemory),
-    ("POST", "/memories/approve"): Operation("Approve pending facts.", a.Approved, f.Ids),
+    ("POST", "/memories/approve"): Operation("Approve pending facts.", a.Approved, f.Approve),
     ("POST", "/memories/forget/preview"): Operation(
         "Show what would be forgotten.", a.ForgetPreview, f.Forget
     ),

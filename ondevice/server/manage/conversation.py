@@ -185,6 +185,7 @@ class Chat:
         """Keep a verdict on an answer."""
         text = values.take("text", str, None)
         verdict: Any = values.take("verdict", str)
+        self._page.refuse_if_temporary(keep=True)  # the answer is one of a kept chat
         kept = self._page.me.feedback(verdict, text, turn_id=values.take("turn_id", str))
         return {"id": kept.id, "verdict": kept.verdict}
 

@@ -16,6 +16,9 @@ class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+KEEP: bool = Field(False, description="Store it although the chat is temporary.")
+
+
 class Nothing(Fields):
     """No field."""
 
@@ -80,6 +83,7 @@ class AddMemory(Fields):
     category: str | None = Field(None, description="Found by rules if absent or empty.")
     pinned: bool = Field(False, description="Always stands in the prompt.")
     learn: bool = Field(True, description="Whether adapters may be trained on it.")
+    keep: bool = KEEP
 
 
 class EditMemory(Fields):
@@ -90,12 +94,19 @@ class EditMemory(Fields):
     category: str = ""
     learn: bool = True
     pinned: bool = False
+    keep: bool = KEEP
 
 
 class Ids(Fields):
     """Records."""
 
     ids: list[str] = Field(max_length=100_000)
+
+
+class Approve(Ids):
+    """Facts that are to be used."""
+
+    keep: bool = KEEP
 
 
 class Forget(Ids):

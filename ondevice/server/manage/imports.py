@@ -155,6 +155,7 @@ def import_routes(page: Page) -> list[BaseRoute]:
             raise BadRequestError("Drop some files first.")
         page.refuse_while_busy()
         _ = page.profile
+        page.refuse_if_temporary(keep=True)  # an import belongs to no chat
         choices, files = Choices.of(values), len(uploads.all)
         page.jobs.start("import", lambda job: _import(page, uploads, choices, job))
         return {"files": files}

@@ -30,6 +30,7 @@ def learning_routes(page: Page) -> list[BaseRoute]:
     def start(values: Values) -> dict[str, Any]:
         page.refuse_while_busy()
         _ = page.profile
+        page.refuse_if_temporary(keep=True)  # learning belongs to no chat
         options = _options(values)
         page.jobs.start("learn", lambda job: _learn(page, options, job))
         return {"started": True}

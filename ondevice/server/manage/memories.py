@@ -53,6 +53,7 @@ class Memories:
         candidate = candidate_for(text)
         if not candidate.text.strip():
             raise BadRequestError("Say what to remember.")
+        self._page.refuse_if_temporary(keep=values.take("keep", bool, False))
         category = values.take("category", str, None) or candidate.category
         fact = self._page.recall.add_fact(
             dataclasses.replace(candidate, category=category),
@@ -70,6 +71,7 @@ class Memories:
             if name in values
         }
         fact = self._page.profile.get(fact_id)
+        self._page.refuse_if_temporary(keep=values.take("keep", bool, False))
         if changes:
             fact = self._page.me.edit(fact_id, **changes)
         if "pinned" in values:
@@ -79,6 +81,7 @@ class Memories:
     def approve(self, values: Values) -> dict[str, Any]:
         """Use pending facts from now on."""
         _ = self._page.profile  # it may have been locked or wiped
+        self._page.refuse_if_temporary(keep=values.take("keep", bool, False))
         return {"memories": [as_json(one) for one in self._page.me.approve(*values.texts("ids"))]}
 
     def preview(self, values: Values) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from ondevice.chat import Assistant
 from ondevice.errors import LearningError, ProfileLockedError
 from ondevice.memory.search import Recall
+from ondevice.server.errors import ApiError
 from ondevice.server.manage.jobs import Jobs
 from ondevice.server.state import ServerState
-from ondevice.settings import Settings, settings_path, summary
+from ondevice.settings import Settings, settings_path, wrong_file
 from ondevice.store import keys
 from ondevice.store.profile import Profile
 
@@ -67,7 +68,7 @@ class Page:
             return list(self._notices)
         path = settings_path(self.me.profile.home)
         _, problems = Settings.read(path)
-        return [*self._notices, *([summary(path, problems)] if problems else [])]
+        return [*self._notices, *([str(wrong_file(path, problems))] if problems else [])]
 
     @property
     def recall(self) -> Recall:
@@ -108,6 +109,30 @@ class Page:
             )
         if self.jobs.running("evaluate"):
             raise LearningError("An evaluation is under way; stop it, or wait for it.")
+
+    def refuse_if_temporary(self, *, keep: bool = False) -> None:
+        """Refuse to store anything while the chat is temporary, or the server has no memory.
+
+        Args:
+            keep: whether the person said that it is to be kept all the same.
+
+        Raises:
+            ApiError: it is.
+        """
+        if self.me.without_memory:
+            raise ApiError(
+                409,
+                "This server was started to keep nothing, so nothing was stored; start it again "
+                "without --temporary.",
+                code="no_memory",
+            )
+        if self.me.temporary and not keep:
+            raise ApiError(
+                409,
+                "The chat is temporary and keeps nothing, so nothing was stored; begin another "
+                "chat, or say 'keep' to store it all the same.",
+                code="temporary_chat",
+            )
 
     def forget_the_chat(self) -> None:
         """Leave nothing of the person in the model and in the transcript."""

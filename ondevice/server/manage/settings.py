@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from ondevice.server.manage.http import BadRequestError, Values, route
 from ondevice.server.manage.page import Page
-from ondevice.settings import Settings, settings_path, summary
+from ondevice.settings import Settings, settings_path, wrong_file
 from ondevice.settings_file import Value, flat, set_value
 
 AT_START = "model"  # settings of this table count from the next start on
@@ -25,7 +25,7 @@ def setting_routes(page: Page) -> list[BaseRoute]:
         now, defaults = flat(settings), flat(Settings())
         return {
             "path": str(path),
-            "problem": summary(path, problems) if problems else None,
+            "problem": str(wrong_file(path, problems)) if problems else None,
             "settings": [
                 {
                     "name": name,
