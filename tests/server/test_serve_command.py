@@ -82,6 +82,33 @@ def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
     assert token not in errors
 
 
+@pytest.mark.parametrize("wrong", ["name = '/nowhere/gone.gguf'", "n_ctx = 'many'"])
+def test_it_starts_with_settings_that_cannot_be_used_and_says_so(home, wrong):
+    home.config.mkdir(parents=True)
+    (home.config / "config.toml").write_text(f"[model]\n{wrong}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--no-token"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        port = process.stdout.readline().strip().rpartition(":")[2]
+        assert port.isdigit(), process.stderr.read()
+        connection = http.client.HTTPConnection("127.0.0.1", int(port))
+        connection.request("GET", "/api/state")
+        state = json.loads(connection.getresponse().read())
+        assert len(state["notices"]) == 1
+        assert ("gone.gguf" if "gone" in wrong else "line 2") in state["notices"][0]
+        body = json.dumps({"name": "model.name", "value": "default"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/api/settings", body, headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        process.kill()
+        told = process.communicate()[1]
+    assert state["notices"][0].split(";")[0] in told and "Traceback" not in told
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="others have not all of 127.0.0.0/8")
 @pytest.mark.parametrize(
     ("arguments", "address", "hosts"),

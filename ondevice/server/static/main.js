@@ -61,6 +61,9 @@ async function whereabouts() {
     const state = await get("/api/state");
     const who = state.profile ? `Profile “${state.profile}”` : "No profile";
     document.getElementById("where").textContent = `${who} · ${state.model}. Everything stays on this machine.`;
+    const notices = document.getElementById("notices");
+    notices.replaceChildren(...state.notices.map((one) => el("p", { class: "note warn small" }, one, " ", el("a", { href: "#/settings" }, "Settings"))));
+    notices.hidden = !state.notices.length;
   } catch { /* the view says what is wrong */ }
 }
 
@@ -100,5 +103,6 @@ async function close() {
 window.addEventListener("hashchange", show);
 window.addEventListener("profile_locked", () => close().catch(() => {})); // the view says what is wrong
 window.addEventListener("invalid_api_key", outside);
+window.addEventListener("settings_changed", whereabouts);
 show();
 whereabouts();
