@@ -70,7 +70,6 @@ export function create() {
         field.removeAttribute("aria-invalid");
         reset.hidden = kept.value === one.default;
         wrong.hidden = true; // what was wrong in the file is left out now
-        window.dispatchEvent(new Event("settings_changed"));
         state.textContent = one.at_start ? "Saved; counts from the next start on." : "Saved.";
       } catch (error) {
         field.setAttribute("aria-invalid", "true");
