@@ -12,6 +12,7 @@
     │   ├── ProfileNotFoundError
     │   ├── ProfileExistsError
     │   ├── ProfileLockedError       no key, or the wrong one
+    │   │   └── WrongPassphraseError     what was typed does not open it
     │   ├── ProfileDamagedError      the database fails its integrity check
     │   └── RecordNotFoundError
     ├── ImportSourceError        a file to import cannot be read
@@ -131,6 +132,10 @@ class ProfileExistsError(ProfileError):
 
 class ProfileLockedError(ProfileError):
     """The profile cannot be opened: no key, or the wrong one."""
+
+
+class WrongPassphraseError(ProfileLockedError):
+    """The passphrase, or recovery code, does not open the profile or file."""
 
 
 class ProfileDamagedError(ProfileError):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ondevice import settings_lines
 from ondevice.errors import SettingsError, did_you_mean, explain
+from ondevice.home import Home
+from ondevice.settings_lines import Problem
 
 
 def _in(low: float, high: float, default: Any) -> Any:
@@ -21,8 +24,9 @@ def _in(low: float, high: float, default: Any) -> Any:
     return field(default=default, metadata={"bounds": (low, high)})
 
 
-_ANY = math.inf
+_ANY = 10**9  # more than anybody means, and numbers that any program can work with
 _DAYS = 100_000
+MOST_THREADS = 512  # what llama.cpp takes; more would end the process
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class ModelSettings:
 
     name: str = "default"
     n_ctx: int = _in(0, 2**31 - 1, 4096)  # tokens; never more than the model was trained for
-    n_threads: int = _in(0, 1024, 0)  # 0: one per physical core
+    n_threads: int = _in(0, MOST_THREADS, 0)  # 0: one per physical core
     n_gpu_layers: int = _in(-1, 2**31 - 1, 0)
     # unload the model after this long without use; 0: never
     idle_seconds: float = _in(0, 1e9, 0.0)
@@ -101,77 +105,127 @@ class Settings:
     learning: LearningSettings = field(default_factory=LearningSettings)
 
     @classmethod
-    def load(cls, path: Path) -> Settings:
+    def load(cls, path: Path, warn: Callable[[str], None] | None = None) -> Settings:
         """Read settings from the TOML file at `path`; a missing file gives the defaults.
 
+        Args:
+            path: of the file.
+            warn: told of what cannot be used, which stays at its default then. Without it that
+                is an error.
+
         Raises:
-            SettingsError: the file is not TOML, or names an unknown setting or a wrong type.
+            SettingsError: without `warn`: the file cannot be read, is not TOML, or a setting is
+                unknown, of a wrong type or out of bounds.
         """
-        try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), path)
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be read: {explain(error)}.") from error
-        except UnicodeDecodeError as error:
-            raise SettingsError(f"{path} is not UTF-8 text; correct or delete it.") from error
+        found, problems = cls.read(path)
+        if problems:
+            if warn is None:
+                raise wrong_file(path, problems)
+            warn(f"{wrong_file(path, problems)} Until then the defaults stand in for it.")
+        return found
 
     @classmethod
-    def from_toml(cls, text: str, path: Path) -> Settings:
-        """Return the settings of the TOML `text`; `path` is named in errors.
-
-        Raises:
-            SettingsError: as for `load`.
-        """
+    def read(cls, path: Path) -> tuple[Settings, list[Problem]]:
+        """Return what the file at `path` says, and what is wrong with it."""
         try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path} is not TOML: {error}; correct or delete it.") from error
-        settings: Settings = _from_table(cls(), tables, path, "")
-        return settings
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return cls(), []
+        except OSError as error:
+            return cls(), [Problem(None, f"cannot be read: {explain(error)}")]
+        return cls.parse(content)
+
+    @classmethod
+    def parse(cls, content: bytes) -> tuple[Settings, list[Problem]]:
+        """Return what a file with this `content` says, and what is wrong with it."""
+        parsed = settings_lines.parse(content)
+        settings, problems = cls(), parsed.problems
+        lines = settings_lines.lines_of(content)
+        changes: dict[str, Any] = {}
+        for name, values in parsed.tables.items():
+            if name in _TABLES and isinstance(values, dict):
+                current = getattr(settings, name)
+                changes[name] = _laid_over(current, values, name, lines, problems)
+            else:
+                line = settings_lines.line_of(lines, "", name)
+                line = line or settings_lines.line_of(lines, name)
+                problems.append(Problem(line, _no_table(name, known=name in _TABLES)))
+        return dataclasses.replace(settings, **changes), problems
 
 
-def _from_table(current: Any, table: dict[str, Any], path: Path, prefix: str) -> Any:
-    """Return the dataclass `current` with the values of `table` laid over it."""
+_TABLES = tuple(f.name for f in dataclasses.fields(Settings))
+MOST_NAMED = 3  # problems that a sentence lists
+
+
+def settings_path(home: Home) -> Path:
+    """Return where the settings are, or would be."""
+    return home.config / "config.toml"
+
+
+def wrong_file(path: Path, problems: Sequence[Problem]) -> SettingsError:
+    """Return the error that says what is wrong with the settings file at `path`."""
+    told = [
+        f"line {one.line}: {one.message}" if one.line else one.message
+        for one in sorted(problems, key=lambda one: one.line or 0)[:MOST_NAMED]
+    ]
+    more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
+    return SettingsError(
+        f"{path}: {'; '.join(told)}{more}; correct the file, or change any setting with `ondevice "
+        "config set`, which leaves out what is wrong."
+    )
+
+
+def _no_table(name: str, *, known: bool) -> str:
+    if known:
+        return f"'{name}' must be a table; write [{name}] above its settings"
+    return (
+        f"there is no setting '{name}'; {did_you_mean(name, _TABLES)}use one of "
+        f"{', '.join(_TABLES)}"
+    )
+
+
+def _laid_over(
+    current: Any, values: dict[str, Any], table: str, lines: Sequence[str], found: list[Problem]
+) -> Any:
+    """Return the settings of a table with those of `values` that can be used laid over them."""
     changes: dict[str, Any] = {}
-    fields = {f.name: f for f in dataclasses.fields(current)}
-    for key, value in table.items():
-        name = prefix + key
-        if key not in fields:
-            known = [prefix + known_key for known_key in fields]
-            raise SettingsError(
-                f"{path}: there is no setting '{name}'; {did_you_mean(name, known)}use one of "
-                f"{', '.join(known)}."
+    known = [f.name for f in dataclasses.fields(current)]
+    for key, value in values.items():
+        name = f"{table}.{key}"
+        if key not in known:
+            names = [f"{table}.{one}" for one in known]
+            wrong: str | None = (
+                f"there is no setting '{name}'; {did_you_mean(name, names)}use one of "
+                f"{', '.join(names)}"
             )
-        old = getattr(current, key)
-        if dataclasses.is_dataclass(old):
-            if not isinstance(value, dict):
-                raise SettingsError(
-                    f"{path}: '{name}' must be a table; write [{name}] above its settings."
-                )
-            changes[key] = _from_table(old, value, path, f"{name}.")
         else:
-            changes[key] = _checked(old, value, name, path)
-            if wrong := out_of_bounds(name, changes[key]):
-                raise SettingsError(f"{path}: '{name}' must be {wrong}; correct it.")
+            value, wrong = _fitting(getattr(current, key), value, name)
+        if wrong is None:
+            changes[key] = value
+        else:
+            line = settings_lines.line_of(lines, table, key)
+            found.append(Problem(line or settings_lines.line_of(lines, "", table), wrong))
     return dataclasses.replace(current, **changes)
 
 
-def _checked(old: object, value: object, name: str, path: Path) -> object:
-    """Return `value` if it fits the type of the default `old`."""
-    wanted = int if old is None else type(old)
+def _fitting(default: object, value: object, name: str) -> tuple[object, str | None]:
+    """Return `value` in the type of the `default`, and what is wrong with it."""
+    wanted = int if default is None else type(default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 1e300 else math.nan
     if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-        raise SettingsError(f"{path}: '{name}' must be of type {wanted.__name__}; correct it.")
-    return value
+        return value, f"'{name}' must be of type {wanted.__name__}"
+    wrong = out_of_bounds(name, value)
+    return value, f"'{name}' must be {wrong}" if wrong else None
 
 
 def out_of_bounds(name: str, value: object) -> str | None:
     """Return what the setting called `name`, such as `recall.memories`, may be if not `value`."""
     table, _, key = name.partition(".")
     inner = {f.name: f for f in dataclasses.fields(getattr(Settings(), table))}
-    low, high = inner[key].metadata.get("bounds", (-_ANY, _ANY))
+    low, high = inner[key].metadata.get("bounds", (-math.inf, math.inf))
     if not isinstance(value, int | float) or low <= value <= high:
         return None
-    return f"{low:g} or more" if high == _ANY else f"between {low:g} and {high:.10g}"
+    if high == _ANY and not value > high:
+        return f"{low:g} or more"
+    return f"between {low:g} and {high:.10g}"

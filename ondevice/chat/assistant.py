@@ -23,13 +23,14 @@ from ondevice.chat.reply import Reply
 from ondevice.chat.runtime import Runtime
 from ondevice.chat.session import MemoryUse, Session
 from ondevice.engine.protocol import ChatOptions, ChatStream, Engine
-from ondevice.errors import RecordNotFoundError
+from ondevice.errors import AdapterError, RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory.search import Hit
 from ondevice.memory.service import Memory
 from ondevice.models.base_model import resolve
+from ondevice.models.chosen import chosen
 from ondevice.models.messages import Message
-from ondevice.settings import Settings
+from ondevice.settings import Settings, settings_path
 
 if TYPE_CHECKING:
     from ondevice.store.forget import Forgotten
@@ -44,7 +45,6 @@ class Assistant:
 
     Attributes:
         engine: generates; the assistant closes it.
-        settings: defaults for sampling and recall.
         learning: adapters from the profile.
         conversation: the session that `chat` and `ask` go on with.
     """
@@ -75,7 +75,6 @@ class Assistant:
         self._temporary = temporary
         self._system = system
         self.engine = engine
-        self.settings = settings
         self.learning = Learning(self._runtime)
         self.conversation = self.session()
 
@@ -94,6 +93,7 @@ class Assistant:
         reader: bool = True,
         ask_passphrase: Callable[[], str] | None = None,
         warn: Callable[[str], None] | None = None,
+        stand_in: Callable[[str], None] | None = None,
     ) -> Assistant:
         """Open the profile (made at first use) and the base model.
 
@@ -109,7 +109,11 @@ class Assistant:
             reader: False leaves out the reader, the adapter that comes with the base model and
                 makes it use its notes.
             ask_passphrase: called when the profile needs a passphrase.
-            warn: called with a sentence for the person, such as where the key is kept.
+            warn: called with a sentence for the person, such as where the key is kept, or what is
+                wrong with the settings; without it wrong settings are an error.
+            stand_in: called with a sentence when the model or the active adapters that were
+                chosen earlier cannot be used any more: the default model, or none, are used
+                instead. Without it that is an error.
 
         Raises:
             ProfileLockedError: no key or passphrase opens the profile.
@@ -119,8 +123,8 @@ class Assistant:
         from ondevice.engine.llama import LlamaEngine
 
         home = home or Home.default()
-        settings = settings or Settings.load(home.config / "config.toml")
-        base = resolve(model or settings.model.name, home)
+        settings = settings or Settings.load(settings_path(home), warn)
+        base = resolve(model, home) if model else chosen(settings.model.name, home, stand_in)
         memory = Memory.open(
             profile=profile,
             home=home,
@@ -143,7 +147,7 @@ class Assistant:
             reader=reader,
         )
         try:
-            assistant.adapters.choose(adapters)
+            assistant.choose_adapters(adapters, stand_in)
         except BaseException:
             assistant.close()
             raise
@@ -171,6 +175,15 @@ class Assistant:
         return self._runtime.adapters
 
     @property
+    def settings(self) -> Settings:
+        """Defaults for sampling and recall."""
+        return self._runtime.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._runtime.settings = settings
+
+    @property
     def scope(self) -> str | None:
         """The context of its conversations."""
         return self._runtime.scope
@@ -179,6 +192,22 @@ class Assistant:
     def without_memory(self) -> bool:
         """Whether no conversation reads or writes memory."""
         return self._temporary or self.profile is None
+
+    def choose_adapters(
+        self, adapters: Wanted, stand_in: Callable[[str], None] | None = None
+    ) -> None:
+        """Answer with these adapters; see `open` for `stand_in`.
+
+        Raises:
+            AdapterError: one is not found, stale, damaged or made for another base.
+        """
+        try:
+            self.adapters.choose(adapters)
+        except AdapterError as error:
+            if stand_in is None or adapters is not None:
+                raise
+            self.adapters.choose([])
+            stand_in(f"The active adapters are left out: {error}")
 
     # --- conversations ------------------------------------------------------------------
 

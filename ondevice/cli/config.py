@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from ondevice.cli.output import json_option, print_json, print_table, talk
+from ondevice.cli.output import json_option, print_json, print_table, talk, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _complete_settings(
@@ -21,8 +24,9 @@ def _complete_settings(
 
 def _path() -> Path:
     from ondevice.home import Home
+    from ondevice.settings import settings_path
 
-    return Home.default().config / "config.toml"
+    return settings_path(Home.default())
 
 
 @click.group("config")
@@ -36,10 +40,11 @@ def command() -> None:
 def show(name: str | None, as_json: bool) -> None:
     """Show all settings, or the value of one."""
     from ondevice.errors import SettingsError, did_you_mean
-    from ondevice.settings import Settings
+    from ondevice.settings import Settings, wrong_file
     from ondevice.settings_file import flat
 
-    values, defaults = flat(Settings.load(_path())), flat(Settings())
+    settings, problems = Settings.read(_path())
+    values, defaults = flat(settings), flat(Settings())
     if name is not None and name not in values:
         raise SettingsError(
             f"There is no setting '{name}'; {did_you_mean(name, values)}`ondevice config show` "
@@ -58,6 +63,8 @@ def show(name: str | None, as_json: bool) -> None:
     else:
         rows = [(key, _text(value), _text(defaults[key])) for key, value in shown.items()]
         print_table(["setting", "value", "default"], rows, "")
+    if problems:  # what is shown is what counts: the defaults, for these
+        raise wrong_file(_path(), problems)
 
 
 @command.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1
@@ -66,11 +73,18 @@ def show(name: str | None, as_json: bool) -> None:
 def set_(name: str, value: str) -> None:
     """Change a setting, in config.toml; comments in the file stay.
 
+    Lines of the file that mean nothing become comments, too.
+
     Example: ondevice config set generation.temperature 0.5
     """
+    from ondevice.home import Home
     from ondevice.settings_file import set_value
 
-    talk(f"{name} is {_text(set_value(_path(), name, value))} from now on.")
+    saved = set_value(Home.default(), name, value)
+    talk(f"{name} is {_text(saved.value)} from now on.")
+    for one in saved.left_out:
+        where = f"Line {one.line} of" if one.line else "Something in"
+        warn(f"{where} {_path()} was wrong and is left out now: {one.message}.")
 
 
 @command.command("path")

@@ -132,6 +132,17 @@ def _model() -> str:
     return f"{base.name}, SHA-256 {base.sha256[:16]}… as promised"
 
 
+def _settings() -> str:
+    from ondevice.home import Home
+    from ondevice.models.chosen import chosen
+    from ondevice.settings import Settings, settings_path
+
+    home = Home.default()
+    settings = Settings.load(settings_path(home))
+    base = chosen(settings.model.name, home)
+    return f"{settings_path(home)}; base model {base.name}"
+
+
 def _reader() -> str:
     from ondevice.adapters.builtin_reader import builtin_reader
     from ondevice.adapters.gguf_lora import read_adapter
@@ -190,6 +201,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("processor", _processor),
     ("memory", _memory),
     ("folders", _folders),
+    ("settings", _settings),
     ("keyring", _keyring),
     ("telemetry", _telemetry),
     ("compiler", _compiler),

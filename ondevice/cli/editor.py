@@ -17,12 +17,16 @@ def edited(answer: str, text: str, interactive: bool) -> str | None:
         text: what was wanted; "editor" opens one; "" gives the answer to be edited in the line.
         interactive: whether somebody sits at the terminal.
     """
-    if text == "editor":
-        wanted = _in_editor(answer) if interactive else None
-    elif text or not interactive:
-        wanted = text
-    else:
-        wanted = _in_line(answer)
+    try:
+        if text == "editor":
+            wanted = _in_editor(answer) if interactive else None
+        elif text or not interactive:
+            wanted = text
+        else:
+            wanted = _in_line(answer)
+    except (EOFError, KeyboardInterrupt, click.Abort):  # of this question, not of the chat
+        talk("")
+        wanted = None
     wanted = (wanted or "").strip()
     return wanted if wanted and wanted != answer.strip() else None
 

@@ -178,20 +178,6 @@ def day(seconds: float | None) -> str:
     return "" if seconds is None else to_the_minute(seconds)
 
 
-def ask_hidden(prompt: str, *, twice: bool = False) -> str:
-    """Ask for a passphrase, which is not shown.
-
-    Raises:
-        click.UsageError: what was typed is no text.
-    """
-    try:
-        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
-    except UnicodeDecodeError as error:
-        raise click.UsageError(
-            "What was typed is not UTF-8 text; check the terminal's encoding."
-        ) from error
-
-
 def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
     """Ask before something that cannot be undone; without a terminal `option` is needed.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli.chat.session import model_options, open_assistant
-from ondevice.cli.output import talk
+from ondevice.cli.output import talk, warn
 from ondevice.cli.paths import UserPath
 
 if TYPE_CHECKING:
@@ -91,7 +91,16 @@ def command(
     token = None if no_token else load_token(path)
     hosts, shown = _addresses(host, loopback, names)
     limits = Limits()
-    with contextlib.closing(listen(host, port)) as listener, open_assistant(options) as me:
+    notices: list[str] = []
+
+    def stand_in(sentence: str) -> None:  # the page has to come up, or nothing could be changed
+        warn(sentence)
+        notices.append(sentence)
+
+    with (
+        contextlib.closing(listen(host, port)) as listener,
+        open_assistant(options, stand_in) as me,
+    ):
         bound = listener.getsockname()[1]
         app = create_app(
             me,
@@ -102,6 +111,7 @@ def command(
             origins=origins,
             limits=limits,
             open_profile=_opener(options),
+            notices=notices,
         )
         address = f"http://{shown}:{bound}"
 

@@ -49,6 +49,7 @@ def create_app(
     origins: Iterable[str] = (),
     limits: Limits | None = None,
     open_profile: OpenProfile | None = None,
+    notices: Sequence[str] = (),
 ) -> Starlette:
     """Return the app; `app.state.ondevice` is its `ServerState`.
 
@@ -61,10 +62,11 @@ def create_app(
         origins: other origins whose scripts may come, such as "http://localhost:3000".
         limits: bounds on sizes, times and the line.
         open_profile: opens other profiles that requests name; None refuses them.
+        notices: sentences that the page shows, such as that another model stands in.
     """
     limits = limits or Limits()
     state = ServerState(assistant, Access(token), limits=limits, open_profile=open_profile)
-    page = Page(state)
+    page = Page(state, notices)
     allowed = [f"{host}:{port}" for host in (*hosts, *names)]
     if port == 80:
         allowed += list(hosts)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ondevice.errors import ProfileDamagedError, ProfileLockedError
+from ondevice.errors import ProfileDamagedError, ProfileLockedError, WrongPassphraseError
 from ondevice.ground.files import sync_folder, write_atomic
 from ondevice.home import Home
 from ondevice.store import passphrase as phrases
@@ -27,7 +27,7 @@ from ondevice.store.keyring_store import SystemKeyring
 
 FORMAT = 1
 KEYS_NAME = "keys.json"
-Ask = Callable[[], str]
+Ask = phrases.Ask
 Warn = Callable[[str], None]
 
 
@@ -183,11 +183,14 @@ def open_wraps(
         raise _damaged(path) from error
     if not protected or ask_passphrase is None:
         raise ProfileLockedError(_what_is_missing(home, name, by_kind))
-    secret = ask_passphrase()  # outside: what goes wrong in asking says nothing of the file
-    try:
-        return _with_passphrase(protected, secret, profile_id, path, name)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+
+    def opened(secret: str) -> bytes:  # what goes wrong in asking says nothing of the file
+        try:
+            return _with_passphrase(protected, secret, profile_id, path, name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(path) from error
+
+    return phrases.until_right(ask_passphrase, opened)
 
 
 def shred(home: Home, name: str) -> None:
@@ -297,7 +300,7 @@ def _with_passphrase(
         if (key := _unwrap(wrap, stretched, profile_id)) is not None:
             return key
     what = f"the profile '{name}'" if path.name == KEYS_NAME else str(path)
-    raise ProfileLockedError(f"That passphrase does not open {what}; try again.")
+    raise WrongPassphraseError(f"That passphrase does not open {what}; try again.")
 
 
 def _keyring_wrap(data_key: bytes, profile_id: str, warn: Warn) -> dict[str, Any] | None:

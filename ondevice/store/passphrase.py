@@ -6,11 +6,20 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from ondevice.errors import ProfileDamagedError, ProfileLockedError, explain
+from ondevice.errors import (
+    ProfileDamagedError,
+    ProfileLockedError,
+    WrongPassphraseError,
+    explain,
+)
 from ondevice.ground.files import expanded
 
 PASSPHRASE_FILE = "ONDEVICE_PASSPHRASE_FILE"
+
+Ask = Callable[[], str]
+Used = TypeVar("Used")
 
 
 @dataclass(frozen=True)
@@ -85,17 +94,73 @@ def read(path: Path, what: str) -> str:
     return text
 
 
-def ask_new(ask: Callable[[], str]) -> str:
+class PatientAsk:
+    """Asks a person, who may mistype: told what was wrong, they try again."""
+
+    attempts = 3
+
+    def __init__(self, ask: Callable[[bool], str], tell: Callable[[str], None]) -> None:
+        """Ask with `ask`, which is told whether a new passphrase is wanted for the second time.
+
+        Args:
+            ask: returns what the person types.
+            tell: told what was wrong, as a sentence.
+        """
+        self._ask = ask
+        self.tell = tell
+
+    def __call__(self) -> str:
+        """Return a passphrase."""
+        return self._ask(False)
+
+    def once_more(self) -> str:
+        """Return the same passphrase typed once more."""
+        return self._ask(True)
+
+
+def until_right(ask: Ask, use: Callable[[str], Used]) -> Used:
+    """Return what `use` makes of the passphrase that `ask` returns.
+
+    Raises:
+        WrongPassphraseError: it is wrong; a person was asked three times.
+    """
+    for left in reversed(range(ask.attempts if isinstance(ask, PatientAsk) else 1)):
+        secret = ask()
+        try:
+            return use(secret)
+        except WrongPassphraseError as error:
+            if not left or not isinstance(ask, PatientAsk):
+                raise
+            ask.tell(str(error))
+    raise AssertionError("somebody is asked at least once")
+
+
+def ask_new(ask: Ask) -> str:
     """Ask for a new passphrase twice.
 
     Raises:
-        ProfileLockedError: the two differ, or nothing was typed.
+        ProfileLockedError: the two differ, or nothing was typed; a person was asked three times.
     """
-    first, second = ask(), ask()
+    if not isinstance(ask, PatientAsk):
+        return _agreed(ask(), ask())
+    for _ in range(ask.attempts - 1):
+        try:
+            return _asked_twice(ask)
+        except ProfileLockedError as error:
+            ask.tell(str(error))
+    return _asked_twice(ask)
+
+
+def _asked_twice(ask: PatientAsk) -> str:
+    first = ask()
+    return _agreed(first, ask.once_more() if first else first)
+
+
+def _agreed(first: str, second: str) -> str:
     if first != second:
-        raise ProfileLockedError("The two passphrases differ, so no profile was made; try again.")
+        raise ProfileLockedError("The two passphrases differ, so nothing was done; try again.")
     if not first:
         raise ProfileLockedError(
-            "An empty passphrase protects nothing, so no profile was made; choose another."
+            "An empty passphrase protects nothing, so nothing was done; choose another."
         )
     return first

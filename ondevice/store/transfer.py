@@ -151,8 +151,15 @@ def import_profile(
         ProfileDamagedError: the file was altered or is cut off. Nothing was changed.
     """
     with _file(path) as file:  # what is no such file is said before somebody is asked
-        ArchiveReader(file, path)
-    secret = phrases.from_file() or (ask_passphrase() if ask_passphrase else None)
+        reader = ArchiveReader(file, path)
+    secret = phrases.from_file()
+    if secret is None and ask_passphrase is not None:
+
+        def opening(typed: str) -> str:
+            _key(reader, home, name or _guessed_name(home, reader), path, lambda: typed)
+            return typed
+
+        secret = phrases.until_right(ask_passphrase, opening)
     if not secret:
         raise ProfileLockedError(
             f"{path} needs its passphrase; run this in a terminal or name a file that holds it in "

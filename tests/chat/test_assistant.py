@@ -30,7 +30,7 @@ def open_assistant(home, embedder):
     def make(script=("All right.",), *, scope=None, **options):
         profile = Profile.open(home, None, create=True, warn=lambda _: None)
         memory = Memory(profile, embedder, scope=scope)
-        me = Assistant(FakeEngine(script), memory, Settings(), **options)
+        me = Assistant(FakeEngine(script), Memory(memory, Settings(), **options), **options)
         opened.append(me)
         return me
 

@@ -355,6 +355,33 @@ def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser,
     browser.says("retention", "#log")
 
 
+def test_a_wrong_settings_file_is_plain_to_see_and_mended(browser, home):
+    home.config.mkdir(exist_ok=True)
+    (home.config / "config.toml").write_text("[generation]\ntop_k = 'x'\n")
+    browser.enter()
+    browser.says("line 2", "#toasts")
+    browser.click("Settings", "#toasts")
+    browser.says("line 2", ".note.warn")
+    browser.write("#set-model-name", "nobody").send_keys(Keys.TAB)
+    browser.says("There is no base model called 'nobody'", "main")
+    browser.write("#set-generation-top_p", "0.9").send_keys(Keys.TAB)
+    browser.wait(lambda: not browser.one(".note.warn").is_displayed())
+    assert "# left out: top_k = 'x'" in (home.config / "config.toml").read_text()
+
+
+def test_the_page_asks_before_it_keeps_something_while_the_chat_is_temporary(browser, me):
+    browser.enter()
+    browser.click("Temporary")
+    browser.wait(lambda: browser.one(".temporary").is_displayed())
+    browser.go("memories")
+    for choice, facts in (("Do not keep", 0), ("Keep it", 1)):
+        browser.write("form.add input", "I own a canoe.")
+        browser.one("form.add button").click()
+        browser.says("Keep this anyway?", "dialog")
+        browser.click(choice)
+        browser.wait(lambda facts=facts: len(me.profile.facts.all()) == facts)
+
+
 def test_settings_are_changed_on_the_page(browser, me):
     browser.enter("settings")
     field = browser.write("#set-generation-temperature", "0.9")

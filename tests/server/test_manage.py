@@ -283,6 +283,58 @@ def test_settings_are_changed_at_once_and_in_the_file(client, me, home):
     assert me.settings.generation.temperature == 0.7
 
 
+def test_what_could_not_be_used_is_not_saved(client, home):
+    for name, value in (("model.name", "nobody"), ("model.n_threads", "100000")):
+        response = client.post("/api/settings", json={"name": name, "value": value})
+        assert response.status_code == 400 and name in response.json()["error"]["message"]
+    assert not (home.config / "config.toml").exists()
+
+
+def test_a_wrong_settings_file_is_said_and_mended_by_the_page(client, home):
+    home.config.mkdir(exist_ok=True)
+    (home.config / "config.toml").write_text("[generation]\ntop_k = 7\ntop_p = 'x'\n")
+    shown = client.get("/api/settings").json()
+    assert "line 3" in shown["problem"]
+    assert {one["name"]: one["value"] for one in shown["settings"]}["generation.top_k"] == 7
+    assert "line 3" in client.get("/api/state").json()["notices"][0]
+    client.post("/api/settings", json={"name": "generation.top_p", "value": "0.9"})
+    assert client.get("/api/settings").json()["problem"] is None
+    assert client.get("/api/state").json()["notices"] == []
+
+
+def test_a_temporary_chat_stores_nothing_unless_that_is_said(client, me):
+    pending = me.profile.facts.add("The user plays chess.", state="pending")
+    known = me.profile.facts.add("The user likes tea.")
+    client.post("/api/chat/new", json={"temporary": True})
+    for method, path, body in (
+        ("POST", "/api/memories", {"text": "I own a canoe."}),
+        ("PATCH", f"/api/memories/{known.id}", {"text": "I like coffee."}),
+        ("POST", "/api/memories/approve", {"ids": [pending.id]}),
+    ):
+        before = me.profile.facts.all(), me.profile.journal.events()
+        response = client.request(method, path, json=body)
+        assert response.status_code == 409
+        assert response.json()["error"]["code"] == "temporary_chat"
+        assert (me.profile.facts.all(), me.profile.journal.events()) == before
+        assert client.request(method, path, json={**body, "keep": True}).status_code == 200
+        assert me.profile.facts.all() != before[0]
+
+
+def test_a_server_without_memory_stores_nothing_at_all(home, embedder, engine):
+    profile = Profile.open(home, None, create=True, warn=lambda _: None)
+    with Assistant(engine, Memory(profile, embedder, Settings()), Settings(), temporary=True) as me:
+        app = create_app(me, token=TOKEN, port=PORT)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", headers=headers) as client:
+            for path, body in (
+                ("/api/memories", {"text": "I own a canoe.", "keep": True}),
+                ("/api/learn", {"quick": True}),
+            ):
+                response = client.post(path, json=body)
+                assert response.json()["error"]["code"] == "no_memory"
+        assert me.profile.sources.count_records() == 0
+
+
 # --- protection --------------------------------------------------------------------------
 
 

@@ -11,6 +11,10 @@ import time
 import openai
 import pytest
 
+from ondevice.chat import Assistant
+from ondevice.errors import AdapterBaseMismatchError
+from ondevice.store.profile import Profile
+
 
 @pytest.fixture
 def served(home, tmp_path):
@@ -80,6 +84,49 @@ def test_it_serves_and_stops_cleanly_in_the_middle_of_an_answer(served):
     assert "Traceback" not in errors
     assert f"{address}/enter?key=" in errors
     assert token not in errors
+
+
+@pytest.mark.parametrize("wrong", ["name = '/nowhere/gone.gguf'", "n_ctx = 'many'"])
+def test_it_starts_with_settings_that_cannot_be_used_and_says_so(home, wrong):
+    home.config.mkdir(parents=True)
+    (home.config / "config.toml").write_text(f"[model]\n{wrong}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ondevice", "serve", "--port", "0", "--no-token"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        port = process.stdout.readline().strip().rpartition(":")[2]
+        assert port.isdigit(), process.stderr.read()
+        connection = http.client.HTTPConnection("127.0.0.1", int(port))
+        connection.request("GET", "/api/state")
+        state = json.loads(connection.getresponse().read())
+        assert len(state["notices"]) == 1
+        assert ("gone.gguf" if "gone" in wrong else "line 2") in state["notices"][0]
+        body = json.dumps({"name": "model.name", "value": "default"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/api/settings", body, headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        process.kill()
+        told = process.communicate()[1]
+    assert state["notices"][0].split(";")[0] in told and "Traceback" not in told
+
+
+def test_active_adapters_of_another_base_are_left_out_and_that_is_said(home):
+    with Profile.open(home, None, create=True, warn=lambda _: None) as profile:
+        row = profile.adapters.add(
+            "old", file_sha256="e" * 64, base_sha256="f" * 64, rank=4, alpha=8.0
+        )
+        profile.adapters.set_active([(row.id, 1.0)])
+    told = []
+    with pytest.raises(AdapterBaseMismatchError):
+        Assistant.open(home=home)
+    with Assistant.open(home=home, stand_in=told.append) as me:
+        assert [use.name for use in me.engine.active_adapters if use.name == "old"] == []
+    assert len(told) == 1 and "'old' was made for another base model" in told[0]
+    with pytest.raises(AdapterBaseMismatchError):  # named by the person: no stand-in
+        Assistant.open(home=home, stand_in=told.append, adapters=[("old", None)])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others have not all of 127.0.0.0/8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import open_profile, parse_adapter, profile_option
+from ondevice.cli.chat.session import load_settings, open_profile, parse_adapter, profile_option
 from ondevice.cli.completion.complete import (
     complete_adapters,
     complete_adapters_or_files,
@@ -94,12 +94,11 @@ def _reader_row(store: Profile) -> list[AdapterRow]:
     from ondevice.errors import BaseModelError
     from ondevice.home import Home
     from ondevice.models.base_model import resolve
-    from ondevice.settings import Settings
     from ondevice.store.records import AdapterRow
 
     home = Home.default()
     try:
-        name = Settings.load(home.config / "config.toml").model.name
+        name = load_settings().model.name
         reader = builtin_reader(resolve(name, home))
     except BaseModelError:  # the adapters of a profile can be listed without a model
         return []

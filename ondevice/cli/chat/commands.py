@@ -11,6 +11,7 @@ import click
 
 from ondevice.cli.chat.session import continue_option, model_options, open_assistant, parse_adapter
 from ondevice.cli.editor import edited
+from ondevice.cli.lines import Prompt
 from ondevice.cli.output import stream, talk, warn
 from ondevice.errors import OndeviceError, explain
 from ondevice.ground.files import expanded, write_atomic
@@ -39,8 +40,9 @@ HELP = """\
 /help                this list
 /exit                leave (also Ctrl-D)
 
-Ctrl-C stops an answer. End a line with \\ to go on in the next one, or put
-several lines between two lines of \"\"\"."""
+Ctrl-C stops an answer. What is pasted is one message; Enter sends it. End a line
+with \\ to go on in the next one, press Alt+Enter, or put several lines between
+two lines of \"\"\"."""
 
 
 @click.command("chat")
@@ -74,6 +76,11 @@ def _greet(me: Assistant) -> None:
     )
 
 
+# What these do is kept, or deleted, for good; a temporary chat does neither.
+WRITING = frozenset(
+    ["remember", "forget", "pending", "approve", "reject", "undo", "good", "bad", "edit"]
+)
+
 PLACES = {
     "turn": "beside your turn",
     "earlier": "beside an earlier turn",
@@ -91,8 +98,7 @@ class ChatLoop:
         self.last: Receipt | None = None
         self.listed: list[str] = []  # ids that /memories has numbered
         self.log: list[tuple[str, str]] = self._said()
-        if interactive:
-            _line_editing(me)
+        self.prompt = Prompt(_history(me)) if interactive else None
 
     def run(self) -> None:
         """Go on until the input ends or `/exit`."""
@@ -127,6 +133,8 @@ class ChatLoop:
 
     def _read(self) -> str:
         lines = [self._line("> ")]
+        if "\n" in lines[0]:  # pasted: what stands in it means nothing to us
+            return lines[0]
         with contextlib.suppress(EOFError):  # the end of the input ends what is begun, too
             if lines[0].strip() == '"""':
                 del lines[0]
@@ -139,8 +147,8 @@ class ChatLoop:
         return "\n".join(lines)
 
     def _line(self, prompt: str) -> str:
-        if self.interactive:
-            return input(prompt)
+        if self.prompt is not None:
+            return self.prompt.ask(prompt)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
@@ -164,7 +172,7 @@ class ChatLoop:
     # --- commands -------------------------------------------------------------
 
     def _command(self, line: str) -> bool | None:
-        name, _, rest = line[1:].partition(" ")
+        name, rest = [*line[1:].split(None, 1), "", ""][:2]
         rest = rest.strip()
         handler = {
             "help": self._help,
@@ -187,8 +195,15 @@ class ChatLoop:
         }.get(name)
         if name in ("exit", "quit", "bye"):
             return False
+        if handler is None and "\n" in line:  # a pasted text that begins with a path, or so
+            self._answer(line)
+            return None
         if handler is None:
             talk(f"There is no /{name}; /help lists what there is.")
+            return None
+        if self.me.conversation.is_temporary and name in WRITING:
+            way_out = "/temp turns memory on" if self.me.profile else "open one with a profile"
+            talk(f"This chat is temporary and keeps nothing, so /{name} did nothing; {way_out}.")
             return None
         handler(rest)
         return None
@@ -306,6 +321,10 @@ class ChatLoop:
             talk("This chat has no profile; it is temporary.")
             return
         self._begin_anew(memory="on" if self.me.conversation.is_temporary else "off")
+        if self.prompt is not None and self.me.conversation.is_temporary:
+            self.prompt.remember_from_here()
+        elif self.prompt is not None:
+            self.prompt.forget_since_then()
         talk(
             "Temporary chat: nothing is read from or written to your memory."
             if self.me.conversation.is_temporary
@@ -376,13 +395,8 @@ def _short(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _line_editing(me: Assistant) -> None:
-    """Give `input` editing and history; the history is the profile's own turns, never a file."""
-    try:
-        import readline
-    except ImportError:  # Windows: the console has line editing of its own
-        return
+def _history(me: Assistant) -> list[str]:
+    """Return what the person said last, the oldest first; nothing in a temporary chat."""
     if me.profile is None or me.conversation.is_temporary:
-        return
-    for turn in me.profile.turns.recent(role="user", limit=200):
-        readline.add_history(turn.text)
+        return []
+    return [turn.text for turn in me.profile.turns.recent(role="user", limit=200)]

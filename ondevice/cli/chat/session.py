@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ondevice.cli.completion.complete import complete_adapters, complete_models, complete_profiles
-from ondevice.cli.output import ask_hidden, warn
-from ondevice.settings import GenerationSettings, ModelSettings, Settings
+from ondevice.cli.output import warn
+from ondevice.settings import GenerationSettings, ModelSettings, Settings, settings_path
 
 if TYPE_CHECKING:
     from ondevice.chat import Assistant
@@ -134,17 +132,19 @@ def parse_adapter(text: str) -> tuple[str, float | None]:
     return name, value
 
 
-def open_assistant(options: dict[str, Any]) -> Assistant:
-    """Open an assistant from the values of `model_options`."""
+def open_assistant(
+    options: dict[str, Any], stand_in: Callable[[str], None] | None = None
+) -> Assistant:
+    """Open an assistant from the values of `model_options`; see `Assistant.open` for `stand_in`."""
     import dataclasses
 
     if options["temporary"] and options.get("continue_last"):
         raise click.UsageError("--temporary reads no earlier chat; leave out --continue.")
     from ondevice.chat import Assistant
+    from ondevice.cli.secret import asker
     from ondevice.home import Home
 
-    home = Home.default()
-    settings = Settings.load(home.config / "config.toml")
+    settings = load_settings()
     generation = {
         name: options[name]
         for name in ("temperature", "seed", "max_tokens")
@@ -158,40 +158,50 @@ def open_assistant(options: dict[str, Any]) -> Assistant:
         generation=dataclasses.replace(settings.generation, **generation),
         model=dataclasses.replace(settings.model, **model),
     )
-    return Assistant.open(
-        profile=options["profile"],
-        model=options["model"],
-        home=home,
-        settings=settings,
-        adapters=parse_adapters(options["adapters"], options["no_adapter"]),
-        temporary=options["temporary"],
-        scope=options["scope"],
-        system=options["system"],
-        reader=not options["no_reader"],
-        ask_passphrase=passphrase_asker(),
-        warn=warn,
-    )
+    with asker() as ask:
+        return Assistant.open(
+            profile=options["profile"],
+            model=options["model"],
+            home=Home.default(),
+            settings=settings,
+            adapters=parse_adapters(options["adapters"], options["no_adapter"]),
+            temporary=options["temporary"],
+            scope=options["scope"],
+            system=options["system"],
+            reader=not options["no_reader"],
+            ask_passphrase=ask,
+            warn=warn,
+            stand_in=stand_in,
+        )
 
 
 def open_profile(name: str | None) -> Profile:
     """Open the profile called `name`, or the one in use, which is made at its first use."""
+    from ondevice.cli.secret import asker
     from ondevice.home import Home
     from ondevice.store.profile import Profile
 
     home = Home.default()
-    return Profile.open(
-        home,
-        name,
-        ask_passphrase=passphrase_asker(),
-        create=name is None,
-        retention=Settings.load(home.config / "config.toml").retention,
-        warn=warn,
-    )
+    with asker() as ask:
+        return Profile.open(
+            home,
+            name,
+            ask_passphrase=ask,
+            create=name is None,
+            retention=load_settings().retention,
+            warn=warn,
+        )
 
 
-def passphrase_asker() -> Callable[[], str] | None:
-    """Return a function that asks for the passphrase on the terminal, or None without one."""
-    if not sys.stdin.isatty():
-        return None
-    labels = itertools.chain(["Passphrase"], itertools.repeat("Passphrase, again"))
-    return lambda: ask_hidden(next(labels))
+_SETTINGS = "ondevice.settings"  # key of click's `Context.meta`, which nested commands share
+
+
+def load_settings() -> Settings:
+    """Return the settings; what is wrong with their file is said once a command."""
+    from ondevice.home import Home
+
+    known = click.get_current_context().meta
+    if _SETTINGS not in known:
+        known[_SETTINGS] = Settings.load(settings_path(Home.default()), warn)
+    settings: Settings = known[_SETTINGS]
+    return settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import keep_scope_option, open_profile, profile_option
+from ondevice.cli.chat.session import keep_scope_option, load_settings, open_profile, profile_option
 from ondevice.cli.output import (
     console_of_bars,
     counted,
@@ -82,7 +82,6 @@ def command(
     from ondevice.importers import ImportOptions, preview, read
     from ondevice.memory.embedder import Embedder
     from ondevice.memory.ingest import ingest
-    from ondevice.settings import Settings
 
     progress = _Progress(shows_progress())
     options = ImportOptions(
@@ -105,7 +104,7 @@ def command(
                     read(paths, options),
                     progress=progress.update,
                     scope=scope,
-                    settings=Settings.load(store.home.config / "config.toml").recall,
+                    settings=load_settings().recall,
                     options=options,
                 )
             except KeyboardInterrupt:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli.chat.session import (
+    load_settings,
     parse_adapter,
-    passphrase_asker,
     profile_option,
     scope_option,
 )
@@ -69,19 +69,23 @@ def command(
     Nothing is changed.
     """
     from ondevice.chat import Assistant
+    from ondevice.cli.secret import asker
 
     if plot is not None:
         check_plot(plot)
     name, scale = parse_adapter(adapter) if adapter is not None else (None, None)
-    with Assistant.open(
-        profile=profile,
-        model=model,
-        scope=scope,
-        adapters=[],
-        temporary=True,
-        ask_passphrase=passphrase_asker(),
-        warn=warn,
-    ) as assistant:
+    with asker() as ask:
+        opened = Assistant.open(
+            profile=profile,
+            model=model,
+            settings=load_settings(),
+            scope=scope,
+            adapters=[],
+            temporary=True,
+            ask_passphrase=ask,
+            warn=warn,
+        )
+    with opened as assistant:
         with _display() as show:
             measured = assistant.learning.measure(
                 name, scale, fast=fast, audits=with_audits, tell=show

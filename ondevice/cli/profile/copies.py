@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import open_profile, passphrase_asker, profile_option
+from ondevice.cli.chat.session import open_profile, profile_option
 from ondevice.cli.output import (
-    ask_hidden,
     confirm,
     counted,
     day,
@@ -49,9 +47,13 @@ def ask_passphrase(prompt: str, otherwise: str) -> str:
     Raises:
         click.UsageError: nobody is there to type it.
     """
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"Nobody is there to type a passphrase; {otherwise}.")
-    return ask_hidden(prompt, twice=True)
+    from ondevice.cli.secret import asker
+    from ondevice.store import passphrase as phrases
+
+    with asker(prompt) as ask:
+        if ask is None:
+            raise click.UsageError(f"Nobody is there to type a passphrase; {otherwise}.")
+        return phrases.ask_new(ask)
 
 
 @click.command("export")
@@ -102,12 +104,12 @@ def import_command(file: Path, name: str | None, as_json: bool) -> None:
     The passphrase of the file becomes that of the profile. Nothing is changed
     unless the whole file is sound.
     """
+    from ondevice.cli.secret import asker
     from ondevice.home import Home
     from ondevice.store import transfer
 
-    done = transfer.import_profile(
-        Home.default(), file, name=name, ask_passphrase=passphrase_asker()
-    )
+    with asker() as ask:
+        done = transfer.import_profile(Home.default(), file, name=name, ask_passphrase=ask)
     _say(done, as_json, f"Imported as the profile '{done.name}'")
     if not as_json:
         talk("It opens with the passphrase of the file.", dim=True)
@@ -145,14 +147,16 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
     What was forgotten since the backup was made is not brought back, as long as
     the present profile can still be read.
     """
+    from ondevice.cli.secret import asker
     from ondevice.home import Home
     from ondevice.store import transfer
 
     if replace:
         confirm("Replace the present profile by this backup, for good?", yes=yes)
-    done = transfer.restore_backup(
-        Home.default(), file, replace=replace, ask_passphrase=passphrase_asker(), warn=warn
-    )
+    with asker() as ask:
+        done = transfer.restore_backup(
+            Home.default(), file, replace=replace, ask_passphrase=ask, warn=warn
+        )
     _say(done, as_json, f"Restored the profile '{done.name}'")
     if done.forgotten_again and not as_json:
         talk(f"{done.forgotten_again} records were forgotten since, and stay so.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import open_profile, passphrase_asker, profile_option
+from ondevice.cli.chat.session import open_profile, profile_option
 from ondevice.cli.completion.complete import complete_profiles
 from ondevice.cli.output import json_option, print_json, talk, warn
 from ondevice.cli.paths import UserPath
@@ -48,13 +48,14 @@ def passphrase_command(
     A recovery code is typed wherever the passphrase is asked for. Backups that
     were made before still open with what opened the profile then.
     """
+    from ondevice.cli.secret import hidden
     from ondevice.store import key_changes
     from ondevice.store.passphrase import read
 
     if [remove, recovery_code, no_recovery_code, keyring is not None, show].count(True) > 1:
         raise click.UsageError("One change at a time, please.")
     code = None
-    with open_profile(profile) as store:
+    with hidden(), open_profile(profile) as store:
         if remove:
             key_changes.remove_passphrase(store, warn=warn)
         elif keyring is not None:
@@ -107,11 +108,13 @@ def lock_command(name: str | None) -> None:
 @click.argument("name", required=False, shell_complete=complete_profiles)
 def unlock_command(name: str | None) -> None:
     """Unlock a profile with its passphrase or recovery code."""
+    from ondevice.cli.secret import asker
     from ondevice.home import Home
     from ondevice.store import key_changes
     from ondevice.store.profile import profile_in_use
 
     home = Home.default()
     name = name or profile_in_use(home)
-    key_changes.unlock(home, name, passphrase_asker(), warn=warn)
+    with asker() as ask:
+        key_changes.unlock(home, name, ask, warn=warn)
     talk(f"The profile '{name}' is unlocked.")

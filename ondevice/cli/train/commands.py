@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ondevice.cli.chat.session import load_settings
 from ondevice.cli.completion.complete import complete_files, complete_models
 from ondevice.cli.learn.plot import check_plot, write_plot
 from ondevice.cli.output import clock, shows_progress, size, talk
@@ -77,7 +78,6 @@ def command(
     from ondevice.adapters.builtin_reader import needed_reader
     from ondevice.home import Home
     from ondevice.models.base_model import resolve
-    from ondevice.settings import Settings
     from ondevice.training import prepare, train
 
     if out is None and not dry_run:
@@ -97,7 +97,7 @@ def command(
         "memory_budget": memory_budget,
         "precision": "f32" if precision == "f32" else "auto",
         "threads": threads,
-        "n_ctx": Settings.load(home.config / "config.toml").model.n_ctx,
+        "n_ctx": load_settings().model.n_ctx,
     }
     if dry_run:
         _tell_cost(prepare(model, sources, **how), as_json)

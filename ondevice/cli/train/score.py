@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ondevice.cli.chat.session import load_settings
 from ondevice.cli.completion.complete import complete_files, complete_models
 from ondevice.cli.output import json_option, print_json, print_table
 from ondevice.cli.paths import UserPath
@@ -52,7 +53,6 @@ def command(
     from ondevice.adapters.builtin_reader import needed_reader
     from ondevice.home import Home
     from ondevice.models.base_model import resolve
-    from ondevice.settings import Settings
     from ondevice.training.scoring import read_documents, score
 
     home = Home.default()
@@ -67,7 +67,7 @@ def command(
     if reader:
         files.insert(0, (needed_reader(model).read(), 1.0))
     if engine == "trainer":
-        n_ctx = Settings.load(home.config / "config.toml").model.n_ctx
+        n_ctx = load_settings().model.n_ctx
         result = score(model, documents, adapters=files, n_ctx=n_ctx)
     else:
         result = _score_by_llama(model, documents, files, max_length, home)

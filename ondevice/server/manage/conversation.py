@@ -51,6 +51,7 @@ class State(Answer):
     learning: bool
     evaluating: bool
     importing: bool
+    notices: list[str]
 
 
 @routes.get("/state")
@@ -65,6 +66,7 @@ def state(page: Page) -> State:
         learning=page.jobs.running("learn"),
         evaluating=page.jobs.running("evaluate"),
         importing=page.jobs.running("import"),
+        notices=page.notices(),
     )
 
 
@@ -304,5 +306,6 @@ class Judged(Answer):
 @routes.post("/feedback")
 def feedback(page: Page, body: Judge) -> Judged:
     """Judge an answer."""
+    page.refuse_if_temporary(keep=True)  # the answer is one of a kept chat
     kept = page.me.conversation.feedback(body.verdict, body.text, turn_id=body.turn_id)
     return Judged(id=kept.id, verdict=kept.verdict)

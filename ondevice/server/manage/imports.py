@@ -183,6 +183,7 @@ def start(page: Page, body: Choices) -> Files:
         raise BadRequestError("Drop some files first.")
     page.refuse_while_busy()
     _ = page.profile
+    page.refuse_if_temporary(keep=True)  # an import belongs to no chat
     files = len(page.uploads.all)
 
     def work(job: Job[Importing | Imported]) -> Importing | Imported:

@@ -144,6 +144,7 @@ def start(page: Page, body: Learn) -> Started:
     """Learn."""
     page.refuse_while_busy()
     _ = page.profile
+    page.refuse_if_temporary(keep=True)  # learning belongs to no chat
     options = body.options()
 
     def work(job: Job[Learning]) -> Learning:

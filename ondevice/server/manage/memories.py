@@ -121,6 +121,9 @@ def sources(page: Page) -> Sources:
 # --- changing -----------------------------------------------------------------------------
 
 
+KEEP: bool = Field(False, description="Store it although the chat is temporary.")
+
+
 class NewFact(Fields):
     """A statement about the person."""
 
@@ -130,6 +133,7 @@ class NewFact(Fields):
     )
     pinned: bool = Field(False, description="Always stands in the prompt.")
     learn: bool = Field(True, description="Whether adapters may be trained on it.")
+    keep: bool = KEEP
 
 
 @routes.post("/memories")
@@ -139,6 +143,7 @@ def add(page: Page, body: NewFact) -> FactRecord:
     if not candidate.text.strip():
         raise BadRequestError("Say what to remember.")
     _ = page.profile  # it may have been locked or wiped
+    page.refuse_if_temporary(keep=body.keep)
     fact = page.me.memory.remember(
         body.text, category=body.category or None, pinned=body.pinned, learn=body.learn
     )
@@ -152,13 +157,15 @@ class FactChange(Fields):
     category: Category = "other"
     learn: bool = True
     pinned: bool = False
+    keep: bool = KEEP
 
 
 @routes.patch("/memories/{id}")
 def edit(page: Page, id: str, body: FactChange) -> FactRecord:
     """Change a fact."""
     fact = page.profile.get(id)
-    if changes := body.model_dump(exclude_unset=True, exclude={"pinned"}):
+    page.refuse_if_temporary(keep=body.keep)
+    if changes := body.model_dump(exclude_unset=True, exclude={"pinned", "keep"}):
         fact = page.me.memory.edit(id, **changes)
     if "pinned" in body.model_fields_set:
         fact = page.profile.facts.pin(id, body.pinned)
@@ -173,6 +180,12 @@ class Ids(Fields):
     ids: list[str] = Field(max_length=100_000)
 
 
+class Approve(Ids):
+    """Facts that are to be used."""
+
+    keep: bool = KEEP
+
+
 class Approved(Answer):
     """Facts that are active now."""
 
@@ -180,9 +193,10 @@ class Approved(Answer):
 
 
 @routes.post("/memories/approve")
-def approve(page: Page, body: Ids) -> Approved:
+def approve(page: Page, body: Approve) -> Approved:
     """Approve pending facts."""
     _ = page.profile  # it may have been locked or wiped
+    page.refuse_if_temporary(keep=body.keep)
     return Approved(memories=[fact_of(fact) for fact in page.me.memory.approve(*body.ids)])
 
 

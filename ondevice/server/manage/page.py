@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,10 +15,12 @@ from ondevice.chat import Assistant
 from ondevice.chat.reply import Reply
 from ondevice.errors import LearningError, ProfileLockedError
 from ondevice.memory.search import Recall
+from ondevice.server.errors import ApiError
 from ondevice.server.manage.jobs import Jobs
 from ondevice.server.manage.uploads import Uploads
 from ondevice.server.routing import Routes
 from ondevice.server.state import ServerState
+from ondevice.settings import Settings, settings_path, wrong_file
 from ondevice.store import keys
 from ondevice.store.profile import Profile
 
@@ -41,8 +43,14 @@ class ChatOfPage:
 class Page:
     """The state of the page on the side of the server."""
 
-    def __init__(self, state: ServerState) -> None:
-        """Show the assistant of `state`; whoever opened it closes it."""
+    def __init__(self, state: ServerState, notices: Sequence[str] = ()) -> None:
+        """Show the assistant of `state`; whoever opened it closes it.
+
+        Args:
+            state: of the server.
+            notices: what was not as chosen when the server started.
+        """
+        self._notices = notices
         self.jobs = Jobs()
         self.chat = ChatOfPage()
         self.uploads = Uploads()
@@ -77,6 +85,14 @@ class Page:
         if self.wiped or profile is None:
             return False
         return not profile.is_open or keys.is_locked(profile.home, profile.name)
+
+    def notices(self) -> list[str]:
+        """Return what the person should know: what was not as chosen, or is wrong in a file."""
+        if self.me.profile is None:
+            return list(self._notices)
+        path = settings_path(self.me.profile.home)
+        _, problems = Settings.read(path)
+        return [*self._notices, *([str(wrong_file(path, problems))] if problems else [])]
 
     @property
     def recall(self) -> Recall:
@@ -116,6 +132,30 @@ class Page:
             )
         if self.jobs.running("evaluate"):
             raise LearningError("An evaluation is under way; stop it, or wait for it.")
+
+    def refuse_if_temporary(self, *, keep: bool = False) -> None:
+        """Refuse to store anything while the chat is temporary, or the server has no memory.
+
+        Args:
+            keep: whether the person said that it is to be kept all the same.
+
+        Raises:
+            ApiError: it is.
+        """
+        if self.me.without_memory:
+            raise ApiError(
+                409,
+                "This server was started to keep nothing, so nothing was stored; start it again "
+                "without --temporary.",
+                code="no_memory",
+            )
+        if self.me.conversation.is_temporary and not keep:
+            raise ApiError(
+                409,
+                "The chat is temporary and keeps nothing, so nothing was stored; begin another "
+                "chat, or say 'keep' to store it all the same.",
+                code="temporary_chat",
+            )
 
     def forget_the_chat(self) -> None:
         """Leave nothing of the person in the model and in the transcript."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Page, page_routes
 from ondevice.server.routing import Answer, Fields
-from ondevice.settings import Settings
+from ondevice.settings import Settings, settings_path, wrong_file
 from ondevice.settings_file import Value, flat, set_value
 
 AT_START = "model"  # settings of this table count from the next start on
@@ -33,16 +33,19 @@ class AllSettings(Answer):
     """Every setting."""
 
     path: str
+    problem: str | None = Field(description="What is wrong with the file, which has no effect.")
     settings: list[SettingShown]
 
 
 @routes.get("/settings")
 def show(page: Page) -> AllSettings:
     """List settings."""
-    path = page.profile.home.config / "config.toml"
-    now, defaults = flat(Settings.load(path)), flat(Settings())
+    path = settings_path(page.profile.home)
+    settings, problems = Settings.read(path)
+    now, defaults = flat(settings), flat(Settings())
     return AllSettings(
         path=str(path),
+        problem=str(wrong_file(path, problems)) if problems else None,
         settings=[
             SettingShown(
                 name=name,
@@ -76,7 +79,7 @@ def change(page: Page, body: Setting) -> SettingChanged:
     """Change a setting."""
     if body.name.startswith(f"{ELSEWHERE}."):
         raise BadRequestError("How long records are kept is set under Privacy.")
-    value = set_value(page.profile.home.config / "config.toml", body.name, body.value)
+    value = set_value(page.profile.home, body.name, body.value).value
     if not body.name.startswith(f"{AT_START}."):
         page.me.settings = _with(page.me.settings, body.name, value)
     return SettingChanged(name=body.name, value=value)

@@ -40,6 +40,18 @@ export function ask(title, content, choices) {
   return dialog(title, content, choices).closed;
 }
 
+/** Send what is to be stored; where the chat is temporary only after asking. Null: it was not. */
+export async function kept(send) {
+  try {
+    return await send({});
+  } catch (error) {
+    if (error.code !== "temporary_chat") throw error;
+  }
+  const sure = await ask("Keep this anyway?", el("p", {}, "Your chat is temporary and keeps nothing. This would be stored for good."),
+    [{ label: "Do not keep", value: () => false }, { label: "Keep it", value: () => true, kind: "main" }]);
+  return sure ? send({ keep: true }) : null;
+}
+
 /** Ask for a text; null if the person goes back. */
 export function askText(title, text, { label = "Save", hint = "" } = {}) {
   const area = el("textarea", { rows: 4, "aria-label": title, value: text });

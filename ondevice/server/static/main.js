@@ -1,7 +1,7 @@
 // Which view is shown; views are loaded when they are first needed.
 
 import { get } from "./api.js";
-import { el, heading } from "./dom.js";
+import { el, heading, toast } from "./dom.js";
 
 const VIEWS = {
   chat: () => import("./chat.js"),
@@ -61,6 +61,7 @@ async function whereabouts() {
     const state = await get("/api/state");
     const who = state.profile ? `Profile “${state.profile}”` : "No profile";
     document.getElementById("where").textContent = `${who} · ${state.model}. Everything stays on this machine.`;
+    for (const one of state.notices) toast(one, { label: "Settings", run: () => { location.hash = "#/settings"; } }, 0);
   } catch { /* the view says what is wrong */ }
 }
 

@@ -1,7 +1,7 @@
 // "What I know about you": search, filter, add, correct, pin, approve, and forget.
 
 import { get, patch, post } from "./api.js";
-import { ask, askText } from "./dialog.js";
+import { ask, askText, kept } from "./dialog.js";
 import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
@@ -70,7 +70,8 @@ export function create() {
 
   async function remember() {
     if (!text.value.trim()) return;
-    const fact = await post("/api/memories", { text: text.value });
+    const fact = await kept((more) => post("/api/memories", { text: text.value, ...more }));
+    if (!fact) return;
     text.value = "";
     toast(`Remembered: ${brief(fact.text, 80)}`);
     await reload();
@@ -87,11 +88,11 @@ export function create() {
       el("span", { class: "tag" }, fact ? record.category : record.kind === "turn" ? (record.role === "user" ? "you said" : "answer") : "imported"),
       el("span", { class: "quiet small" }, day(record.time))];
     const actions = [
-      record.state === "pending" && action("Approve", record, () => post("/api/memories/approve", { ids: [record.id] })),
-      fact && action(record.pinned ? "Unpin" : "Pin", record, () => patch(`/api/memories/${record.id}`, { pinned: !record.pinned })),
+      record.state === "pending" && action("Approve", record, () => kept((more) => post("/api/memories/approve", { ids: [record.id], ...more }))),
+      fact && action(record.pinned ? "Unpin" : "Pin", record, () => kept((more) => patch(`/api/memories/${record.id}`, { pinned: !record.pinned, ...more }))),
       fact && action("Edit", record, async () => {
         const better = await askText("Correct this memory", record.text);
-        if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
+        if (better && better !== record.text) await kept((more) => patch(`/api/memories/${record.id}`, { text: better, ...more }));
       }),
       action("Forget", record, () => forgetWithPreview([record.id]))];
     return el("div", { "data-id": record.id, class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
@@ -138,7 +139,7 @@ export function create() {
   async function approveChosen() {
     const { ids } = await get("/api/memories/ids", { state: "pending" });
     const pending = ids.filter((id) => chosen.has(id));
-    if (pending.length) await post("/api/memories/approve", { ids: pending });
+    if (pending.length && !await kept((more) => post("/api/memories/approve", { ids: pending, ...more }))) return;
     toast(`Approved: ${counted(pending.length, "memory", "memories")}.`);
     chosen.clear();
     showBar();

@@ -1,7 +1,7 @@
 // One message of the chat, and under an answer what was remembered and used for it.
 
 import { patch, post } from "./api.js";
-import { askText } from "./dialog.js";
+import { askText, kept } from "./dialog.js";
 import { attempt, button, counted, el, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { markdown } from "./markdown.js";
@@ -56,7 +56,8 @@ function memory(record, label, changed) {
   row.append(button("Correct", () => attempt(async () => {
     const better = await askText("Correct this memory", record.text);
     if (better === null || better === record.text) return;
-    const fact = isFact ? await patch(`/api/memories/${record.id}`, { text: better }) : await post("/api/memories", { text: better });
+    const fact = await kept((more) => (isFact ? patch(`/api/memories/${record.id}`, { text: better, ...more }) : post("/api/memories", { text: better, ...more })));
+    if (!fact) return;
     shown.textContent = fact.text;
     toast("Corrected.");
   }), { class: "plain", "aria-label": `Correct: ${record.text.slice(0, 60)}` }));

@@ -41,9 +41,12 @@ const LABELS = {
 /** Make the view. */
 export function create() {
   const part = el("div", {});
-  const node = el("div", { class: "view" }, heading("Settings"), part);
+  const wrong = el("p", { class: "note warn", role: "alert", hidden: true });
+  const node = el("div", { class: "view" }, heading("Settings"), wrong, part);
 
-  function show({ settings, path }) {
+  function show({ settings, path, problem }) {
+    wrong.textContent = problem ?? "";
+    wrong.hidden = !problem;
     part.replaceChildren(...Object.entries(GROUPS).map(([table, [title, about]]) => {
       const own = settings.filter((one) => one.name.startsWith(`${table}.`));
       return el("div", { class: "card" }, el("h2", {}, title), el("p", { class: "quiet small" }, about), own.map(row));
@@ -66,6 +69,7 @@ export function create() {
         if (one.kind === "bool") field.checked = kept.value; else field.value = kept.value ?? "";
         field.removeAttribute("aria-invalid");
         reset.hidden = kept.value === one.default;
+        wrong.hidden = true; // what was wrong in the file is left out now
         state.textContent = one.at_start ? "Saved; counts from the next start on." : "Saved.";
       } catch (error) {
         field.setAttribute("aria-invalid", "true");
