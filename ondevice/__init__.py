@@ -13,6 +13,15 @@ _os.environ["HF_HUB_OFFLINE"] = "1"
 _os.environ["TRANSFORMERS_OFFLINE"] = "1"
 _os.environ["DO_NOT_TRACK"] = "1"
 
+# llama.cpp's threads wait for each other hundreds of times for a token, by OpenMP. GNU's, which
+# reads this when it is loaded, would spin 300,000 times before it sleeps: milliseconds in which
+# the thread that is waited for gets no processor, where other programs keep all of them busy. This
+# is still longer than any wait of an idle machine. Whoever sets either of the two is obeyed.
+if "OMP_WAIT_POLICY" not in _os.environ:
+    _os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# If llama.cpp gives up, it would start a debugger that prints what the program was working on.
+_os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+
 import importlib as _importlib
 from typing import TYPE_CHECKING
 from typing import Any as _Any
