@@ -7,7 +7,7 @@ of their own follow, alternately idle and beside two busy ones: ours, bare
 llama-cpp-python as it comes, and ours with each of `--spins`.
 
     python benchmarks/decode.py [--tokens 128] [--runs 6] [--threads N] [--json PATH]
-        [--spins 1000 30000 300000] [--only-processes]
+        [--spins 300 3000 10000] [--only-processes]
 """
 
 from __future__ import annotations
