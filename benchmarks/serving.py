@@ -25,12 +25,12 @@ import llama_cpp
 import psutil
 
 from ondevice import Assistant, Home, Settings
-from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.ground.openmp import release_team
 from ondevice.ground.processor import physical_cores
 from ondevice.models import native
 from ondevice.models.base_model import resolve
 from ondevice.models.messages import Message
+from ondevice.models.native import PROMPT_CHUNK
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits
 from ondevice.server.run import listen, server_for

@@ -139,11 +139,11 @@ def path(model: str) -> None:
 @click.argument("model", default="default", metavar="[NAME|FILE]", shell_complete=complete_models)
 @json_option
 def check(model: str, as_json: bool) -> None:
-    """Check a model's header and hash without loading it."""
+    """Check a model's header and hash, and load it in a process of its own."""
     from ondevice.home import Home
     from ondevice.models.base_model import resolve
 
-    base = resolve(model, Home.default())
+    base = resolve(model, Home.default(), again=True)
     header = base.header
     if as_json:
         print_json(

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ondevice.engine.context import PROMPT_CHUNK, InferenceContext
+from ondevice.engine.context import InferenceContext
 from ondevice.engine.protocol import ChatOptions
 from ondevice.engine.sampler import Sampler
 from ondevice.engine.text_stream import TextStream
+from ondevice.models.native import PROMPT_CHUNK
 
 
 @dataclass
@@ -40,7 +41,7 @@ def answer_branches(
 
     Args:
         context: holds what the prompts have in common.
-        rests: of each prompt at least one token; at most `context.MAX_BRANCHES`.
+        rests: of each prompt at least one token; at most `native.MAX_BRANCHES`.
         options: of all answers.
     """
     start = len(context.cached)

@@ -18,11 +18,9 @@ import numpy.typing as npt
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 from ondevice.ground.processor import physical_cores
-from ondevice.ground.uninterrupted import uninterrupted
 from ondevice.models import native
+from ondevice.models.native import MAX_BRANCHES, PROMPT_CHUNK
 
-PROMPT_CHUNK = 128  # tokens evaluated between two looks at the cancel flag
-MAX_BRANCHES = 7  # that go on from the cached tokens at the same time
 _SEQUENCE = 0
 
 
@@ -37,19 +35,7 @@ class InferenceContext:
         self.vocab = vocab
         self.n_ctx = n_ctx
         threads = n_threads or physical_cores()
-        params = self._lib.llama_context_default_params()
-        params.n_ctx = n_ctx
-        params.n_batch = params.n_ubatch = min(PROMPT_CHUNK, n_ctx)
-        params.n_seq_max = 1 + MAX_BRANCHES
-        params.kv_unified = True  # branches share the cells of what they have in common
-        params.n_threads = params.n_threads_batch = threads
-        params.no_perf = True
-        if not on_gpu:
-            # On a processor a short turn behind 600 tokens took 95 ms with flash attention and
-            # 76 ms without, behind 2,000 tokens 166 and 101; decoding is the same.
-            params.flash_attn_type = self._lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        native.last_error()
-        self.pointer = uninterrupted(self._lib.llama_init_from_model, model, params)
+        self.pointer = native.new_context(model, n_ctx, threads, on_gpu=on_gpu)
         if not self.pointer:
             raise EngineError(
                 f"llama.cpp cannot make a context of {n_ctx} tokens "

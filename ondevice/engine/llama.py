@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.branches import answer_branches
-from ondevice.engine.context import MAX_BRANCHES, InferenceContext
+from ondevice.engine.context import InferenceContext
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.lora import LoraAdapters
@@ -26,6 +26,7 @@ from ondevice.models import native
 from ondevice.models.base_model import BaseModel
 from ondevice.models.chat_template import ChatTemplate
 from ondevice.models.messages import Message
+from ondevice.models.native import MAX_BRANCHES
 from ondevice.settings import ModelSettings
 
 

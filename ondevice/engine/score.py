@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ondevice.engine.context import PROMPT_CHUNK, InferenceContext
+from ondevice.engine.context import InferenceContext
+from ondevice.models.native import PROMPT_CHUNK
 
 _ROWS = 32  # of logits turned to float64 at once: 32 x 262,144 x 8 bytes = 64 MB at the worst
 

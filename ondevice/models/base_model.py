@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ondevice.errors import InvalidModelError, ModelHashError, ModelNotFoundError, did_you_mean
-from ondevice.ground.files import expanded, sha256_of, write_atomic
+from ondevice.errors import ModelHashError, ModelNotFoundError, did_you_mean
+from ondevice.ground.files import expanded, sha256_of
 from ondevice.ground.system_memory import total_memory
 from ondevice.home import Home
 from ondevice.models.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.models.gguf_header import GgufHeader, read_header
+from ondevice.models.model_check import check_model
+from ondevice.models.notes import note, read_notes
 from ondevice.models.origin import read_origin
 
 _HASHES = "model-hashes.json"
@@ -59,16 +58,19 @@ class ListedModel:
     fits: bool | None
 
 
-def resolve(name_or_path: str, home: Home) -> BaseModel:
+def resolve(name_or_path: str, home: Home, *, again: bool = False) -> BaseModel:
     """Return the base model called `name_or_path`, or the GGUF file at that path, checked.
+
+    A file that was never loaded before is loaded by a process of its own first.
 
     Args:
         name_or_path: "default", a name of the catalogue, or a path.
-        home: where downloaded models and the cache of hashes are.
+        home: where downloaded models and the caches of hashes and of first loads are.
+        again: load the file in a process of its own even if that was done before.
 
     Raises:
         ModelNotFoundError: no such name and no such file.
-        InvalidModelError: the file is not a model or its header lies.
+        InvalidModelError: the file is not a model, its header lies, or llama.cpp cannot load it.
         ModelHashError: a catalogued file is not the one that was promised.
     """
     entry = DEFAULT if name_or_path == "default" else CATALOGUE.get(name_or_path)
@@ -86,6 +88,12 @@ def resolve(name_or_path: str, home: Home) -> BaseModel:
             f"{path} is not the file that was promised for '{name}' (SHA-256 {digest[:16]}…, "
             f"promised {promised[:16]}…); delete it and get it again."
         )
+    if digest not in {known.sha256 for known in CATALOGUE.values()}:  # those were tried by us
+        from ondevice.models.first_contact import (
+            check_first_contact,  # slow to import, seldom needed
+        )
+
+        check_first_contact(path, digest, home.cache, again=again)
     return BaseModel(name, path, digest, header)
 
 
@@ -146,77 +154,20 @@ def catalogue_path(entry: CatalogueEntry, home: Home) -> Path | None:
 
 
 def file_sha256(path: Path, home: Home) -> str:
-    """Return the file's SHA-256, from the cache if path, size, time and inode are unchanged."""
-    status = path.stat()
-    key = f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
-    cache = home.cache / _HASHES
-    known = _read_hashes(cache)
-    if key in known:
-        return known[key]
-    digest = sha256_of(path)
-    kept = {k: v for k, v in known.items() if k.split("|")[0] != str(path)}
-    with contextlib.suppress(OSError):  # full or write-protected: it is hashed again next time
-        write_atomic(cache, json.dumps({**kept, key: digest}, indent=1).encode())
-    return digest
+    """Return the file's SHA-256, from the cache if nothing about the file has changed.
 
-
-def check_model(header: GgufHeader) -> None:
-    """Check that the header is that of a language model with a vocabulary that fits it.
-
-    Raises:
-        InvalidModelError: something is missing or does not fit.
+    Its time of last change of state (ctime) counts too: unlike the time of its content no program
+    can set it back.
     """
-    path, architecture = header.path, header.architecture
-    if not re.fullmatch(r"[a-z0-9_.-]{1,64}", architecture):
-        raise InvalidModelError(
-            f"{path} names no model architecture, so it is not a language model; choose "
-            "another file."
-        )
-    if header.metadata.get("general.type", "model") != "model":
-        raise InvalidModelError(
-            f"{path} is a GGUF file, but not of a model (adapter or other); choose another file."
-        )
-    for key, most in (("block_count", 4096), ("embedding_length", 1 << 20)):
-        value = header.metadata.get(f"{architecture}.{key}")
-        if not isinstance(value, int) or not 0 < value <= most:
-            raise InvalidModelError(
-                f"{path} has no usable '{architecture}.{key}'; get the file again from its source."
-            )
-    context = header.metadata.get(f"{architecture}.context_length")
-    if not isinstance(context, int) or not 0 < context <= 1 << 31:
-        raise InvalidModelError(
-            f"{path} has no usable context length; get the file again from its source."
-        )
-    _check_vocabulary(header)
-
-
-def _check_vocabulary(header: GgufHeader) -> None:
-    path, metadata = header.path, header.metadata
-    tokens = metadata.get("tokenizer.ggml.tokens")
-    if not isinstance(tokens, list) or not tokens or not isinstance(tokens[0], str):
-        raise InvalidModelError(f"{path} has no vocabulary; use a complete GGUF model.")
-    for key in ("tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
-        values = metadata.get(key)
-        if values is not None and (not isinstance(values, list) or len(values) != len(tokens)):
-            raise InvalidModelError(
-                f"{path}: '{key}' does not fit the vocabulary; get the file again from its source."
-            )
-    for key, value in metadata.items():
-        if (
-            key.startswith("tokenizer.ggml.")
-            and key.endswith("_token_id")
-            and (not isinstance(value, int) or not (0 <= value < len(tokens) or value == 2**32 - 1))
-        ):
-            raise InvalidModelError(
-                f"{path}: '{key}' is outside the vocabulary; get the file again from its source."
-            )
-    embedding = header.tensors.get("token_embd.weight")
-    width = metadata.get(f"{header.architecture}.embedding_length")
-    if embedding is None or embedding.shape != (width, len(tokens)):
-        raise InvalidModelError(
-            f"{path}: the embedding table is missing or does not fit the vocabulary; get the "
-            "file again from its source."
-        )
+    status = path.stat()
+    times = f"{status.st_mtime_ns}|{status.st_ctime_ns}"
+    key = f"{path}|{status.st_size}|{times}|{status.st_ino}"
+    cache = home.cache / _HASHES
+    known = read_notes(cache).get(key)
+    if known is None:
+        known = sha256_of(path)
+        note(cache, key, known, outdated=lambda other: other.rsplit("|", 4)[0] == str(path))
+    return known
 
 
 def _required_path(entry: CatalogueEntry, home: Home) -> Path:
@@ -247,13 +198,3 @@ def _other_path(name_or_path: str, home: Home) -> Path:
                 "of a .gguf file."
             )
     return path.absolute()
-
-
-def _read_hashes(cache: Path) -> dict[str, str]:
-    try:
-        content = json.loads(cache.read_bytes())
-    except (FileNotFoundError, ValueError):  # rebuilt if damaged: it is only a cache
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}

@@ -27,11 +27,12 @@ from ondevice.errors import (
 from ondevice.ground.address import check_url
 from ondevice.ground.files import private_folder, sync_folder
 from ondevice.home import Home
-from ondevice.models.base_model import catalogue_path, check_model, file_sha256
+from ondevice.models.base_model import catalogue_path, file_sha256
 from ondevice.models.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
 from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.models.http_answers import RemoteFile
 from ondevice.models.hub import HubClient, Progress
+from ondevice.models.model_check import check_model
 from ondevice.models.origin import Origin, note_path, read_origin, write_origin
 
 HUB = "https://huggingface.co"

@@ -291,6 +291,17 @@ def test_context_is_never_longer_than_trained(default_model: BaseModel, home: Ho
         engine.chat(HELLO, GREEDY)
 
 
+@pytest.mark.parametrize("n_ctx", [1, 3, 7, 8])
+def test_contexts_too_short_for_anything_say_so(
+    n_ctx: int, default_model: BaseModel, home: Home
+) -> None:
+    with LlamaEngine(default_model, ModelSettings(n_ctx=n_ctx, n_threads=1), home) as engine:
+        with pytest.raises(ContextOverflowError):
+            engine.chat(HELLO, GREEDY)
+        with pytest.raises(ContextOverflowError):
+            engine.score("A fox and a hen and a fox and a hen and a fox.")
+
+
 def test_unload_reload_and_idle(default_model: BaseModel, home: Home) -> None:
     with LlamaEngine(
         default_model, ModelSettings(n_ctx=256, n_threads=1, idle_seconds=0.3), home

@@ -4,13 +4,13 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from ondevice.engine.context import PROMPT_CHUNK
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.prompt import shared_prefix
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
+from ondevice.models.native import PROMPT_CHUNK
 
 TEXT = "The fox said to the hen that the moon is made of old cheese. " * 12
 

@@ -1,5 +1,9 @@
 """A thread that has computed lets its team of OpenMP threads go."""
 
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,3 +38,43 @@ def test_an_engine_that_is_done_keeps_no_team(default_model: BaseModel, home: Ho
         while n_threads() > before and time.monotonic() < deadline:
             time.sleep(0.01)  # threads that have been joined may need a moment to be gone
         assert n_threads() <= before
+
+
+def spin_count(load: str, **environment: str) -> str:
+    """What GNU's OpenMP says it does when the program `load` has loaded it; "" if it does not."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", load],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**clean, "OMP_DISPLAY_ENV": "verbose", **environment},
+        cwd=Path(__file__).parents[2],
+    )
+    found = re.search(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    return found[1] if found else ""
+
+
+LOADS = {
+    "engine": "from ondevice.models import native; native.llama_cpp()",
+    "python": "import ondevice, llama_cpp",
+    "child": "from ondevice.models import contact_child; contact_child.native.llama_cpp()",
+}
+
+
+@pytest.mark.parametrize("way", LOADS)
+def test_threads_wait_awake_for_a_short_time_only(way: str) -> None:
+    if not spin_count("import llama_cpp"):
+        pytest.skip("llama.cpp computes with another implementation here")
+    assert int(spin_count("import llama_cpp")) >= 300_000
+    assert int(spin_count(LOADS[way])) <= 1_000
+
+
+def test_what_the_person_set_is_obeyed() -> None:
+    load = LOADS["engine"]
+    if not spin_count("import llama_cpp"):
+        pytest.skip("llama.cpp computes with another implementation here")
+    assert spin_count(load, GOMP_SPINCOUNT="77") == "77"
+    for policy in ("active", "passive"):
+        set_alone = spin_count("import llama_cpp", OMP_WAIT_POLICY=policy)
+        assert spin_count(load, OMP_WAIT_POLICY=policy) == set_alone

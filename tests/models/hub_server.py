@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,30 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))  # where tiny models are written
 
 COMMIT = "c0ffee" * 6 + "cafe"
 PLACE = "/owner/repo/resolve/main/tiny.gguf"
 
 
 def tiny_model(path: Path, architecture: str = "llama", seed: int = 0) -> bytes:
-    """Write a GGUF that passes every check and can do nothing; about 260 kB."""
-    width = 16384
-    writer = gguf.GGUFWriter(path, architecture)
-    writer.add_type("model")
-    writer.add_license("apache-2.0")
-    writer.add_block_count(1)
-    writer.add_embedding_length(width)
-    writer.add_context_length(64)
-    writer.add_token_list(["a", "b", "c", "d"])
-    writer.add_token_types([1] * 4)
-    values = np.random.default_rng(seed).standard_normal((4, width)).astype(np.float32)
-    writer.add_tensor("token_embd.weight", values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path.read_bytes()
+    """Write a small random model that llama.cpp can load; about 330 kB."""
+    from byte_vocabulary import SIZE, add_bytes
+    from tiny_models import write_tiny
+
+    def describe(writer: gguf.GGUFWriter) -> None:
+        writer.add_type("model")
+        writer.add_license("apache-2.0")
+        add_bytes(writer)
+
+    options = {"layers": 1, "ff": 256, "vocab": SIZE, "seed": seed}
+    return write_tiny(path, architecture, tokenizer=describe, **options).read_bytes()
 
 
 @dataclass

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,18 @@ def test_hash_is_cached_and_recomputed_on_change(tmp_path: Path) -> None:
     assert second not in (first, "f" * 64)
     cache.write_text("{ damaged")
     assert models.file_sha256(file, home) == second
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
+    home, file = Home.below(tmp_path / "home"), tmp_path / "file|with a bar"
+    file.write_bytes(b"one")
+    status, first = file.stat(), models.file_sha256(file, home)
+    with file.open("r+b") as opened:  # the same inode
+        opened.write(b"two")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert file.stat().st_mtime_ns == status.st_mtime_ns and file.stat().st_ino == status.st_ino
+    assert models.file_sha256(file, home) != first
+    assert len(json.loads((home.cache / "model-hashes.json").read_text())) == 1
 
 
 def test_a_changed_catalogue_file_is_refused(
