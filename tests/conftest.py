@@ -12,6 +12,7 @@ import pytest
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
+from ondevice.memory.embedder import Embedder
 from ondevice.models import native
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
@@ -97,3 +98,9 @@ def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFact
         return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
     return write
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """Return the real embedder; it is loaded at its first use."""
+    return Embedder()

@@ -11,16 +11,10 @@ import pytest
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import ids
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

@@ -9,16 +9,10 @@ from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ContextOverflowError, OndeviceError, RecordNotFoundError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

@@ -6,17 +6,11 @@ from ondevice.chat import Assistant
 from ondevice.cli.chat.commands import ChatLoop
 from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ProfileLockedError, RecordNotFoundError
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import key_changes
 from ondevice.store.passphrase import Cost
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ TOPICS = [
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
-@pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[Profile]:
     home = Home.below(tmp_path_factory.mktemp("home"))
     with Profile.create(home, "me", passphrase="a test's own") as opened:

@@ -20,11 +20,6 @@ from ondevice.store.records import ANY_SCOPE, NewPassage
 PASSPHRASE = "a test's own"
 
 
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
 @pytest.fixture
 def profile(tmp_path: Path) -> Iterator[Profile]:
     with Profile.create(Home.below(tmp_path), "me", passphrase=PASSPHRASE) as opened:

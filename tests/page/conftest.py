@@ -8,7 +8,6 @@ import pytest
 
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -31,11 +30,6 @@ def chromium():
 def script():
     """What the fake engine answers; a test changes it in place."""
     return ["Hello **there**."]
-
-
-@pytest.fixture(scope="session")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture
