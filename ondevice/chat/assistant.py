@@ -299,7 +299,13 @@ class Assistant(KeepsConversations):
                 place = "turn" if memory.id in sent else "earlier"
                 receipt.used.append(
                     UsedMemory(
-                        memory.id, memory.text, memory.score, place, memory.source, memory.reason
+                        memory.id,
+                        memory.text,
+                        memory.score,
+                        place,
+                        memory.source,
+                        memory.reason,
+                        memory.speaker or memory.role,
                     )
                 )
         shown = {memory.id for memory in receipt.used}

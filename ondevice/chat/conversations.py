@@ -78,7 +78,8 @@ class KeepsConversations(Remembers):
             asked = _last_question(turns)
             if asked is None:
                 return False
-            said = {candidate.text for candidate in facts_in(asked.text)}
+            wordings = self.profile.wordings(asked.id)
+            said = {candidate.text for one in wordings for candidate in facts_in(one.text)}
             facts = [fact for fact in self._facts_from(asked) if fact.text in said]
             replaced = _replaced_by(facts, self.profile.facts(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]
@@ -108,7 +109,7 @@ class KeepsConversations(Remembers):
     def _replace(self, receipt: Receipt, asked: Turn, turns: Sequence[Turn]) -> None:
         """Note in the receipt what was saved with a message before, and the answers that go."""
         receipt.user_turn_id = asked.id
-        receipt.saved = self._facts_from(asked)
+        receipt.saved = [fact for fact in self._facts_from(asked) if fact.state != "superseded"]
         receipt.replaces = tuple(t.id for t in turns if t.position > asked.position)
 
     def _drop_replaced(self, receipt: Receipt) -> None:
@@ -130,7 +131,8 @@ class KeepsConversations(Remembers):
     def _facts_from(self, asked: Turn) -> list[Fact]:
         """Return the facts that were taken from the last message of a conversation."""
         profile, _ = self._needs_profile()
-        return [f for f in profile.facts() if f.source_id == asked.source_id and f.id > asked.id]
+        first = asked.corrects or asked.id  # a correction came later than what it says
+        return [f for f in profile.facts() if f.source_id == asked.source_id and f.id > first]
 
 
 def _last_question(turns: Sequence[Turn]) -> Turn | None:

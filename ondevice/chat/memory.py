@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from ondevice.adapters import forgetting
 from ondevice.chat.learning import LearnsFromProfile
+from ondevice.chat.review import Step
 from ondevice.engine.protocol import ChatOptions, Engine
 from ondevice.memory import facts as fact_rules
+from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
 from ondevice.memory.search import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
+from ondevice.store.records import Passage, Turn
 
 if TYPE_CHECKING:
     from ondevice.importers import ImportFile, ImportOptions
-    from ondevice.store.records import Fact, ForgetReport
+    from ondevice.store.records import Fact, ForgetReport, Record
 
 PROPOSAL_TOKENS = 256  # five short notes as JSON
 
@@ -72,21 +75,55 @@ class Remembers(LearnsFromProfile):
         self._can_take_back("remembering a fact", fact.id, sorted(replaced))
         return fact
 
-    def edit(self, fact_id: str, **changes: Any) -> Fact:
-        """Correct a fact; adapters that were trained on it are not used any more.
+    def edit(self, record_id: str, **changes: Any) -> Record:
+        """Correct a fact, an imported text or a message of the person's.
+
+        Adapters that were trained on it are not used any more. The new wording of a text is kept as
+        it was typed; the former one is superseded: `restore` or `undo` brings it back.
 
         Args:
-            fact_id: its id, or the start of it.
-            changes: a new `text`, `category`, `scope` or `learn`, or when it `expires`.
+            record_id: its id, or the start of it.
+            changes: of a fact a new `text`, `category`, `scope` or `learn`, or when it `expires`;
+                of anything else a new `text`.
+
+        Returns:
+            The fact, or the passage or turn that says it from now on.
 
         Raises:
-            RecordNotFoundError: there is no fact with that id.
+            RecordNotFoundError: there is no such record, or it is an answer.
+            ProfileError: it has no such field.
         """
-        _, recaller = self._needs_profile()
+        corrector = self._corrector()
         with self._turn_lock:  # an answer under way ends first
-            fact = recaller.edit_fact(fact_id, **changes)
+            record = corrector.edit(record_id, **changes)
+            if isinstance(record, Passage | Turn) and record.corrects is not None:
+                self._steps.append(Step("a correction", lambda: self._back_from(record.id)))
             self._rebuild()
-        return fact
+        return record
+
+    def restore(self, record_id: str) -> Record:
+        """Let a former wording of a text hold again; of one that holds, the one before it.
+
+        Raises:
+            RecordNotFoundError: there is no such text, or it is an answer.
+            ProfileError: it was never corrected.
+        """
+        corrector = self._corrector()
+        with self._turn_lock:
+            record = corrector.restore(record_id)
+            self._rebuild()
+        return record
+
+    def _back_from(self, record_id: str) -> None:
+        """Take a correction back, if it and what it replaced are still there."""
+        profile, _ = self._needs_profile()
+        if profile.has(record_id) and len(profile.wordings(record_id)) > 1:
+            self._corrector().restore(record_id)
+
+    def _corrector(self) -> Corrector:
+        profile, recaller = self._needs_profile()
+        assert self.embedder is not None
+        return Corrector(profile, self.embedder, recaller)
 
     def propose(self, text: str) -> list[Fact]:
         """Let the model propose facts about the person from their own words, as pending ones.

@@ -221,7 +221,7 @@ class _Writer:
             return False
         self._known[document.sha256] = ""  # it has no id yet
         half = self._half.pop(key or document.name, None)
-        stored = self._profile.passages(half.id) if half is not None else iter(())
+        stored = self._profile.imported(half.id) if half is not None else iter(())
         self._targets.append(_Target(document, half.id if half is not None else None, stored))
         return True
 

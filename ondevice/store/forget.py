@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.store.corrections import Link, former_wordings, without_first
 from ondevice.store.database import Run
 from ondevice.store.ids import first_id_at
 from ondevice.store.records import (
@@ -116,6 +117,8 @@ class Forgetting(Sources):
     def forget(self, ids: Iterable[str]) -> ForgetReport:
         """Delete records for good; a source takes everything that came from it along.
 
+        A text that was corrected takes its former wordings along; one of these goes alone.
+
         Raises:
             RecordNotFoundError: one of the ids fits no record, several, or an adapter; nothing
                 was deleted.
@@ -136,22 +139,9 @@ class Forgetting(Sources):
         Raises:
             RecordNotFoundError: one of the sources is not there; nothing was changed.
         """
-        pieces = "SELECT number, id, text, speaker, position FROM record WHERE source_id = ?"
         with self._db.write() as run:
             self._need_source(new_id)
-            known: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
-            for number, record_id, text, speaker, _ in run(f"{pieces} ORDER BY number", (old_id,)):
-                known.setdefault((text, speaker), []).append((number, record_id))
-            twins = []
-            for _, record_id, text, speaker, position in run(
-                f"{pieces} ORDER BY position", (new_id,)
-            ):
-                if same := known.get((text, speaker)):
-                    twins.append(record_id)
-                    run(
-                        "UPDATE record SET source_id = ?, position = ? WHERE number = ?",
-                        (new_id, position, same.pop(0)[0]),
-                    )
+            twins = self._keep_what_is_the_same(run, old_id, new_id)
             run(
                 "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?))", (as_list(twins),)
             )
@@ -159,6 +149,36 @@ class Forgetting(Sources):
             stale = self._delete(run, targets)
             self._note(run, "replaced", source=new_id, same=len(twins), gone=len(targets.records))
         return ForgetReport(tuple(targets.all), stale, self.finish_purge())
+
+    def _keep_what_is_the_same(self, run: Run, old_id: str, new_id: str) -> list[str]:
+        """Move what both sources hold to the new one; return what that makes needless there.
+
+        A text that was corrected is the same if the new source has any of its wordings, and all
+        of them move: the file still holds the old one, which must not come back.
+        """
+        known: dict[tuple[str, str | None], list[str]] = {}
+        for first, text, speaker in run(
+            "SELECT coalesce(corrects, id), text, speaker FROM record WHERE source_id = ?"
+            " ORDER BY number",
+            (old_id,),
+        ):
+            known.setdefault((text, speaker), []).append(first)
+        twins: list[str] = []
+        moved: set[str] = set()
+        for record_id, text, speaker, position in run(
+            "SELECT id, text, speaker, position FROM record WHERE source_id = ? ORDER BY position",
+            (new_id,),
+        ):
+            same = next((one for one in known.get((text, speaker), ()) if one not in moved), None)
+            if same is None:
+                continue
+            twins.append(record_id)
+            moved.add(same)
+            run(
+                "UPDATE record SET source_id = ?1, position = ?2 WHERE id = ?3 OR corrects = ?3",
+                (new_id, position, same),
+            )
+        return twins
 
     def due(self, retention: RetentionSettings, now: float | None = None) -> list[str]:
         """Return the ids of what has been kept as long as it may be; changes nothing.
@@ -233,6 +253,8 @@ class Forgetting(Sources):
             (as_list(list(sources)),),
         ):
             records[member] = None
+        for former in former_wordings(self._links(), records):
+            records[former] = None
         gone = list(records)
         return _Targets(gone, list(sources), self._feedback_of(gone, list(feedback)))
 
@@ -251,12 +273,19 @@ class Forgetting(Sources):
         chosen = "IN (SELECT value FROM json_each(?))"
         run(f"DELETE FROM memory_used WHERE memory_id {chosen}", records)
         run(f"DELETE FROM feedback WHERE id {chosen}", (as_list(targets.feedback),))
+        for record_id, first in list(without_first(self._links(), set(targets.records))):
+            run("UPDATE record SET corrects = ? WHERE id = ?", (first, record_id))
         # Facts, vectors and references go by the foreign keys, index entries by a trigger.
         run(f"DELETE FROM record WHERE id {chosen}", records)
         run(f"DELETE FROM source WHERE id {chosen}", (as_list(targets.sources),))
         self._bump(run)
         self._want_purge(run)
         return stale
+
+    def _links(self) -> list[Link]:
+        """Return all corrections, each with the id of the first wording and its state."""
+        sql = "SELECT id, corrects, state FROM record WHERE corrects IS NOT NULL"
+        return cast("list[Link]", self._db.rows(sql))
 
     def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
         """Return turns that stay although they say what is forgotten.

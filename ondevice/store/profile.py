@@ -29,6 +29,7 @@ from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
 from ondevice.store import keys
 from ondevice.store.adapter_rows import AdapterRows
+from ondevice.store.corrections import Corrections
 from ondevice.store.database import Database
 from ondevice.store.forget import Forgetting
 from ondevice.store.listing import Browsing
@@ -45,7 +46,7 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
 
 
-class Profile(Forgetting, AdapterRows, Outlines, Browsing):
+class Profile(Forgetting, AdapterRows, Outlines, Browsing, Corrections):
     """An open, decrypted profile."""
 
     def __init__(self, home: Home, name: str, data_key: bytes, folder: Path | None = None) -> None:

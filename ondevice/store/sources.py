@@ -173,8 +173,20 @@ class Sources(Facts):
     def passages(
         self, source_id: str | None = None, scope: str | None = ANY_SCOPE
     ) -> Iterator[Passage]:
-        """Yield the passages of a source, or all, in their order, reading a page at a time."""
+        """Yield the passages of a source, or all, in the wording that holds.
+
+        They are read a page at a time, in the order in which they were stored.
+        """
         condition, values = in_scope("r.scope", scope)
+        return self._paged(f"r.state = 'active' AND {condition}", source_id, values)
+
+    def imported(self, source_id: str) -> Iterator[Passage]:
+        """Yield the passages of a source as its file has them, whatever was corrected since."""
+        return self._paged("r.corrects IS NULL", source_id, ())
+
+    def _paged(
+        self, condition: str, source_id: str | None, values: Sequence[object]
+    ) -> Iterator[Passage]:
         last = ""
         while True:
             page = self._records(
@@ -191,8 +203,8 @@ class Sources(Facts):
         """Return the records around one in its source, without itself, in their order."""
         return self._records(
             "JOIN record me ON me.id = ? AND r.source_id = me.source_id"
-            " AND r.position BETWEEN me.position - ? AND me.position + ? AND r.id != me.id"
-            " ORDER BY r.position",
+            " AND r.position BETWEEN me.position - ? AND me.position + ?"
+            " AND r.position != me.position AND r.state = 'active' ORDER BY r.position",
             (record_id, before, after),
         )
 
@@ -259,9 +271,9 @@ class Sources(Facts):
         return cast("Turn", self.get(turn_id))
 
     def turns(self, conversation_id: str | None = None) -> list[Turn]:
-        """Return the turns of a conversation, or all, in their order."""
+        """Return the turns of a conversation, or all, in their order and the wording that holds."""
         found = self._records(
-            "WHERE r.kind = 'turn' AND (?1 IS NULL OR r.source_id = ?1)"
+            "WHERE r.kind = 'turn' AND r.state = 'active' AND (?1 IS NULL OR r.source_id = ?1)"
             " ORDER BY r.source_id, r.position",
             (conversation_id,),
         )
@@ -270,7 +282,8 @@ class Sources(Facts):
     def recent_turns(self, role: str | None = None, limit: int = 200) -> list[Turn]:
         """Return the newest turns of all conversations, oldest first."""
         found = self._records(
-            "WHERE r.kind = 'turn' AND (?1 IS NULL OR r.speaker = ?1) ORDER BY r.id DESC LIMIT ?2",
+            "WHERE r.kind = 'turn' AND r.state = 'active' AND (?1 IS NULL OR r.speaker = ?1)"
+            " ORDER BY r.id DESC LIMIT ?2",
             (role, limit),
         )
         return cast("list[Turn]", found[::-1])

@@ -105,6 +105,39 @@ def test_forgetting_can_keep_the_turns(open_assistant):
     assert turns[0].text == "Hello! My cat is called Mia."
 
 
+def _import(me, tmp_path, *lines, name="WhatsApp Chat with Ben.txt"):
+    file = tmp_path / name
+    file.write_text("".join(f"31.12.23, 2{n}:00 - {line}\n" for n, line in enumerate(lines)))
+    me.import_paths([file])
+
+
+def test_a_corrected_text_is_the_one_that_is_shown(open_assistant, tmp_path):
+    me = open_assistant()
+    _import(me, tmp_path, "Anna: The spare key hangs in the shed.", "Ben: Fine.")
+    used = me.ask("Where does the spare key hang?").receipt.used
+    assert "in the shed" in _shown(me)
+    (old,) = [memory for memory in used if "key" in memory.text]
+    new = me.edit(old.id, text="the spare key hangs in the loft")
+    me.ask("Where does the spare key hang?")
+    assert "in the loft" in _shown(me) and "in the shed" not in _shown(me)
+    assert me.profile.get(new.id).text == "the spare key hangs in the loft"
+    assert me.undo() == "a correction"
+    me.ask("Where does the spare key hang?")
+    assert "in the shed" in _shown(me) and "in the loft" not in _shown(me)
+
+
+def test_a_corrected_message_and_its_facts_change_in_the_transcript(open_assistant):
+    me = open_assistant()
+    said = me.ask("My cat is called Mia.")
+    me.ask("How do I bake bread?")
+    me.edit(said.receipt.user_turn_id, text="My cat is called Mona.")
+    assert [f.text for f in me.profile.facts(state="active")] == ["The user's cat is called Mona."]
+    me.ask("What is my cat called?")
+    assert "Mona" in _shown(me) and "Mia" not in _shown(me)
+    shown = [exchange.user for exchange in me.conversation.exchanges]
+    assert "My cat is called Mona." in shown[0] and len(shown) == 3
+
+
 def test_forgetting_something_unknown_changes_nothing(open_assistant):
     me = open_assistant()
     fact = me.remember("I play the cello.")

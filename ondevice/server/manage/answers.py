@@ -38,6 +38,7 @@ TurnRecord = _record(records.Turn)
 FeedbackRecord = _record(records.Feedback)
 _from = Field(alias="from", description="What kind of source: a conversation, an import, …")
 SourceRecord = _record(records.Source, from_=(str, _from))
+Remembered: Any = FactRecord | PassageRecord | TurnRecord
 Record: Any = FactRecord | PassageRecord | TurnRecord | FeedbackRecord | SourceRecord
 
 
@@ -119,6 +120,7 @@ class Used(Answer):
     place: str
     source: str | None
     reason: dict[str, Any]
+    speaker: str | None = Field(description='Of a text: "user", "assistant" or a name.')
     kind: str
 
 

@@ -53,7 +53,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Show what would be forgotten.", a.ForgetPreview, f.Forget
     ),
     ("POST", "/memories/forget"): Operation("Forget records for good.", a.Forgotten, f.Forget),
-    ("PATCH", "/memories/{id}"): Operation("Change a fact.", a.FactRecord, f.EditMemory),
+    ("PATCH", "/memories/{id}"): Operation(
+        "Change a fact, or correct a text.", a.Remembered, f.EditMemory
+    ),
     ("POST", "/imports/file"): Operation(
         "Send a file to import.", a.Received, f.FileName, upload=True
     ),

@@ -62,7 +62,9 @@ class Wanted(Words):
 
     kind: Literal["", "fact", "passage", "turn"] | None = None
     category: str | None = None
-    state: str | None = Field(None, description="Of facts: pending, active or superseded.")
+    state: str | None = Field(
+        None, description="pending, active or superseded; only facts are pending."
+    )
     source: str | None = Field(None, description="The id of a source.")
 
 
@@ -83,13 +85,14 @@ class AddMemory(Fields):
 
 
 class EditMemory(Fields):
-    """What is changed of a fact."""
+    """What is changed of a fact; of a passage or a message of the person's, the text."""
 
     id: str
-    text: str = ""
+    text: str = Field("", description="Of passages and messages kept as it is.")
     category: str = ""
     learn: bool = True
     pinned: bool = False
+    restore: bool = Field(False, description="Let a former wording of a text hold again.")
 
 
 class Ids(Fields):

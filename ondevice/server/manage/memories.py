@@ -62,19 +62,23 @@ class Memories:
         return as_json(fact)
 
     def edit(self, values: Values) -> dict[str, Any]:
-        """Change a fact."""
+        """Change a fact, correct a text that was said or imported, or go back to a wording."""
         fact_id = values.take("id", str)
         changes = {
             name: values.take(name, kind)
             for name, kind in (("text", str), ("category", str), ("learn", bool))
             if name in values
         }
-        fact = self._page.profile.get(fact_id)
+        changed = self._page.profile.get(fact_id)
+        if values.take("restore", bool, False):
+            if changes or "pinned" in values:
+                raise BadRequestError("A wording is restored as it is; send no other field.")
+            changed = self._page.me.restore(fact_id)
         if changes:
-            fact = self._page.me.edit(fact_id, **changes)
+            changed = self._page.me.edit(fact_id, **changes)
         if "pinned" in values:
-            fact = self._page.profile.pin(fact_id, values.take("pinned", bool))
-        return as_json(fact)
+            changed = self._page.profile.pin(fact_id, values.take("pinned", bool))
+        return as_json(changed)
 
     def approve(self, values: Values) -> dict[str, Any]:
         """Use pending facts from now on."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ondevice.server.manage.memories import as_json
+from ondevice.store.corrections import facts_by_turn
 from ondevice.store.profile import Profile
 from ondevice.store.records import ANY_SCOPE, Feedback, Turn
 
@@ -15,10 +16,10 @@ def transcript(profile: Profile, conversation_id: str) -> list[dict[str, Any]]:
     exchanges = list(_exchanges(profile.turns(conversation_id)))
     facts = [f for f in profile.facts(scope=ANY_SCOPE) if f.source_id == conversation_id]
     used = profile.records([one for _, a in exchanges if a is not None for one in a.memories_used])
-    ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
+    saved_with = facts_by_turn([asked for asked, _ in exchanges], facts)
     shown = []
-    for (asked, answer), end in zip(exchanges, ends, strict=False):
-        saved = [as_json(fact) for fact in facts if asked.id < fact.id < end]
+    for asked, answer in exchanges:
+        saved = [as_json(fact) for fact in saved_with.get(asked.corrects or asked.id, ())]
         one: dict[str, Any] = {"text": asked.text, "time": asked.time, "answer": None}
         if answer is not None:
             memories = [used[one] for one in answer.memories_used if one in used]

@@ -39,6 +39,9 @@ class UsedMemory(Answer):
     score: float
     place: Literal["prefix", "turn", "earlier"]
     source: str | None
+    speaker: str | None = Field(
+        description='Whose words: "user", "assistant" or a name; null of facts and notes.'
+    )
 
 
 class SavedFact(Answer):

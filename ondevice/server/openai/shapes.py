@@ -65,6 +65,7 @@ def receipt_json(reply: Reply) -> dict[str, Any]:
                 "score": round(memory.score, 4),
                 "place": memory.place,
                 "source": memory.source,
+                "speaker": memory.speaker,
             }
             for memory in receipt.used
         ],
