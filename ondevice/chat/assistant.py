@@ -32,6 +32,7 @@ from ondevice.memory.persona import build_prefix, build_turn
 from ondevice.memory.search import Memory, Recall
 from ondevice.memory.selection import is_evidence, prefix_facts
 from ondevice.memory.transcript import Conversation, Exchange, exchanges_of
+from ondevice.memory.whose import belonging
 from ondevice.models.base_model import resolve
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
@@ -286,7 +287,7 @@ class Assistant(KeepsConversations):
         limits = self.settings.recall
         found = {m.id: m for m in recaller.search(text, k=limits.memories * 3, scope=self.scope)}
         useful = [memory for memory in found.values() if self._is_evidence(memory, receipt)]
-        useful = useful[: limits.memories]
+        useful = belonging(text, useful)[: limits.memories]
         near = self.conversation.sent_ids(NEAR)
         content, sent = build_turn(
             text,

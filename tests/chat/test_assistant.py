@@ -138,6 +138,18 @@ def test_a_corrected_message_and_its_facts_change_in_the_transcript(open_assista
     assert "My cat is called Mona." in shown[0] and len(shown) == 3
 
 
+def test_what_others_say_of_themselves_is_not_the_users(open_assistant, tmp_path):
+    me = open_assistant()
+    _import(me, tmp_path, "Ben: My dog is called Rex", "Anna: How nice")
+    mine = me.ask("What is my dog called?")
+    assert "Rex" not in _shown(me)
+    assert not [memory for memory in mine.receipt.used if "Rex" in memory.text]
+    theirs = me.ask("What is Ben's dog called?")
+    assert 'Ben wrote: "Ben\'s dog is called Rex"' in _shown(me)
+    (used,) = [memory for memory in theirs.receipt.used if "Rex" in memory.text]
+    assert (used.speaker, used.shown) == ("Ben", "Ben: My dog is called Rex")
+
+
 def test_forgetting_something_unknown_changes_nothing(open_assistant):
     me = open_assistant()
     fact = me.remember("I play the cello.")
