@@ -97,6 +97,17 @@ class Corrections(Vectors, Journal):
         )
         return cast("list[Passage | Turn]", found)
 
+    def corrected_in(self, source_id: str) -> list[tuple[Passage, str]]:
+        """Return the passages of a source that were corrected, and what each says now."""
+        found = self._records(
+            "WHERE r.kind = 'passage' AND r.state = 'superseded' AND r.corrects IS NULL"
+            " AND r.source_id = ? AND r.id IN"
+            " (SELECT corrects FROM record WHERE corrects IS NOT NULL) ORDER BY r.id",
+            (source_id,),
+        )
+        first = [one for one in found if isinstance(one, Passage)]
+        return [(one, self._present(one).text) for one in first]
+
     def _present(self, record: Passage | Turn) -> Passage | Turn:
         """Return the wording of `record` that holds."""
         if record.replaced_by is None:

@@ -10,11 +10,14 @@ import pytest
 
 from ondevice.chat import Assistant
 from ondevice.engine.fake import FakeEngine
+from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
 from ondevice.memory.embedder import Embedder
 from ondevice.settings import Settings
 from ondevice.store import ids
 from ondevice.store.profile import Profile
+
+GREEDY = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=24)
 
 
 @pytest.fixture(scope="module")
@@ -377,6 +380,18 @@ def test_the_real_model_is_given_what_was_said(home):
         second = me.ask("Tell me a short joke.")
         assert "Biscuit" in first.text
         assert second.usage.cached_tokens >= first.usage.prompt_tokens
+
+
+def test_the_real_model_tells_nobody_that_anothers_dog_is_theirs(home, tmp_path):
+    with Assistant.open(home=home, warn=lambda _: None) as me:
+        _import(me, tmp_path, "Ben: My dog is called Rex", "Anna: How nice", "Ben: I live in Graz")
+        for question, value in (("What is my dog called?", "Rex"), ("Where do I live?", "Graz")):
+            me.new_conversation()
+            assert value not in me.ask(question, GREEDY).text
+        for question, value in (("What is Ben's dog called?", "Rex"),
+                                ("Where does Ben live?", "Graz")):  # fmt: skip
+            me.new_conversation()
+            assert value in me.ask(question, GREEDY).text
 
 
 def test_an_adapter_that_cannot_be_used_spoils_no_later_answer(open_assistant):

@@ -98,6 +98,21 @@ def test_importing_again_does_not_bring_the_old_wording_back(
     assert OLD not in [p.text for p in profile.passages()]
 
 
+def test_a_diary_that_goes_on_keeps_its_correction(
+    profile: Profile, recall: Recall, corrector: Corrector, embedder: Embedder
+) -> None:
+    ingest(profile, embedder, [diary("1", OLD)])
+    corrector.edit(next(profile.passages()).id, text=NEW)
+    first = f"{OLD}\n\nToday it rained."
+    for version, text in (("2", first), ("3", f"{first} And snowed.")):
+        ingest(profile, embedder, [diary(version, text)])
+        (now,) = profile.passages()
+        assert now.text == text.replace(OLD, NEW)
+        assert not [text for text in found(recall, "coffee") if "coffee" in text]
+    ingest(profile, embedder, [diary("4", f"{OLD[:-1]}, not tea.")])
+    assert [p.text for p in profile.passages()] == [f"{OLD[:-1]}, not tea."], "it is another text"
+
+
 def test_an_import_that_was_cut_off_goes_on_after_a_correction(
     profile: Profile,
     corrector: Corrector,
