@@ -45,6 +45,7 @@ class Hit:
     kind: str  # "fact", "passage" or "turn"
     reason: dict[str, object] = field(default_factory=dict)
     role: str | None = None  # of a turn: "user" or "assistant"
+    speaker: str | None = None  # of a passage: "user", "assistant", a name, or None in notes
     conversation_id: str | None = None
     cosine: float = 0.0  # to the question, neighbours included
     shares_words: bool = False  # it or a neighbour is among the full-text hits
@@ -217,6 +218,7 @@ class Recall:
             kind=type(record).__name__.lower(),
             reason=reason,
             role=getattr(record, "role", None),
+            speaker=getattr(record, "speaker", None),
             conversation_id=getattr(record, "conversation_id", None),
             cosine=float(str(reason["cosine"])),
             shares_words=reason["bm25"] != 0,
@@ -317,10 +319,9 @@ def _to_be_shown(record: Record, scope: str | None) -> bool:
     """Whether a record, as the profile has it now, may come up in a search of `scope`."""
     if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
         return False
-    if not isinstance(record, Fact):
-        return True
-    alive = record.expires is None or record.expires > time.time()
-    return alive and record.state == "active"
+    if record.state != "active":
+        return False
+    return not isinstance(record, Fact) or record.expires is None or record.expires > time.time()
 
 
 def _template(text: str) -> list[str]:

@@ -21,18 +21,19 @@ from typing import TYPE_CHECKING, Any, Self
 from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
+from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
 from ondevice.memory.search import Hit, Recall
 from ondevice.memory.steps import Steps
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
-from ondevice.store.records import ANY_SCOPE, Fact
+from ondevice.store.records import ANY_SCOPE, Fact, Passage, Turn
 
 if TYPE_CHECKING:
     from ondevice.importers import ImportFile, ImportOptions
     from ondevice.store.forget import Forgotten
-    from ondevice.store.records import ForgetPreview
+    from ondevice.store.records import ForgetPreview, Record
 
 # Names for these, because the class has a method `list`.
 Facts = list[Fact]
@@ -71,6 +72,7 @@ class Memory:
         self.recall = Recall(profile, embedder, self.settings.recall)
         self.lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self.on_change: Callable[[], None] = _nothing
+        self._corrector = Corrector(profile, embedder, self.recall)
         self._steps = Steps(profile, self.recall)
 
     @classmethod
@@ -161,18 +163,39 @@ class Memory:
             self._steps.added("remembering a fact", fact.id, sorted(before - after))
         return fact
 
-    def edit(self, fact_id: str, **changes: Any) -> Fact:
-        """Correct a fact; adapters that were trained on it are not used any more.
+    def edit(self, record_id: str, **changes: Any) -> Record:
+        """Correct a fact, an imported text or a message of the person's.
+
+        Adapters that were trained on it are not used any more. The new wording of a text is kept as
+        it was typed; the former one is superseded: `restore` or `undo` brings it back.
 
         Args:
-            fact_id: its id, or the start of it.
-            changes: a new `text`, `category`, `scope` or `learn`, or when it `expires`.
+            record_id: its id, or the start of it.
+            changes: of a fact a new `text`, `category`, `scope` or `learn`, or when it `expires`;
+                of anything else a new `text`.
+
+        Returns:
+            The fact, or the passage or turn that says it from now on.
 
         Raises:
-            RecordNotFoundError: there is no fact with that id.
+            RecordNotFoundError: there is no such record, or it is an answer.
+            ProfileError: it has no such field.
         """
         with self.lock, self._telling():
-            return self.recall.edit_fact(fact_id, **changes)
+            record = self._corrector.edit(record_id, **changes)
+            if isinstance(record, Passage | Turn) and record.corrects is not None:
+                self._steps.corrected(record.id, self._corrector)
+        return record
+
+    def restore(self, record_id: str) -> Record:
+        """Let a former wording of a text hold again; of one that holds, the one before it.
+
+        Raises:
+            RecordNotFoundError: there is no such text, or it is an answer.
+            ProfileError: it was never corrected.
+        """
+        with self.lock, self._telling():
+            return self._corrector.restore(record_id)
 
     def pin(self, fact_id: str, pinned: bool = True) -> Fact:
         """Always show a fact to the model, or no longer.

@@ -24,12 +24,16 @@ _UNCHANGED = frozenset(_UNCHANGED_WORDS.split())
 _ADVERBS = frozenset(_ADVERB_WORDS.split())
 
 
-def third_person(text: str, *, named: bool = False) -> str:
+USER = "the user"
+
+
+def third_person(text: str, *, named: bool = False, who: str = USER) -> str:
     """Return an English first-person text as one about "the user"; other text unchanged.
 
     Args:
         text: a statement.
         named: "the user" stands before it already, so that "my" becomes "their".
+        who: who says it, such as "Ben"; a name is repeated, because "their" could be anybody's.
     """
     text = text.replace("’", "'")
     if not _FIRST.search(text):
@@ -40,7 +44,7 @@ def third_person(text: str, *, named: bool = False) -> str:
         if not token[0].isalnum() and token[0] != "_":
             words.append(token)
             continue
-        replaced = _pronoun(token, named)
+        replaced = _pronoun(token, named and who == USER, who)
         if replaced is not None:
             named = True
             words.append(replaced)
@@ -53,19 +57,18 @@ def third_person(text: str, *, named: bool = False) -> str:
     return "".join(words)
 
 
-def _pronoun(token: str, named: bool) -> str | None:
+def _pronoun(token: str, named: bool, who: str) -> str | None:
     """Return what stands for `token` in the third person, or None if it is no pronoun."""
-    possessive = "their" if named else "the user's"
     pronouns = {
-        "I": "the user",
-        "I'm": "the user is",
-        "I've": "the user has",
-        "I'll": "the user will",
-        "I'd": "the user would",
-        "my": possessive,
-        "mine": "theirs" if named else "the user's",
+        "I": who,
+        "I'm": f"{who} is",
+        "I've": f"{who} has",
+        "I'll": f"{who} will",
+        "I'd": f"{who} would",
+        "my": "their" if named else f"{who}'s",
+        "mine": "theirs" if named else f"{who}'s",
         "myself": "themselves",
-        "me": "them" if named else "the user",
+        "me": "them" if named else who,
     }
     return pronouns.get(token if token.startswith("I") else token.lower())
 

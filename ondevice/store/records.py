@@ -52,16 +52,28 @@ class Fact:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text that the person wrote or imported."""
+    """A piece of text that the person wrote or imported.
+
+    One that was corrected is "superseded": it is kept to go back to, and neither found nor learned.
+
+    Attributes:
+        position: in its source, from 0; a correction has that of what it corrects.
+        speaker: whose words these are: "user", "assistant", a name, or None in notes.
+        corrects: the id of the first wording, if this is a correction.
+        replaced_by: the id of the wording that holds, if this one does not.
+    """
 
     id: str
     source_id: str
     text: str
-    position: int  # in its source, from 0
+    position: int
     time: float
     scope: str | None
     speaker: str | None
     learn: bool = True
+    state: str = "active"
+    corrects: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,10 @@ class NewPassage:
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of a conversation; `source_id` is the conversation's id again."""
+    """One message of a conversation; `source_id` is the conversation's id again.
+
+    `state`, `corrects` and `replaced_by` are as in a passage.
+    """
 
     id: str
     conversation_id: str
@@ -89,6 +104,9 @@ class Turn:
     scope: str | None = None
     learn: bool = True
     position: int = 0
+    state: str = "active"
+    corrects: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,9 +217,16 @@ class ForgetPreview:
         return lines
 
 
+def said_by(speaker: str | None, text: str) -> str:
+    """Return `text`, behind the name of who wrote it if that was somebody else."""
+    return text if speaker in (None, "user") else f"{speaker}: {text}"
+
+
 def _shown(record: AnyRecord) -> str:
     text = record.name if isinstance(record, Source | AdapterRow) else record.text or ""
     if isinstance(record, Feedback):
         text = f"{record.verdict}: {text}" if text else record.verdict
     text = " ".join(text.split())
+    if isinstance(record, Passage | Turn) and record.state == "superseded":
+        text = f"(a former wording) {text}"
     return text if len(text) <= 120 else text[:119] + "…"

@@ -51,6 +51,31 @@ def test_newer_fact_replaces_the_older_one(ondevice):
     assert all("Hamburg" not in memory["text"] for memory in found)
 
 
+def test_an_imported_text_is_corrected_and_the_correction_taken_back(ondevice, tmp_path):
+    (tmp_path / "diary.txt").write_text("I sleep badly when I drink coffee.\n")
+    ondevice("import", str(tmp_path / "diary.txt"))
+
+    def search():
+        return json.loads(ondevice("memory", "search", "when do I sleep badly", "--json")[1])
+
+    (old,) = search()
+    typed = "I sleep badly when I look at screens"
+    code, out, err = ondevice("memory", "edit", old["id"], typed, "--json")
+    new = json.loads(out)
+    assert (code, new["text"], new["corrects"]) == (0, typed, old["id"])
+    assert [one["text"] for one in search()] == [typed]
+    assert json.loads(ondevice("memory", "list", "--json")[1]) == []
+    _, out, _ = ondevice("memory", "show", old["id"])
+    assert "superseded" in out and new["id"] in out
+    assert ondevice("import", str(tmp_path / "diary.txt"))[0] == 0
+    assert [one["text"] for one in search()] == [typed]
+    code, _, err = ondevice("memory", "edit", new["id"], "--restore")
+    assert code == 0 and "coffee" in err
+    assert [one["id"] for one in search()] == [old["id"]]
+    assert ondevice("memory", "edit", old["id"], "--category", "task")[0] == 1
+    assert ondevice("memory", "edit", old["id"], "x", "--restore")[0] == 2
+
+
 def test_import_then_ask(ondevice, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()

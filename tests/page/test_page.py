@@ -43,6 +43,34 @@ def test_what_was_remembered_is_corrected_or_forgotten_under_the_answer(browser,
     browser.wait(lambda: not me.profile.facts.all())
 
 
+def test_an_imported_text_is_corrected_under_the_answer_and_brought_back(browser, me):
+    source = me.profile.sources.add("import", "chat")
+    text = "The spare key hangs in the shed."
+    me.profile.passages.add(
+        source.id, [NewPassage(text, speaker="Ben")], me.memory.embedder.embed([text])
+    )
+    browser.enter()
+    browser.say("Where does the spare key hang?")
+    browser.one(".under summary").click()
+    browser.says("Ben", ".under .used")
+    browser.click("Correct")
+    browser.write("dialog textarea", "the spare key hangs in the loft")
+    browser.click("Save", "dialog")
+    browser.says("loft", ".under")
+    assert [p.text for p in me.profile.passages.all()] == ["the spare key hangs in the loft"]
+    assert not me.profile.facts.all()
+    browser.driver.execute_script("location.hash = '#/memories'")
+    browser.says("What I know about you", "h1")
+    browser.driver.execute_script(
+        "const kind = document.querySelector('select[aria-label=Kind]');"
+        "kind.value = 'passage'; kind.dispatchEvent(new Event('change'))"
+    )
+    browser.wait(lambda: len(browser.all(".memory")) == 2)
+    browser.click("Use again")
+    browser.wait(lambda: [p.text for p in me.profile.passages.all()] == [text])
+    assert browser.problems() == []
+
+
 def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
     browser.enter()
     browser.say("I live in Ulm.")

@@ -13,6 +13,7 @@ from ondevice.adapters.registry import AdapterRegistry
 from ondevice.engine.fake import FakeEngine
 from ondevice.memory.facts import candidate_for
 from ondevice.server.openapi import document
+from ondevice.store.records import NewPassage
 
 from .shapes import check_answer
 
@@ -132,6 +133,10 @@ def memories(call, me):
                    template="/api/memories/{id}")  # fmt: skip
     pending = me.memory.recall.add_fact(candidate_for("I play chess."), state="pending")
     call("POST", "/api/memories/approve", {"ids": [pending.id]})
+    noted = me.profile.sources.add("import", "diary")
+    (note,) = me.profile.passages.add(noted.id, [NewPassage("I own a kite.")])
+    call("PATCH", f"/api/memories/{note.id}", {"text": "I own a boat."},
+         template="/api/memories/{id}")  # fmt: skip
     call("POST", "/api/memories/forget/preview", {"ids": [changed["id"]]})
     call("POST", "/api/memories/forget", {"ids": [changed["id"]], "keep_turns": True})
 

@@ -50,6 +50,29 @@ def say(client, text="", **fields):
     return "".join(one["piece"] for one in pieces), done
 
 
+# --- corrections ---------------------------------------------------------------------
+
+
+def test_a_text_is_corrected_and_the_correction_taken_back(client, me):
+    source = me.profile.sources.add("import", "diary")
+    text = "I sleep badly when I drink coffee."
+    (old,) = me.profile.passages.add(
+        source.id, [NewPassage(text)], me.memory.embedder.embed([text])
+    )
+    typed = "I sleep badly when I look at screens"
+    new = client.patch(f"/api/memories/{old.id}", json={"text": typed}).json()
+    assert (new["kind"], new["text"], new["corrects"]) == ("passage", typed, old.id)
+    rows = client.get("/api/memories", params={"state": "active"}).json()["memories"]
+    assert [row["text"] for row in rows] == [typed]
+    shown = client.post("/api/memories/forget/preview", json={"ids": [new["id"]]}).json()
+    assert {one["id"] for one in shown["records"]} == {old.id, new["id"]}
+    back = client.patch(f"/api/memories/{old.id}", json={"restore": True}).json()
+    assert (back["id"], back["state"]) == (old.id, "active")
+    mixed = client.patch(f"/api/memories/{old.id}", json={"restore": True, "text": "x"})
+    assert mixed.status_code == 400
+    assert client.patch(f"/api/memories/{old.id}", json={"learn": False}).status_code == 400
+
+
 # --- conversations -----------------------------------------------------------------------
 
 

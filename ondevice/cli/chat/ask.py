@@ -59,7 +59,13 @@ def reply_json(reply: Any) -> dict[str, object]:
         "model": reply.model,
         "adapters": reply.adapters,
         "memories": [
-            {"id": m.id, "text": m.text, "score": round(m.score, 4), "place": m.place}
+            {
+                "id": m.id,
+                "text": m.text,
+                "score": round(m.score, 4),
+                "place": m.place,
+                "speaker": m.speaker,
+            }
             for m in reply.receipt.used
         ],
         "usage": {

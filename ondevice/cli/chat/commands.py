@@ -295,7 +295,7 @@ class ChatLoop:
             return
         for memory in self.last.used:
             place = PLACES[memory.place]
-            talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.text.split())[:200]}")
+            talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.shown.split())[:200]}")
         if not self.last.used:
             talk("The last answer was given no memories.")
 
@@ -378,7 +378,7 @@ def receipt_line(receipt: Receipt, *, temporary: bool) -> str:
     turn = [m for m in receipt.used if m.place != "prefix"]
     prefix = len(receipt.used) - len(turn)
     if turn:
-        shown = "; ".join(_short(m.text) for m in turn[:2])
+        shown = "; ".join(_short(m.shown) for m in turn[:2])
         more = f" and {len(turn) - 2} more" if len(turn) > 2 else ""
         parts.append(f"used: {shown}{more}")
     if prefix:

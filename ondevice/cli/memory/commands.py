@@ -16,10 +16,11 @@ from ondevice.cli.chat.session import (
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
 from ondevice.cli.output import day, json_option, print_json, print_table, say, talk
-from ondevice.store.records import ANY_SCOPE, CATEGORIES
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, said_by
 
 if TYPE_CHECKING:
-    from ondevice.memory.search import Recall
+    from ondevice.memory.correcting import Corrector
+    from ondevice.memory.search import Hit, Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
 
@@ -39,6 +40,16 @@ def _recall(store: Profile) -> Recall:
     from ondevice.settings import RecallSettings
 
     return Recall(store, Embedder(), RecallSettings())
+
+
+def _corrector(store: Profile) -> Corrector:
+    from ondevice.memory.correcting import Corrector
+    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.search import Recall
+    from ondevice.settings import RecallSettings
+
+    embedder = Embedder()
+    return Corrector(store, embedder, Recall(store, embedder, RecallSettings()))
 
 
 @command.command("add")
@@ -147,7 +158,7 @@ def search(
             return
         print_table(
             ["score", "id", "source", "time", "text"],
-            [(f"{m.score:.3f}", m.id, m.source or "", day(m.time), m.text) for m in found],
+            [(f"{m.score:.3f}", m.id, m.source or "", day(m.time), _shown(m)) for m in found],
             "Nothing fits.",
         )
 
@@ -179,6 +190,7 @@ def show(record_id: str, profile: str | None, as_json: bool) -> None:
 @category_option
 @click.option("--learn/--no-learn", default=None, help="May adapters be trained on it?")
 @click.option("--context", "scope", metavar="NAME", help="Move it to this context; '' for none.")
+@click.option("--restore", is_flag=True, help="Take a correction of a text back.")
 @json_option
 def edit(
     record_id: str,
@@ -187,9 +199,15 @@ def edit(
     category: str | None,
     learn: bool | None,
     scope: str | None,
+    restore: bool,
     as_json: bool,
 ) -> None:
-    """Correct a fact: its text, category, context or learn flag."""
+    """Correct a fact, a text that you imported, or something that you said.
+
+    Of a fact the text, category, context and learn flag can be changed. The new
+    wording of a text is kept as you type it; the former one is neither found
+    nor learned from any more, until --restore brings it back.
+    """
     changes: dict[str, Any] = {}
     if text:
         changes["text"] = " ".join(text)
@@ -199,14 +217,19 @@ def edit(
         changes["learn"] = learn
     if scope is not None:
         changes["scope"] = scope or None
-    if not changes:
+    if restore and changes:
+        raise click.UsageError("--restore brings a wording back as it was; leave out the rest.")
+    if not changes and not restore:
         raise click.UsageError("Say what to change: a new TEXT, --category, --learn or --context.")
     with open_profile(profile) as store:
-        fact = _recall(store).edit_fact(record_id, **changes)
+        corrector = _corrector(store)
+        changed = corrector.restore(record_id) if restore else corrector.edit(record_id, **changes)
         if as_json:
-            print_json(fact)
-        else:
-            talk(f"Now: {fact.text}")
+            print_json(changed)
+            return
+        talk(f"Now: {changed.text}")
+        if getattr(changed, "corrects", None) is not None:
+            talk(f"It is {changed.id}; --restore brings the former wording back.", dim=True)
 
 
 def _review_options(command: Any) -> Any:
@@ -345,23 +368,44 @@ def why(
         ids = getattr(turn, "memories_used", None)
         if ids is None:
             raise click.UsageError("That id is not an answer's; see `ondevice memory show ID`.")
-        used = [(record_id, _text_of(store.get(record_id))) for record_id in ids]
+        used = [(record_id, store.get(record_id)) for record_id in ids]
         if as_json:
-            rows = [{"id": record_id, "text": text} for record_id, text in used]
+            rows = [
+                {"id": record_id, "text": _text_of(one), "speaker": _speaker_of(one)}
+                for record_id, one in used
+            ]
             print_json({"answer": turn.id, "memories": rows})
             return
-        print_table(["id", "text"], used, "That answer was given no memories.")
+        texts = [(record_id, said_by(_speaker_of(one), _text_of(one))) for record_id, one in used]
+        print_table(["id", "text"], texts, "That answer was given no memories.")
 
 
 def _text_of(record: object) -> str:
     return str(getattr(record, "text", None) or getattr(record, "name", ""))
 
 
+def _speaker_of(record: object) -> str | None:
+    return getattr(record, "speaker", None) or getattr(record, "role", None)
+
+
+def _shown(memory: Hit) -> str:
+    return said_by(memory.speaker or memory.role, memory.text)
+
+
 def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool) -> None:
     found = recall.search(query, k=10, scope=scope)
     if as_json:
         print_json(
-            [{"id": m.id, "text": m.text, "score": m.score, "reason": m.reason} for m in found]
+            [
+                {
+                    "id": m.id,
+                    "text": m.text,
+                    "score": m.score,
+                    "speaker": m.speaker or m.role,
+                    "reason": m.reason,
+                }
+                for m in found
+            ]
         )
         return
     print_table(
@@ -374,7 +418,7 @@ def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool)
                     for key, value in m.reason.items()
                 ),
                 m.id,
-                m.text,
+                _shown(m),
             )
             for m in found
         ],

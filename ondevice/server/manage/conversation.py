@@ -154,6 +154,7 @@ class Used(Answer):
     place: str
     source: str | None
     reason: dict[str, Any]
+    speaker: str | None = Field(description='Of a text: "user", "assistant" or a name.')
     kind: str
 
 

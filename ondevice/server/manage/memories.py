@@ -24,7 +24,7 @@ from ondevice.server.manage.records import (
 )
 from ondevice.server.routing import Answer, Fields
 from ondevice.store.listing import Filter
-from ondevice.store.records import AdapterRow, Category, Copy, Fact
+from ondevice.store.records import AdapterRow, Category, Copy, Fact, Passage, Turn
 
 MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted
@@ -41,7 +41,9 @@ class Wanted(Fields):
     query: str = Field("", description="Beginnings of words, all of which must occur.")
     kind: Literal["", "fact", "passage", "turn"] | None = None
     category: Category | Literal[""] | None = None
-    state: str | None = Field(None, description="Of facts: pending, active or superseded.")
+    state: str | None = Field(
+        None, description="pending, active or superseded; only facts are pending."
+    )
     source: str | None = Field(None, description="The id of a source.")
 
     def filter(self) -> Filter:
@@ -151,27 +153,37 @@ def add(page: Page, body: NewFact) -> FactRecord:
 
 
 class FactChange(Fields):
-    """What is changed of a fact; what is absent stays as it is."""
+    """What is changed of a fact; of a passage or a message of the person's, the text.
 
-    text: str = ""
+    What is absent stays as it is.
+    """
+
+    text: str = Field("", description="Of passages and messages kept as it is.")
     category: Category = "other"
     learn: bool = True
     pinned: bool = False
+    restore: bool = Field(False, description="Let a former wording of a text hold again.")
     keep: bool = KEEP
 
 
 @routes.patch("/memories/{id}")
-def edit(page: Page, id: str, body: FactChange) -> FactRecord:
-    """Change a fact."""
-    fact = page.profile.get(id)
+def edit(page: Page, id: str, body: FactChange) -> MemoryRecord:
+    """Change a fact, or correct a text."""
+    changed = page.profile.get(id)
     page.refuse_if_temporary(keep=body.keep)
-    if changes := body.model_dump(exclude_unset=True, exclude={"pinned", "keep"}):
-        fact = page.me.memory.edit(id, **changes)
-    if "pinned" in body.model_fields_set:
-        fact = page.profile.facts.pin(id, body.pinned)
-    if not isinstance(fact, Fact):
-        raise RecordNotFoundError("That is not the id of a fact.")
-    return fact_of(fact)
+    changes = body.model_dump(exclude_unset=True, exclude={"pinned", "keep", "restore"})
+    pins = "pinned" in body.model_fields_set
+    if body.restore:
+        if changes or pins:
+            raise BadRequestError("A wording is restored as it is; send no other field.")
+        changed = page.me.memory.restore(id)
+    if changes:
+        changed = page.me.memory.edit(id, **changes)
+    if pins:
+        changed = page.me.memory.pin(id, body.pinned)
+    if not isinstance(changed, Fact | Passage | Turn):
+        raise RecordNotFoundError("That is not the id of something remembered.")
+    return memory_of(changed)
 
 
 class Ids(Fields):

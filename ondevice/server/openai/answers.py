@@ -51,6 +51,9 @@ class UsedMemory(Answer):
     score: float
     place: str = Field(description="`prefix`, `turn` (beside it) or `earlier`.")
     source: str | None
+    speaker: str | None = Field(
+        description='Whose words: "user", "assistant" or a name; null of facts and notes.'
+    )
 
 
 class SavedFact(Answer):
@@ -84,6 +87,7 @@ class Receipt(Answer):
                     score=round(memory.score, 4),
                     place=memory.place,
                     source=memory.source,
+                    speaker=memory.speaker,
                 )
                 for memory in receipt.used
             ],

@@ -5,6 +5,7 @@ import { ask, askText, kept } from "./dialog.js";
 import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
+import { author } from "./message.js";
 
 const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
@@ -85,6 +86,7 @@ export function create() {
       record.state === "pending" && el("span", { class: "tag warn" }, "to approve"),
       record.state === "superseded" && el("span", { class: "tag" }, "replaced"),
       record.pinned && el("span", { class: "tag good" }, "pinned"),
+      author(record),
       el("span", { class: "tag" }, fact ? record.category : record.kind === "turn" ? (record.role === "user" ? "you said" : "answer") : "imported"),
       el("span", { class: "quiet small" }, day(record.time))];
     const actions = [
@@ -94,6 +96,11 @@ export function create() {
         const better = await askText("Correct this memory", record.text);
         if (better && better !== record.text) await kept((more) => patch(`/api/memories/${record.id}`, { text: better, ...more }));
       }),
+      !fact && record.state === "active" && record.role !== "assistant" && action("Correct", record, async () => {
+        const better = await askText("Correct this text", record.text, { hint: "Only your wording is used from now on. The old one is kept, as “replaced”, so that you can go back." });
+        if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
+      }),
+      !fact && record.state === "superseded" && action("Use again", record, () => patch(`/api/memories/${record.id}`, { restore: true })),
       action("Forget", record, () => forgetWithPreview([record.id]))];
     return el("div", { "data-id": record.id, class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
       el("div", { class: "grow" }, button(brief(record.text, 300), () => read(record), { class: "text", "aria-label": `Read: ${brief(record.text, 80)}` }), el("div", { class: "tags" }, tags)),

@@ -44,10 +44,15 @@ export function receipt(done, text, changed) {
   return [...parts, verdicts(done, text)].filter(Boolean);
 }
 
+/** Who wrote a text, as a tag, if that was somebody else. */
+export function author(record) {
+  const other = record.speaker && record.speaker !== "user" && record.kind !== "fact";
+  return other ? el("span", { class: "tag" }, record.speaker) : null;
+}
+
 function memory(record, label, changed) {
   const shown = el("span", { class: "grow clamp" }, record.text);
-  const row = el("div", { class: "used" }, el("span", { class: "tag good" }, label), shown);
-  const isFact = record.kind === "fact";
+  const row = el("div", { class: "used" }, el("span", { class: "tag good" }, label), author(record), shown);
   row.append(button("Forget", () => attempt(async () => {
     if (!await forgetWithPreview([record.id])) return;
     row.classList.add("gone");
@@ -56,9 +61,10 @@ function memory(record, label, changed) {
   row.append(button("Correct", () => attempt(async () => {
     const better = await askText("Correct this memory", record.text);
     if (better === null || better === record.text) return;
-    const fact = await kept((more) => (isFact ? patch(`/api/memories/${record.id}`, { text: better, ...more }) : post("/api/memories", { text: better, ...more })));
-    if (!fact) return;
-    shown.textContent = fact.text;
+    const now = await kept((more) => patch(`/api/memories/${record.id}`, { text: better, ...more }));
+    if (!now) return;
+    Object.assign(record, { id: now.id, text: now.text });
+    shown.textContent = now.text;
     toast("Corrected.");
   }), { class: "plain", "aria-label": `Correct: ${record.text.slice(0, 60)}` }));
   return row;
