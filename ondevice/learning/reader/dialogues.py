@@ -195,7 +195,7 @@ class _Dialogue:
             text = new.note
         else:  # or the one that says that it is new, wherever it stands
             where = self.rng.randint(0, len(notes))
-            changes = [c for c in self.maker.topics.CHANGES if "{old_}" not in c]
+            changes = [c for c in self.maker.topics.changes if "{old_}" not in c]
             text = self.maker.filled(changes, new, "note")
         self.known[new.place] = new
         return [*notes[:where], text, *notes[where:]]
@@ -354,10 +354,10 @@ class _Dialogue:
             old = rng.choice(self._told_so_far())
             one = self.maker.statement(old.attribute, old.owner, unlike=old.value)
             self.asked_for.discard(one.place)
-            text = self.maker.filled(topics.TOLD_CHANGED, one, "speech")
+            text = self.maker.filled(topics.told_changed, one, "speech")
         else:
             taken = {*self.known, *(s.place for s in self.hidden)}
             one = self.maker.statement(*self.maker.place(taken))
-            text = self.maker.filled(topics.TOLD, one, "speech")
+            text = self.maker.filled(topics.told, one, "speech")
         self.known[one.place] = one
-        return text, self.maker.filled(topics.NOTED, one, "speech"), []
+        return text, self.maker.filled(topics.noted, one, "speech"), []

@@ -101,17 +101,3 @@ def fill(
     text = text.replace("{m}", owner.object(voice))
     text = _ARTICLE.sub(r"\1n ", text.replace("{x}", value))
     return text[:1].upper() + text[1:] if capital else text
-
-
-def split_templates(text: str) -> tuple[str, ...]:
-    """Return the templates of `text`, which a slash between spaces separates."""
-    return tuple(part.strip() for part in " ".join(text.split()).split(" / ") if part.strip())
-
-
-def attribute(
-    key: str, kind: str, states: str, asks: str, hints: str = "", *, own: bool = False
-) -> Attribute:
-    """Return an attribute from its templates as text."""
-    return Attribute(
-        key, kind, split_templates(states), split_templates(asks), split_templates(hints), own
-    )
