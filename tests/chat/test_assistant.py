@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
 from ondevice.memory.embedder import Embedder
 from ondevice.settings import Settings

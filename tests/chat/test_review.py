@@ -1,10 +1,10 @@
 """Proposed facts approved and rejected, and what can be taken back."""
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
 from ondevice.cli.chat.commands import ChatLoop
-from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ProfileLockedError, RecordNotFoundError
 from ondevice.memory.embedder import Embedder
 from ondevice.settings import Settings

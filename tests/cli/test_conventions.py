@@ -7,10 +7,10 @@ import sys
 
 import click
 import pytest
+from command_reference import leaves
 
 from ondevice.cli import COMMANDS, cli, run
 from ondevice.cli import output as _output
-from ondevice.cli.reference import leaves
 from ondevice.settings import Settings
 
 PROGRAM = "import sys; from ondevice.cli import run; sys.exit(run(sys.argv[1:]))"
@@ -131,11 +131,6 @@ def test_a_file_that_cannot_be_edited_safely_stays_as_it_is(ondevice, home):
     file.write_text("[generation\n")
     code, _, err = ondevice("config", "set", "generation.top_k", "9")
     assert code == 1 and "not TOML" in err
-
-
-def test_logs_are_denied_honestly(ondevice):
-    code, out, err = ondevice("logs", "path")
-    assert code == 0 and out == "" and "no log file" in err
 
 
 def _completed(home, shell, words, at=None):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
 from ondevice.cli import run
 from ondevice.cli.learn.commands import evaluate as module
 from ondevice.engine import llama
-from ondevice.engine.fake import FakeEngine
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
 from ondevice.models.base_model import resolve

@@ -3,8 +3,8 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions, Engine
 from ondevice.errors import AdapterBaseMismatchError, ContextOverflowError, EngineError
 from ondevice.models.messages import Message

@@ -63,7 +63,7 @@ def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
 
 def slowly(monkeypatch):
     """Let answers pause after a few words, until they are stopped."""
-    from ondevice.engine.fake import FakeStream
+    from fake_engine import FakeStream
 
     step = FakeStream.__next__
 

@@ -5,10 +5,10 @@ import errno
 import json
 
 import pytest
+from fake_engine import FakeEngine
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.server.app import create_app
 from ondevice.server.manage.http import Values
 from ondevice.server.manage.privacy import Privacy
