@@ -13,11 +13,16 @@ import dataclasses
 import itertools
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import llama_cpp
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from bare_llama import share_default_params
 
 from ondevice import Assistant, Settings
 from ondevice.engine.context import PROMPT_CHUNK
@@ -26,7 +31,6 @@ from ondevice.engine.protocol import ChatOptions
 from ondevice.ground.processor import physical_cores
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
-from ondevice.models import native
 from ondevice.models.base_model import resolve
 from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings, RecallSettings
@@ -82,7 +86,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))
         model = resolve(arguments.model, home)
-        native.share_default_params()
+        share_default_params()
         settings = ModelSettings(n_ctx=2048, n_threads=arguments.threads)
         llama = llama_cpp.Llama(
             str(model.path),

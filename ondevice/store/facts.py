@@ -202,15 +202,6 @@ class Facts(Vectors, Journal):
             run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
             run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
 
-    def supersede(self, ids: Sequence[str]) -> None:
-        """Mark facts as no longer true; they stay visible, but not in prompts.
-
-        Raises:
-            RecordNotFoundError: one of them is not a fact; nothing was changed.
-        """
-        with self._db.write() as run:
-            self._supersede(run, ids, clock())
-
     def pin(self, fact_id: str, pinned: bool = True) -> Fact:
         """Always show a fact to the model, or no longer.
 

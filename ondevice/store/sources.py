@@ -187,15 +187,6 @@ class Sources(Facts):
                 return
             last = page[-1].id
 
-    def neighbours(self, record_id: str, before: int, after: int) -> list[Record]:
-        """Return the records around one in its source, without itself, in their order."""
-        return self._records(
-            "JOIN record me ON me.id = ? AND r.source_id = me.source_id"
-            " AND r.position BETWEEN me.position - ? AND me.position + ? AND r.id != me.id"
-            " ORDER BY r.position",
-            (record_id, before, after),
-        )
-
     # --- conversations ------------------------------------------------------------
 
     def new_conversation(self, name: str = "chat", *, scope: str | None = None) -> str:

@@ -39,15 +39,6 @@ class Vectors(Part):
         matrix = np.frombuffer(b"".join([row[1] for row in rows]), dtype="<f2")
         return ids, matrix.reshape(len(ids), width)
 
-    def set_vector(self, record_id: str, vector: np.ndarray) -> None:
-        """Store the vector, of shape (dimensions,), of the record with this whole id.
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            ProfileError: the other vectors have another length.
-        """
-        self.set_vectors([record_id], vector[None, :])
-
     def set_vectors(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Store vectors, of shape (records, dimensions), in one transaction.
 

@@ -2,6 +2,7 @@
 
 import pytest
 from fake_engine import FakeEngine
+from memories import add_text
 
 from ondevice.chat import Assistant
 from ondevice.cli.chat.commands import ChatLoop
@@ -30,7 +31,7 @@ def states(me):
 
 
 def propose(me, *texts):
-    return [me.recaller.add_text(text, state="pending").id for text in texts]
+    return [add_text(me.recaller, text, state="pending").id for text in texts]
 
 
 def test_an_approval_is_taken_back_with_what_it_replaced(me):

@@ -17,7 +17,6 @@ MOST_MESSAGES = 2000
 MOST_INPUTS = 2048
 
 Stop = str | Annotated[list[str], Field(max_length=16)] | None
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class AdapterChoice(BaseModel):
