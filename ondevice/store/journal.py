@@ -13,7 +13,7 @@ from ondevice.settings import RetentionSettings
 from ondevice.store.database import Run
 from ondevice.store.ids import new_id
 from ondevice.store.part import Part
-from ondevice.store.records import COPY_KINDS, Copy, Event
+from ondevice.store.records import COPY_KINDS, Copy, Event, one_of
 
 _RETENTION = "retention_"
 
@@ -75,11 +75,12 @@ class Journal(Part):
         Raises:
             ProfileError: the kind is unknown.
         """
-        if kind not in COPY_KINDS:
+        known = one_of(COPY_KINDS, kind)
+        if known is None:
             raise ProfileError(f"'{kind}' is no kind of copy; they are: {', '.join(COPY_KINDS)}.")
         with self._db.write() as run:
             run("DELETE FROM copy WHERE path = ?", (path,))
-            copy = Copy(new_id(), kind, path, clock())
+            copy = Copy(new_id(), known, path, clock())
             run("INSERT INTO copy VALUES (?, ?, ?, ?)", (copy.id, kind, path, copy.time))
             self._note(run, {"backup": "backed up"}.get(kind, "exported"), copy=copy.id)
         return copy

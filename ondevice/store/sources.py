@@ -21,6 +21,7 @@ from ondevice.store.records import (
     Record,
     Source,
     Turn,
+    one_of,
 )
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class Sources(Facts):
         Raises:
             ProfileError: the kind is unknown.
         """
-        if kind not in SOURCE_KINDS:
+        known = one_of(SOURCE_KINDS, kind)
+        if known is None:
             raise ProfileError(
                 f"'{kind}' is no kind of source; they are: {', '.join(SOURCE_KINDS)}."
             )
         now = clock() if time is None else time
-        source = Source(new_id(), kind, storable(name), sha256, now, scope, key)
+        source = Source(new_id(), known, storable(name), sha256, now, scope, key)
         with self._db.write() as run:
             run(
                 "INSERT INTO source (id, kind, name, sha256, time, scope, key)"
@@ -300,7 +302,8 @@ class Sources(Facts):
             RecordNotFoundError: there is no such turn.
             ProfileError: the verdict is unknown, or an edit has no text.
         """
-        if verdict not in VERDICTS:
+        given = one_of(VERDICTS, verdict)
+        if given is None:
             raise ProfileError(f"'{verdict}' is no verdict; they are: {', '.join(VERDICTS)}.")
         if (verdict == "edit") != (text is not None):
             raise ProfileError(
@@ -314,7 +317,7 @@ class Sources(Facts):
             )
         now = clock() if time is None else time
         feedback = Feedback(
-            new_id(), turn.id, verdict, text and storable(text), now, dict(answered_by or {})
+            new_id(), turn.id, given, text and storable(text), now, dict(answered_by or {})
         )
         with self._db.write() as run:
             self._number(run, turn.id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ondevice.learning.reader import words
 from ondevice.learning.reader.preferences import DISLIKES, LIKES, LIMITS, TASTES, Limit, Taste
 from ondevice.learning.reader.requests import ORDER_WORDS, ORDERS, PASSAGES
-from ondevice.learning.reader.statements import Attribute, Owner, fill
+from ondevice.learning.reader.statements import Attribute, Owner, Voice, fill
 from ondevice.learning.reader.topics import TOPICS
 from ondevice.learning.reader.words import Split
 from ondevice.memory.persona import build_prefix, build_turn
@@ -171,16 +171,10 @@ class Maker:
         low = question if keep else question[:1].lower() + question[1:]
         return carrier.replace("{q}", low).replace("{Q}", question)
 
-    def filled(self, templates: Sequence[str], one: Statement, voice: str) -> str:
+    def filled(self, templates: Sequence[str], one: Statement, voice: Voice) -> str:
         """Return one of `templates` around the statement in the voice "note" or "speech"."""
-        text = one.note if voice == "note" else one.speech
-        inner = fill(
-            one.template,
-            one.owner,
-            "note" if voice == "note" else "speech",
-            one.value,
-            capital=False,
-        )
+        text = fill(one.template, one.owner, voice, one.value)
+        inner = fill(one.template, one.owner, voice, one.value, capital=False)
         answer = fill(one.template, one.owner, "answer", one.value, capital=False)
         template = self.rng.choice(list(templates))
         return (
