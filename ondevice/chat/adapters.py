@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ondevice.adapters.builtin_reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.engine.adapter_use import use_of_reader, use_of_row
 from ondevice.engine.protocol import AdapterUse, Engine
 from ondevice.errors import OndeviceError
 
@@ -56,8 +57,7 @@ class UsesAdapters:
         registry = AdapterRegistry(profile)
         active = {use.name: use.sha256 for use in self.engine.active_adapters}
         registry.check_fit(name, self.engine.model, active.get(READER))
-        scale = registry.get(name).scale if scale is None else scale
-        return self._adapter_use(registry, name, scale)
+        return use_of_row(registry, registry.get(name), scale)
 
     def _apply_adapters(self) -> None:
         wanted = self._adapters_wanted
@@ -69,14 +69,12 @@ class UsesAdapters:
                 if row.state == "active" and row.scope in (None, self.scope)
             ]
         reader, scale = self._reader_and_scale(dict(wanted or []).get(READER))
-        uses = [_reader_use(reader, scale)] if reader is not None else []
+        uses = [use_of_reader(reader, scale)] if reader is not None else []
         for name, own_scale in wanted or []:
             if name != READER and registry is not None:
                 below = reader.sha256 if reader is not None else None
                 registry.check_fit(name, self.engine.model, below)
-                if own_scale is None:
-                    own_scale = registry.get(name).scale
-                uses.append(self._adapter_use(registry, name, own_scale))
+                uses.append(use_of_row(registry, registry.get(name), own_scale))
         self.engine.set_adapters(uses)
 
     def _reader_and_scale(self, scale: float | None) -> tuple[Reader | None, float]:
@@ -87,24 +85,9 @@ class UsesAdapters:
             scale = self.profile.reader_scale() if self.profile is not None else 1.0
         return (builtin_reader(self.engine.model) if scale else None), scale
 
-    @staticmethod
-    def _adapter_use(registry: AdapterRegistry, name: str, scale: float) -> AdapterUse:
-        row = registry.get(name)
-        return AdapterUse(
-            name=name,
-            sha256=row.file_sha256,
-            source=lambda: registry.read(name),
-            base_sha256=row.base_sha256,
-            scale=scale,
-        )
-
     def _needs_profile(self) -> tuple[Profile, Recall]:
         if self.profile is None or self.recaller is None:
             raise OndeviceError(
                 "This assistant was opened without a profile and has no memory; open it with one."
             )
         return self.profile, self.recaller
-
-
-def _reader_use(reader: Reader, scale: float) -> AdapterUse:
-    return AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)
