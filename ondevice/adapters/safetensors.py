@@ -41,7 +41,7 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
     """
     try:
         entries = safetensors.deserialize(_content(path))
-    except safetensors.SafetensorError as error:  # its words may quote the file
+    except safetensors.SafetensorError as error:  # its text may quote the file
         raise _damaged(path, "it is cut off, or its header does not describe it") from error
     tensors: dict[str, Float32] = {}
     while entries:  # each is given back when it is converted

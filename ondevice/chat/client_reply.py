@@ -73,7 +73,7 @@ class ClientConversations:
             self._asked.popitem(last=False)
 
     def forget(self) -> tuple[Exchange, ...] | None:
-        """Drop every note that was shown; return the bare exchanges of the client of now."""
+        """Drop every note that was shown; return the bare exchanges of the current client."""
         self._known.clear()
         return self.current
 

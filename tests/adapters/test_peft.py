@@ -256,14 +256,18 @@ Q = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
         ({"r": 3}, {}, "has rank 2, but the configuration says 3"),
         ({"lora_alpha": "x"}, {}, "no usable rank or alpha"),
         ({"lora_alpha": 0}, {}, "no usable rank or alpha"),
-        ({"alpha_pattern": {"(a+)+b": 3}}, {}, "is no name"),
+        ({"alpha_pattern": {"(a+)+b": 3}}, {}, "is not the name"),
         ({}, {f"{Q}A.weight": np.full((2, WIDTH), np.nan)}, "NaN"),
         ({}, {f"{Q}B.weight": None}, "lacks one half"),
         ({}, {f"{Q}B.weight": np.zeros((ROWS["q"], 3))}, "do not fit together"),
         ({}, {f"{Q}B.weight": np.zeros((ROWS["q"] + 1, 2))}, "outputs"),
         ({}, {f"{Q}A.weight": np.zeros((2, WIDTH + 1))}, "has shape"),
-        ({}, {f"{Q}magnitude_vector": np.zeros((4, 4))}, "no linear layer"),
-        ({}, {"base_model.model.lm_head.lora_A.weight": np.zeros((2, WIDTH))}, "no linear layer"),
+        ({}, {f"{Q}magnitude_vector": np.zeros((4, 4))}, "not a linear"),
+        (
+            {},
+            {"base_model.model.lm_head.lora_A.weight": np.zeros((2, WIDTH))},
+            "not a linear",
+        ),
         (
             {},
             {

@@ -35,7 +35,7 @@ _KINDS = (
 )  # fmt: skip
 _FEW = 2  # notes; beside so few the weight of "unknown" is halved
 _GO_ON = 0.12  # of the talks with more notes in which all was asked: something that is not known
-_CHANGED = 0.4  # of the dialogues: something that was so is so no more
+_CHANGED = 0.4  # of the dialogues: something that was true no longer is
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 
 
@@ -127,7 +127,7 @@ class _Dialogue:
         self.cut = False  # the newest answer is not whole, so nothing can follow it
 
     def make(self) -> list[Message]:
-        """Return the messages; none if nothing fitted."""
+        """Return the messages; none if nothing fits."""
         rng = self.rng
         low, high, _ = rng.choices(_COUNTS, [weight for *_, weight in _COUNTS])[0]
         n_notes = rng.randint(low, high)

@@ -2,7 +2,7 @@
 
 One template serves three voices. `{s}` stands for the person ("I"), `{m}` for
 the person as an object ("me") and `{p}` for whose something is ("my"),
-`[plays|play]` for a verb (third person, else), `[is|am|are]` for one with three
+`[plays|play]` for a verb (third person, otherwise), `[is|am|are]` for one with three
 forms, `{x}` for the value:
 
     "{s} [plays|play] the {x}."   notes   The user plays the cello.
@@ -29,7 +29,7 @@ _ARTICLE = re.compile(r"\b([Aa]) (?=[aeioAEIO])")
 class Owner:
     """Whom a fact is about: the user, a relation of theirs, or somebody by name.
 
-    `relation` is such as "sister", `name` such as "Ines"; neither means the user.
+    `relation` is a word such as "sister", `name` one such as "Ines"; without either it is the user.
     """
 
     relation: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a data file; a value that is not what it is asked for as is named.
+    """A table of a data file; a value of an unexpected type raises a TypeError that names it.
 
     Attributes:
         name: what it is called in an error.
@@ -44,7 +44,7 @@ class Table:
         return tuple(frozenset(groups.texts(n)) for n in groups.values)
 
     def flag(self, key: str) -> bool:
-        """Return whether `key` is true; it is not when it is absent."""
+        """Return whether `key` is true; an absent one is not."""
         return self.values.get(key, False) is True
 
     def table(self, key: str) -> Table:

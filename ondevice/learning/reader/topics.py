@@ -25,7 +25,7 @@ class Topics:
         carriers: how a question may be wrapped.
         changes: how a note says that something is new.
         told: how the user says during a chat that something is so.
-        told_changed: how they say that it is so now.
+        told_changed: how they say that it has changed.
         noted: how the assistant answers that.
         alike: keys of attributes that say something about each other.
     """

@@ -29,7 +29,7 @@ MONTHS = (
 
 
 def value(kind: str, split: Split, rng: random.Random) -> str:
-    """Return a value of the pool or of the maker called `kind`, from one half."""
+    """Return a value from one half, out of the pool or the maker called `kind`."""
     maker = _MAKERS.get(kind)
     if maker is not None:
         return maker(split, rng)
@@ -41,7 +41,7 @@ def _pick(kind: str, split: Split, rng: random.Random) -> str:
 
 
 def in_half(number: int, split: Split) -> bool:
-    """Whether `number` belongs to that half: one number of four is for tests."""
+    """Whether `number` belongs to that half; one number in four is for tests."""
     return ((number * 2_654_435_761 >> 7) % 4 == 0) == (split == "test")
 
 

@@ -323,7 +323,7 @@ class Settings(Answer):
 
 
 class SettingChanged(Answer):
-    """A setting and its value of now."""
+    """A setting and its current value."""
 
     name: str
     value: bool | int | float | str | None
