@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ondevice.store.records import Category
+
 # A capital letter although the patterns ignore case.
 CAPITAL = r"(?-i:[A-ZÀ-ÖØ-Þ])"
 NAME = rf"{CAPITAL}[\w'’.-]*(?: (?:{CAPITAL}[\w'’.-]*|de|del|la|von|van|der|den|du|bin|al))*"
@@ -94,11 +96,11 @@ class Rule:
 
     pattern: re.Pattern[str]
     note: str
-    category: str
+    category: Category
     subject: str
 
 
-def rule(pattern: str, note: str, category: str, subject: str) -> Rule:
+def rule(pattern: str, note: str, category: Category, subject: str) -> Rule:
     """Return a rule for clauses that match `pattern` as a whole, whatever their case."""
     return Rule(re.compile(rf"(?:{pattern})\Z", re.IGNORECASE), note, category, subject)
 

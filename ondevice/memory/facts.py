@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from ondevice.memory.fact_rules import DIET, ENGLISH, Rule
 from ondevice.memory.third_person import first_person, sentence, third_person
+from ondevice.store.records import CATEGORIES
 
-CATEGORIES = ("demographic", "preference", "context", "task", "relationship", "other")
 MAX_WORDS = 14  # of a value: longer ones are stories, not facts
 MAX_SENTENCE = 2000  # characters; what is longer is no sentence of a chat
 MAX_PROPOSALS = 5
@@ -114,7 +114,7 @@ class FactCandidate:
     """
 
     text: str
-    category: str = "other"
+    category: str = "other"  # checked where it is stored
     subject: str | None = None
 
 

@@ -118,12 +118,6 @@ class Recall:
         with self._lock:
             self._index = None
 
-    def warm(self) -> None:
-        """Load embedder and index now instead of at the first search."""
-        with self._lock:
-            self._embedder.embed(["warm"])
-            self._current_index()
-
     def _text_hits(self, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
 
@@ -225,10 +219,6 @@ class Recall:
         )
 
     # --- facts ----------------------------------------------------------------
-
-    def add_text(self, text: str, **options: Any) -> Fact:
-        """Store a statement of the person as a fact; see `add_fact` for the options."""
-        return self.add_fact(candidate_for(text), **options)
 
     def add_fact(
         self,

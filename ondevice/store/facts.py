@@ -11,7 +11,7 @@ from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
-from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
 from ondevice.store.vectors import Vectors
 
@@ -93,7 +93,8 @@ class Facts:
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
-            fact_id, storable(text), category, subject, state, source_id, now, now, None,
+            fact_id, storable(text), cast("Category", category), subject,
+            cast("FactState", state), source_id, now, now, None,
             pinned, scope, learn, expires,
         )  # fmt: skip
 

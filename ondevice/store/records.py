@@ -8,27 +8,34 @@ belongs to, such as "work"; None belongs to every context.  A record with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar, get_args
 
 Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
-CATEGORIES: Final = ("demographic", "preference", "context", "task", "relationship", "other")
+CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 
 FactState = Literal["pending", "active", "superseded"]
-FACT_STATES: Final = ("pending", "active", "superseded")
+FACT_STATES: Final[tuple[FactState, ...]] = get_args(FactState)
 
 AdapterState = Literal["active", "off", "stale", "candidate"]
-ADAPTER_STATES: Final = ("active", "off", "stale", "candidate")
+ADAPTER_STATES: Final[tuple[AdapterState, ...]] = get_args(AdapterState)
 
 SourceKind = Literal["import", "conversation", "manual"]
-SOURCE_KINDS: Final = ("import", "conversation", "manual")
+SOURCE_KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
 
 CopyKind = Literal["backup", "export", "readable"]
-COPY_KINDS: Final = ("backup", "export", "readable")
+COPY_KINDS: Final[tuple[CopyKind, ...]] = get_args(CopyKind)
 
 Verdict = Literal["accept", "reject", "edit"]
-VERDICTS: Final = ("accept", "reject", "edit")
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+
+Kind = TypeVar("Kind", bound=str)
 
 ANY_SCOPE: Final = "*"  # as an argument: records of every context
+
+
+def one_of(known: tuple[Kind, ...], value: str) -> Kind | None:
+    """Return `value` as one of the `known` ones; None if it is none of them."""
+    return next((one for one in known if one == value), None)
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,9 @@ class Fact:
 
     id: str
     text: str
-    category: str
+    category: Category
     subject: str | None  # what it is about; a newer fact on the same subject supersedes
-    state: str
+    state: FactState
     source_id: str | None
     time: float
     valid_from: float
@@ -119,7 +126,7 @@ class Feedback:
 
     id: str
     turn_id: str
-    verdict: str
+    verdict: Verdict
     text: str | None
     time: float
     answered_by: dict[str, Any] = field(default_factory=dict)
@@ -130,7 +137,7 @@ class Source:
     """Where records came from; forgetting it forgets them too."""
 
     id: str
-    kind: str
+    kind: SourceKind
     name: str
     sha256: str | None
     time: float
@@ -149,7 +156,7 @@ class AdapterRow:
     rank: int
     alpha: float
     scale: float
-    state: str
+    state: AdapterState
     records: tuple[str, ...]
     created: float
     scope: str | None
@@ -175,7 +182,7 @@ class Copy:
     """A copy of the profile that was made, and where it was written."""
 
     id: str
-    kind: str  # one of COPY_KINDS
+    kind: CopyKind
     path: str
     time: float
 

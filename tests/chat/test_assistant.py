@@ -7,9 +7,10 @@ import threading
 import time
 
 import pytest
+from fake_engine import FakeEngine
+from memories import add_text
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
 from ondevice.memory.service import Memory
@@ -244,7 +245,7 @@ def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
 @pytest.mark.parametrize("change", ["approve", "edit", "undo", "forget", "use_adapters"])
 def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
     me = open_assistant(["one two three"])
-    fact = me.memory.recall.add_text("My dog is called Biscuit.", state="pending")
+    fact = add_text(me.memory.recall, "My dog is called Biscuit.", state="pending")
     me.remember("My cat is called Mia.")
     changes = {
         "approve": lambda: me.memory.approve(fact.id),

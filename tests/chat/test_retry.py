@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ContextOverflowError, OndeviceError, RecordNotFoundError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.memory.service import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.errors import OndeviceError
 from ondevice.evaluation.decision import GateSettings

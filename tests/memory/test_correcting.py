@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memories import add_text
 
 from ondevice.errors import ProfileError
 from ondevice.home import Home
@@ -143,10 +144,10 @@ def test_the_facts_of_a_turn_follow_its_wording(
     talk = profile.turns.new_conversation()
     texts = ["My dog is called Biscuit and I live in Ulm.", "I play the cello."]
     turns = [profile.turns.add(talk, "user", texts[0], vector=embedder.embed([texts[0]])[0])]
-    recall.add_text("My dog is called Biscuit.", source_id=talk)
-    home = recall.add_text("I live in Ulm.", source_id=talk)
+    add_text(recall, "My dog is called Biscuit.", source_id=talk)
+    home = add_text(recall, "I live in Ulm.", source_id=talk)
     turns.append(profile.turns.add(talk, "user", texts[1], vector=embedder.embed([texts[1]])[0]))
-    cello = recall.add_text("I play the cello.", source_id=talk)
+    cello = add_text(recall, "I play the cello.", source_id=talk)
     new = corrector.edit(turns[0].id, text="My dog is called Rusk and I live in Ulm.")
     active = {fact.text: fact.id for fact in profile.facts.all(state="active")}
     assert set(active) == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hostile import ATTACKS
+from memories import add_text
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
@@ -97,7 +98,7 @@ def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
 
 def slowly(monkeypatch):
     """Let answers pause after a few words, until they are stopped."""
-    from ondevice.engine.fake import FakeStream
+    from fake_engine import FakeStream
 
     step = FakeStream.__next__
 
@@ -258,7 +259,7 @@ def test_a_long_memory_is_read_whole_and_the_rows_fit_every_width(browser, me):
 
 
 def test_pending_memories_are_approved(browser, me):
-    me.memory.recall.add_text("I own a canoe.", state="pending")
+    add_text(me.memory.recall, "I own a canoe.", state="pending")
     browser.enter("memories")
     browser.says("to approve", ".list")
     browser.click("Approve", ".list")
@@ -448,7 +449,7 @@ def test_a_long_list_holds_only_what_is_seen(browser, me):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_fits_a_phone_and_its_text_stands_out(browser, me, scheme):
-    me.memory.recall.add_text("I own a canoe that is painted green and lies behind the mill.")
+    add_text(me.memory.recall, "I own a canoe that is painted green and lies behind the mill.")
     browser.as_phone(scheme)
     browser.enter()
     browser.say("My dog is called Biscuit.")

@@ -6,10 +6,10 @@ import threading
 import time
 
 import pytest
+from fake_engine import FakeEngine, FakeStream
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine, FakeStream
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits

@@ -7,10 +7,10 @@ import zipfile
 
 import jsonschema
 import pytest
+from fake_engine import FakeEngine
 from starlette.routing import Mount, Route
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.engine.fake import FakeEngine
 from ondevice.memory.facts import candidate_for
 from ondevice.server.openapi import document
 from ondevice.store.records import NewPassage

@@ -7,10 +7,10 @@ import json
 import zipfile
 
 import pytest
+from fake_engine import FakeEngine
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.manage.privacy import backup

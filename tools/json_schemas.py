@@ -1,6 +1,6 @@
 """What `--json` prints, as JSON Schema: one for each command, derived from its dataclasses.
 
-`python -m ondevice.cli.reference` writes them to docs/schemas. Tests hold outputs against them.
+`python tools/command_reference.py` writes them to docs/schemas. Tests hold outputs against them.
 """
 
 from __future__ import annotations
