@@ -27,7 +27,7 @@ from ondevice.engine.protocol import ChatOptions, ChatStream, Engine
 from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
-from ondevice.memory.facts import facts_in
+from ondevice.memory.facts import endings_in, facts_in
 from ondevice.memory.persona import build_prefix, build_turn
 from ondevice.memory.search import Memory, Recall
 from ondevice.memory.selection import is_evidence, prefix_facts
@@ -264,7 +264,7 @@ class Assistant(KeepsConversations):
 
     def _save_user_turn(self, text: str, receipt: Receipt) -> None:
         """Store the turn and the facts in it, before anything can go wrong."""
-        profile, _ = self._needs_profile()
+        profile, recaller = self._needs_profile()
         assert self._conversation_id is not None
         assert self.embedder is not None
         turn = profile.add_turn(
@@ -275,10 +275,12 @@ class Assistant(KeepsConversations):
             scope=self.scope,
         )
         receipt.user_turn_id = turn.id
-        for candidate in facts_in(text):
-            receipt.saved.append(
-                self.remember(candidate.text, category=candidate.category, source_id=turn.source_id)
-            )
+        # "I'm not a nurse" is worth a note only to whom "I'm a nurse" was said before.
+        ended = [one for one in endings_in(text) if recaller.would_replace(one, self.scope)]
+        for candidate in (*facts_in(text), *ended):
+            kept = self.keep(candidate.text, category=candidate.category, source_id=turn.source_id)
+            receipt.saved.append(kept.fact)
+            receipt.replaced += kept.replaced
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
         """Put this turn's memories beside `text` and note in the receipt what the model sees."""

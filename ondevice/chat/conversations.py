@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ondevice.chat.memory import Remembers
 from ondevice.errors import OndeviceError, RecordNotFoundError
-from ondevice.memory.facts import facts_in
+from ondevice.memory.facts import endings_in, facts_in
 from ondevice.memory.transcript import Conversation, Exchange
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class KeepsConversations(Remembers):
             asked = _last_question(turns)
             if asked is None:
                 return False
-            said = {candidate.text for candidate in facts_in(asked.text)}
+            stated = (*facts_in(asked.text), *endings_in(asked.text))
+            said = {candidate.text for candidate in stated}
             facts = [fact for fact in self._facts_from(asked) if fact.text in said]
             replaced = _replaced_by(facts, self.profile.facts(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]

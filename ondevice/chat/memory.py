@@ -14,7 +14,7 @@ from ondevice.engine.protocol import ChatOptions, Engine
 from ondevice.memory import facts as fact_rules
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
-from ondevice.memory.search import Memory
+from ondevice.memory.search import Kept, Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
 
@@ -45,7 +45,9 @@ class Remembers(LearnsFromProfile):
         scope: str | None = None,
         source_id: str | None = None,
     ) -> Fact:
-        """Store a fact about the person at once; a newer fact on the same subject wins.
+        """Store a fact about the person at once; what it makes untrue is replaced.
+
+        The answer has the text as it is kept; `keep` tells what was replaced, too.
 
         Args:
             text: a statement, in the first or third person.
@@ -55,10 +57,28 @@ class Remembers(LearnsFromProfile):
             scope: the context that it belongs to; the assistant's own if None.
             source_id: the conversation or import that it came from.
         """
+        return self.keep(
+            text, category=category, pinned=pinned, learn=learn, scope=scope, source_id=source_id
+        ).fact
+
+    def keep(
+        self,
+        text: str,
+        *,
+        category: str | None = None,
+        pinned: bool = False,
+        learn: bool = True,
+        scope: str | None = None,
+        source_id: str | None = None,
+    ) -> Kept:
+        """Store a fact as `remember` does, and tell which facts it has replaced.
+
+        `restore` brings one of these back.
+        """
         profile, recaller = self._needs_profile()
         candidate = fact_rules.candidate_for(text)
         before = {known.id for known in profile.facts(state="active")}
-        fact = recaller.add_fact(
+        kept = recaller.keep(
             dataclasses.replace(candidate, category=category or candidate.category),
             pinned=pinned,
             learn=learn,
@@ -69,8 +89,8 @@ class Remembers(LearnsFromProfile):
             with self._turn_lock:  # an answer under way ends first
                 self._rebuild()
         replaced = before - {known.id for known in profile.facts(state="active")}
-        self._can_take_back("remembering a fact", fact.id, sorted(replaced))
-        return fact
+        self._can_take_back("remembering a fact", kept.fact.id, sorted(replaced))
+        return kept
 
     def edit(self, fact_id: str, **changes: Any) -> Fact:
         """Correct a fact; adapters that were trained on it are not used any more.

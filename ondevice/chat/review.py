@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ondevice.chat.adapters import UsesAdapters
 from ondevice.errors import RecordNotFoundError
 from ondevice.memory.facts import FactCandidate
+from ondevice.memory.search import Kept
 from ondevice.store.records import Fact
 
 
@@ -34,7 +35,15 @@ class Reviews(UsesAdapters):
         return profile.facts(state="pending", scope=self.scope)
 
     def approve(self, *ids: str) -> list[Fact]:
-        """Use pending facts from now on; a newer fact on the same subject wins.
+        """Use pending facts from now on; what they make untrue is replaced.
+
+        Raises:
+            RecordNotFoundError: one of the ids is no fact's; nothing was changed.
+        """
+        return [kept.fact for kept in self.keep_pending(*ids)]
+
+    def keep_pending(self, *ids: str) -> list[Kept]:
+        """Approve facts as `approve` does, and tell which facts each has replaced.
 
         Raises:
             RecordNotFoundError: one of the ids is no fact's; nothing was changed.
@@ -42,18 +51,37 @@ class Reviews(UsesAdapters):
         with self._turn_lock:  # an answer under way ends first
             return self._approve(ids)
 
-    def _approve(self, ids: Sequence[str]) -> list[Fact]:
+    def restore(self, fact_id: str) -> Fact:
+        """Use a fact again that was replaced; what replaced it stays.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+            ProfileError: it was not replaced.
+        """
+        with self._turn_lock:
+            profile, recaller = self._needs_profile()
+            fact = recaller.restore(fact_id)
+
+            def take_back() -> None:
+                if profile.has(fact.id):
+                    profile.supersede([fact.id])
+
+            self._steps.append(Step("bringing a fact back", take_back))
+            self._rebuild()
+        return fact
+
+    def _approve(self, ids: Sequence[str]) -> list[Kept]:
         profile, recaller = self._needs_profile()
         facts = self._facts(ids)
         before = {fact.id for fact in profile.facts(state="active")}
-        approved = [recaller.approve(fact.id) for fact in facts if fact.state == "pending"]
+        approved = [recaller.keep_pending(fact.id) for fact in facts if fact.state == "pending"]
         replaced = sorted(before - {fact.id for fact in profile.facts(state="active")})
 
         def take_back() -> None:
             there = [fact_id for fact_id in replaced if profile.has(fact_id)]
-            for fact in approved:
-                if profile.has(fact.id):
-                    profile.unapprove(fact.id, restore=there)
+            for kept in approved:
+                if profile.has(kept.fact.id):
+                    profile.unapprove(kept.fact.id, restore=there)
 
         if approved:
             self._steps.append(Step(f"approving {len(approved)} facts", take_back))

@@ -113,7 +113,7 @@ def _memories() -> dict[str, Schema]:
     fact = of(Fact)
     found = {"id": TEXT, "text": TEXT, "score": NUMBER}
     return {
-        "memory add": fact,
+        "memory add": record(**fact["properties"], replaced=listing(fact)),
         "memory list": listing(fact),
         "memory propose": listing(fact),
         "memory edit": fact,
@@ -224,6 +224,8 @@ def _answer() -> Schema:
         memories=listing(
             record(id=TEXT, text=TEXT, score=NUMBER, place={"enum": ["prefix", "turn", "earlier"]})
         ),
+        saved=listing(record(id=TEXT, text=TEXT)),
+        replaced=listing(record(id=TEXT, text=TEXT)),
         usage=record(prompt_tokens=WHOLE, cached_tokens=WHOLE, completion_tokens=WHOLE),
         timings=record(
             first_token_seconds=maybe(NUMBER),

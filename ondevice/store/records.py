@@ -38,7 +38,7 @@ class Fact:
     id: str
     text: str
     category: str
-    subject: str | None  # what it is about; a newer fact on the same subject supersedes
+    subject: str | None  # what it is about, such as "home" or "wife job"
     state: str
     source_id: str | None
     time: float

@@ -132,6 +132,9 @@ def memories(call, me):
                    template="/api/memories/{id}")  # fmt: skip
     pending = me.recaller.add_fact(candidate_for("I play chess."), state="pending")
     call("POST", "/api/memories/approve", {"ids": [pending.id]})
+    call("POST", "/api/memories", {"text": "I live in Rome."})
+    (old,) = call("POST", "/api/memories", {"text": "I live in Ulm."})["replaced"]
+    assert call("POST", "/api/memories/restore", {"id": old["id"]})["state"] == "active"
     call("POST", "/api/memories/forget/preview", {"ids": [changed["id"]]})
     call("POST", "/api/memories/forget", {"ids": [changed["id"]], "keep_turns": True})
 

@@ -11,7 +11,7 @@ import click
 
 from ondevice.cli.chat.session import continue_option, model_options, open_assistant, parse_adapter
 from ondevice.cli.editor import edited
-from ondevice.cli.output import stream, talk, warn
+from ondevice.cli.output import replaced_line, stream, talk, warn
 from ondevice.errors import OndeviceError, explain
 from ondevice.ground.files import expanded, write_atomic
 
@@ -199,8 +199,10 @@ class ChatLoop:
         if not text:
             talk("Say what: /remember My dog is called Biscuit.")
             return
-        fact = self.me.remember(text)
-        talk(f"Remembered ({fact.category}): {fact.text}  [{fact.id}]")
+        kept = self.me.keep(text)
+        talk(f'Remembered ({kept.fact.category}): "{kept.fact.text}"  [{kept.fact.id}]')
+        for fact in kept.replaced:
+            talk(f"{replaced_line(fact)} (so does /undo)")
 
     def _forget(self, words: str) -> None:
         if not words:
@@ -259,8 +261,13 @@ class ChatLoop:
 
     def _approve(self, words: str) -> None:
         ids = self._chosen(words)
-        if ids is not None:
-            talk(f"Approved: {len(self.me.approve(*ids))} facts. /undo takes it back.")
+        if ids is None:
+            return
+        approved = self.me.keep_pending(*ids)
+        talk(f"Approved: {len(approved)} facts. /undo takes it back.")
+        for kept in approved:
+            for fact in kept.replaced:
+                talk(f'"{kept.fact.text}" {replaced_line(fact)}')
 
     def _reject(self, words: str) -> None:
         ids = self._chosen(words)
@@ -354,6 +361,7 @@ def receipt_line(receipt: Receipt, *, temporary: bool) -> str:
     if temporary:
         return "(temporary: nothing read, nothing saved)"
     parts = [f"saved: {' '.join(fact.text.split())}" for fact in receipt.saved]
+    parts += [replaced_line(fact) for fact in receipt.replaced]
     turn = [m for m in receipt.used if m.place != "prefix"]
     prefix = len(receipt.used) - len(turn)
     if turn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,13 +17,28 @@ from ondevice.cli.chat.session import (
     scope_option,
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
-from ondevice.cli.output import day, json_option, print_json, print_table, say, talk
+from ondevice.cli.output import (
+    day,
+    json_option,
+    print_json,
+    print_table,
+    replaced_line,
+    say,
+    talk,
+)
 from ondevice.store.records import ANY_SCOPE, CATEGORIES
 
 if TYPE_CHECKING:
     from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
+
+
+def tell_replaced(replaced: Sequence[Fact]) -> None:
+    """Say which facts a new one has replaced, and how each comes back."""
+    for fact in replaced:
+        talk(f"It is kept {replaced_line(fact)}.")
+
 
 category_option = click.option(
     "--category", type=click.Choice(CATEGORIES), help="[default: found by rules]"
@@ -60,25 +77,25 @@ def add(
 ) -> None:
     """Remember a fact about you.
 
-    A newer fact on the same subject replaces the older one in prompts.
+    It is kept as it is shown then. What it makes untrue, such as an earlier home,
+    is replaced: not used any more, but kept; `ondevice memory restore` brings it back.
     """
-    import dataclasses
-
     from ondevice.memory.facts import candidate_for
 
     with open_profile(profile) as store:
         candidate = candidate_for(" ".join(text))
-        fact = _recall(store).add_fact(
+        kept = _recall(store).keep(
             dataclasses.replace(candidate, category=category or candidate.category),
             pinned=pin,
             learn=not no_learn,
             scope=scope,
         )
         if as_json:
-            print_json(fact)
-        else:
-            talk(f"Remembered ({fact.category}): {fact.text}")
-            click.echo(fact.id)
+            print_json({**_fact_json(kept.fact), "replaced": _as_json(kept.replaced)})
+            return
+        talk(f'Remembered ({kept.fact.category}): "{kept.fact.text}"')
+        tell_replaced(kept.replaced)
+        click.echo(kept.fact.id)
 
 
 @command.command("list")
@@ -114,9 +131,11 @@ def _state(fact: Fact) -> str:
 
 
 def _fact_json(fact: Fact) -> dict[str, Any]:
-    import dataclasses
-
     return dataclasses.asdict(fact)
+
+
+def _as_json(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    return [_fact_json(fact) for fact in facts]
 
 
 @command.command("search")
@@ -158,8 +177,6 @@ def search(
 @json_option
 def show(record_id: str, profile: str | None, as_json: bool) -> None:
     """Show one record whole; the start of an id is enough."""
-    import dataclasses
-
     with open_profile(profile) as store:
         record = store.get(record_id)
         values = {"kind": type(record).__name__.lower(), **dataclasses.asdict(record)}
@@ -206,7 +223,7 @@ def edit(
         if as_json:
             print_json(fact)
         else:
-            talk(f"Now: {fact.text}")
+            talk(f'Now: "{fact.text}"')
 
 
 def _review_options(command: Any) -> Any:
@@ -259,7 +276,9 @@ def approve(
         recall = _recall(store)
         facts = _to_review(store, record_ids, everything, matching)
         for fact in facts:
-            talk(f"Approved: {recall.approve(fact.id).text}")
+            kept = recall.keep_pending(fact.id)
+            talk(f'Approved: "{kept.fact.text}"')
+            tell_replaced(kept.replaced)
         if not facts:
             talk("No pending fact fits.")
 
@@ -275,6 +294,20 @@ def reject(
         if facts:
             store.forget([fact.id for fact in facts])
         talk(f"Rejected: {len(facts)} facts." if facts else "No pending fact fits.")
+
+
+@command.command("restore")
+@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@profile_option
+def restore(record_ids: tuple[str, ...], profile: str | None) -> None:
+    """Use a fact again that a newer one has replaced; the newer one stays.
+
+    ondevice memory list --state superseded shows those there are.
+    """
+    with open_profile(profile) as store:
+        recall = _recall(store)
+        for record_id in record_ids:
+            talk(f'Used again: "{recall.restore(record_id).text}"')
 
 
 @command.command("propose")

@@ -128,6 +128,7 @@ class Said(Answer):
     stage: Literal["done"]
     conversation: str | None
     saved: list[Any]
+    replaced: list[Any] = Field(description="Facts that are not used any more for what was saved.")
     used: list[Used]
     dropped_exchanges: int
     forgotten_meanwhile: bool
@@ -180,10 +181,17 @@ class Sources(Answer):
     sources: list[SourceCount]
 
 
+class KeptFact(FactRecord):  # type: ignore[valid-type,misc] # made above
+    """A fact as it is kept, and the facts that it has replaced."""
+
+    replaced: list[FactRecord]  # type: ignore[valid-type]
+
+
 class Approved(Answer):
-    """Facts that are active now."""
+    """Facts that are active now, and those that they have replaced."""
 
     memories: list[FactRecord]  # type: ignore[valid-type]
+    replaced: list[FactRecord]  # type: ignore[valid-type]
 
 
 class CopyShown(Answer):

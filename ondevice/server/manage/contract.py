@@ -47,8 +47,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/memories"): Operation("Look through records.", a.Memories, f.Browse),
     ("GET", "/memories/ids"): Operation("List the ids of records.", a.IdList, f.Wanted),
     ("GET", "/sources"): Operation("List imports and conversations.", a.Sources),
-    ("POST", "/memories"): Operation("Remember a fact.", a.FactRecord, f.AddMemory),
+    ("POST", "/memories"): Operation("Remember a fact.", a.KeptFact, f.AddMemory),
     ("POST", "/memories/approve"): Operation("Approve pending facts.", a.Approved, f.Ids),
+    ("POST", "/memories/restore"): Operation(
+        "Use a fact again that was replaced.", a.FactRecord, f.RecordId
+    ),
     ("POST", "/memories/forget/preview"): Operation(
         "Show what would be forgotten.", a.ForgetPreview, f.Forget
     ),

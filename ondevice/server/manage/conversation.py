@@ -141,6 +141,7 @@ class Chat:
         return {
             "conversation": self._temporary if me.temporary else me.conversation_id,
             "saved": [as_json(fact) for fact in receipt.saved],
+            "replaced": [as_json(fact) for fact in receipt.replaced],
             "used": self._used(receipt),
             "dropped_exchanges": receipt.dropped_exchanges,
             "forgotten_meanwhile": receipt.forgotten_meanwhile,

@@ -98,6 +98,12 @@ class Ids(Fields):
     ids: list[str] = Field(max_length=100_000)
 
 
+class RecordId(Fields):
+    """A record."""
+
+    id: str
+
+
 class Forget(Ids):
     """Records that are to be forgotten."""
 

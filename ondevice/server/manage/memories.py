@@ -48,18 +48,18 @@ class Memories:
         return {"sources": [{**as_json(source), "records": n} for source, n in found]}
 
     def add(self, values: Values) -> dict[str, Any]:
-        """Remember a fact."""
+        """Remember a fact; the answer has it as it is kept, and what it has replaced."""
         text = values.take("text", str)
         candidate = candidate_for(text)
         if not candidate.text.strip():
             raise BadRequestError("Say what to remember.")
         category = values.take("category", str, None) or candidate.category
-        fact = self._page.recall.add_fact(
+        kept = self._page.recall.keep(
             dataclasses.replace(candidate, category=category),
             pinned=values.take("pinned", bool, False),
             learn=values.take("learn", bool, True),
         )
-        return as_json(fact)
+        return {**as_json(kept.fact), "replaced": [as_json(one) for one in kept.replaced]}
 
     def edit(self, values: Values) -> dict[str, Any]:
         """Change a fact."""
@@ -79,7 +79,16 @@ class Memories:
     def approve(self, values: Values) -> dict[str, Any]:
         """Use pending facts from now on."""
         _ = self._page.profile  # it may have been locked or wiped
-        return {"memories": [as_json(one) for one in self._page.me.approve(*values.texts("ids"))]}
+        approved = self._page.me.keep_pending(*values.texts("ids"))
+        return {
+            "memories": [as_json(kept.fact) for kept in approved],
+            "replaced": [as_json(one) for kept in approved for one in kept.replaced],
+        }
+
+    def restore(self, values: Values) -> dict[str, Any]:
+        """Use a fact again that was replaced."""
+        _ = self._page.profile  # it may have been locked or wiped
+        return as_json(self._page.me.restore(values.take("id", str)))
 
     def preview(self, values: Values) -> dict[str, Any]:
         """Return what would be forgotten."""
@@ -107,6 +116,7 @@ def memory_routes(page: Page) -> list[BaseRoute]:
         route(page, "GET", "/sources", memories.sources),
         route(page, "POST", "/memories", memories.add),
         route(page, "POST", "/memories/approve", memories.approve),
+        route(page, "POST", "/memories/restore", memories.restore),
         route(page, "POST", "/memories/forget/preview", memories.preview),
         route(page, "POST", "/memories/forget", memories.forget),
         route(page, "PATCH", "/memories/{id}", memories.edit),

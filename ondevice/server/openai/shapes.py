@@ -71,6 +71,7 @@ def receipt_json(reply: Reply) -> dict[str, Any]:
         "saved": [
             {"id": fact.id, "text": fact.text, "category": fact.category} for fact in receipt.saved
         ],
+        "replaced": [{"id": fact.id, "text": fact.text} for fact in receipt.replaced],
         "adapters": reply.adapters,
         "user_turn_id": receipt.user_turn_id,
         "assistant_turn_id": receipt.assistant_turn_id,

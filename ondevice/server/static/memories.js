@@ -5,6 +5,7 @@ import { ask, askText } from "./dialog.js";
 import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
+import { replacedLine } from "./replaced.js";
 
 const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
@@ -30,7 +31,8 @@ export function create() {
   const text = el("input", { type: "text", placeholder: "Tell me something about you", "aria-label": "Something to remember", class: "grow" });
   const add = el("form", { class: "row add", onsubmit: (event) => { event.preventDefault(); attempt(remember); } },
     text, el("button", { type: "submit", class: "main" }, "Remember"));
-  const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
+  const replaced = el("div", { role: "status", id: "replaced" });
+  const node = el("div", { class: "view memories" }, heading("What I know about you"), add, replaced,
     el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, none, list.node);
 
   narrow.addEventListener("change", () => list.resize(rowHeight()));
@@ -73,7 +75,17 @@ export function create() {
     const fact = await post("/api/memories", { text: text.value });
     text.value = "";
     toast(`Remembered: ${brief(fact.text, 80)}`);
+    tellReplaced(fact.replaced);
     await reload();
+  }
+
+  /** Say what is not used any more, until something else is remembered or approved. */
+  function tellReplaced(facts) {
+    replaced.replaceChildren(...facts.map((fact) => replacedLine(fact, () => reload(true))));
+  }
+
+  async function approve(ids) {
+    tellReplaced((await post("/api/memories/approve", { ids })).replaced);
   }
 
   function row(record) {
@@ -87,7 +99,8 @@ export function create() {
       el("span", { class: "tag" }, fact ? record.category : record.kind === "turn" ? (record.role === "user" ? "you said" : "answer") : "imported"),
       el("span", { class: "quiet small" }, day(record.time))];
     const actions = [
-      record.state === "pending" && action("Approve", record, () => post("/api/memories/approve", { ids: [record.id] })),
+      record.state === "pending" && action("Approve", record, () => approve([record.id])),
+      record.state === "superseded" && action("Use again", record, () => post("/api/memories/restore", { id: record.id })),
       fact && action(record.pinned ? "Unpin" : "Pin", record, () => patch(`/api/memories/${record.id}`, { pinned: !record.pinned })),
       fact && action("Edit", record, async () => {
         const better = await askText("Correct this memory", record.text);
@@ -138,7 +151,7 @@ export function create() {
   async function approveChosen() {
     const { ids } = await get("/api/memories/ids", { state: "pending" });
     const pending = ids.filter((id) => chosen.has(id));
-    if (pending.length) await post("/api/memories/approve", { ids: pending });
+    if (pending.length) await approve(pending);
     toast(`Approved: ${counted(pending.length, "memory", "memories")}.`);
     chosen.clear();
     showBar();
