@@ -46,20 +46,26 @@ _FORMS = tuple(
         (r"(ich \S+) (?:nicht|nie|niemals)(?: mehr)?", r"\1", False),
         (r"(ich .+?) (?:nicht|nie|niemals)(?: mehr)?", r"\1", False),
         (r"(ich \S+(?: \S+)?) kein(?:e[nmrs]?)? (.+?)(?: mehr)?", r"\1 \2", False),
-        (r"(meine? \S+ ist) (?:nicht|nie|niemals) (?:mehr )?(.+)", r"\1 \2", False),
-        (r"(meine? \S+ ist) kein(?:e[nmrs]?)? (.+?)(?: mehr)?", r"\1 \2", False),
+        (
+            r"(meine? \S+ (?:ist|sind|heißt|heißen)) (?:nicht|nie|niemals) (?:mehr )?(.+)",
+            r"\1 \2",
+            False,
+        ),
+        (r"(meine? \S+ (?:ist|sind)) kein(?:e[nmrs]?)? (.+?)(?: mehr)?", r"\1 \2", False),
         (r"antes vivía en (.+)", r"vivo en \1", True),
         (r"(?:yo )?(?:ya no|he dejado de|dejé de) (?:fumo|fumar)", "fumo", False),
         (r"(?:yo )?(?:ya no|no|nunca) (.+)", r"\1", False),
         (r"(?:a mí )?(?:ya no|no|nunca) (me .+)", r"\1", False),
-        (r"(mi \S+) (?:ya no|no|nunca) (es .+)", r"\1 \2", False),
+        (r"(mi \S+(?: \S+)?) (?:ya no|no|nunca) ((?:es|son|se llama) .+)", r"\1 \2", False),
     )
 )
 _ANY_MORE = re.compile(r"(.+?),? (?:any ?more|any longer)\Z", _I)
 _STOPPED = re.compile(
     r"(i)(?:'ve| have)? (?:quit|stopped|given up|gave up) (?P<v>[a-z]+)ing\b(?P<rest>.*)\Z", _I
 )
-_GAVE_UP = re.compile(r"(i)(?:'ve| have)? (?:given up|gave up|quit) (?P<what>.+)\Z", _I)
+_GAVE_UP = re.compile(
+    r"(i)(?:'ve| have)? (?:given up|gave up|quit) (?!(?:my|their|on)\b)(?P<what>.+)\Z", _I
+)
 
 
 def affirmed(clause: str) -> Iterator[Denied]:

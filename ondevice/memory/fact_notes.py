@@ -26,6 +26,7 @@ _TIME_GROUPS = ("t", "t_")  # a time or an addition: kept with its subject
 # Other groups that a form of a group takes into account.
 _HEEDED = {"taste": ("no", "neg"), "count": (), "counted": ("x",)}
 _FIELD = re.compile(r"\{([^}]+)\}")
+_REMARK = re.compile(r"[;:(]|,(?! \d{4}\b)")  # in a value: it may take back what was said
 _WRONG_ARTICLE = re.compile(r"\b(is|has) a ([aeioáéíó](?!u)|u(?!ni|s))", re.IGNORECASE)
 # In a value that stays German or Spanish within an English note: the note would be misread.
 _FOREIGN_LIMIT = re.compile(
@@ -62,7 +63,9 @@ def note_of(rule: Rule, match: re.Match[str], *, foreign: bool) -> Note:
     lost, only_time = _lost(rule, match, text)
     if foreign and _FOREIGN_LIMIT.search(said["x"]):
         lost, only_time = lost | {said["x"]}, False
-    about = replace(_about(rule, groups, said), detail=normal(groups["x"]))
+    about = _about(rule, groups, said)
+    remark = _REMARK.search(about.value if "|place" in rule.value else said["x"])
+    about = replace(about, detail=normal(groups["x"]), loose=remark is not None)
     return Note(text, about, frozenset(lost), only_time)
 
 
@@ -177,7 +180,7 @@ _WORDS = {
     "bebo": "drink", "ein": "a", "eine": "a", "einen": "a", "zwei": "two", "drei": "three",
     "vier": "four", "un": "a", "una": "a", "dos": "two", "tres": "three", "cuatro": "four",
 }  # fmt: skip
-_MARITAL = {"married", "single", "divorced", "widowed", "engaged", "remarried", "separated"}
+_MARITAL = {"married", "single", "divorced", "widowed", "engaged", "remarried"}
 _STATUS = {
     "verhei": "married", "ledig": "single", "geschi": "divorced", "verwit": "widowed",
     "verlob": "engaged", "schwan": "pregnant", "linksh": "left-handed", "diabet": "diabetic",

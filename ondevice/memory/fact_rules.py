@@ -224,9 +224,12 @@ ENGLISH = (
     rule(r"(?:i|i've|i have) (?:just |recently )?(?:gotten|got) "
          rf"(?P<x>(?:re)?married|divorced|engaged|widowed){_LATELY}", "The user got {x}.",
          "demographic", "status {x|status}"),
-    rule(r"my (?P<n>husband|wife) and i (?:are|got) (?P<x>divorced|separated)",
-         "The user and their {n} are {x}.", "demographic", "status marital"),
-    rule(rf"{_AM} (?P<h>(?:\w+ )?)allergic to (?P<x>\S.*)|i have an? (?P<y>\S+(?: \S+)?) allergy",
+    rule(r"my (?P<n>husband|wife) and i (?:are|got) (?P<x>divorced)",
+         "The user is {x} from their {n}.", "demographic", "status marital"),
+    rule(rf"{_AM} {_FREQUENT}(?P<x>divorced) from (?P<w>(?:my|their) (?:husband|wife))",
+         "The user is {x} from {w}.", "demographic", "status marital"),
+    rule(rf"{_AM} (?P<h>(?:\w+ )?)allergic to (?P<x>\S.*)|"
+         r"i have an? (?P<h_>(?:\w+ )?)(?P<y>\S+) allergy",
          "The user is allergic to {x}.", "demographic", "allergy {x}"),
     rule(rf"i (?:have|suffer from) (?P<x>(?:type [12] )?(?:{ILLNESS}))", "The user has {x}.",
          "demographic", "has {x}"),

@@ -51,7 +51,11 @@ _AUCH = (
 _JETZT = r"(?: (?:jetzt|auch|übrigens|schon|leider))*"
 _SEHR = r"(?:(?:auch|wirklich|sehr|total|gern|gerne|besonders|am liebsten) )*"
 _UNSURE = r"(?P<h>(?:(?:lieber|eigentlich|meist|meistens|manchmal|nur|kaum) )*)"
-_MUCHO = r"(?: (?:mucho|muchísimo|también))*(?P<h>(?: (?:bastante|especialmente|poco|solo|sólo))*)"
+# "No me gusta mucho" is no plain dislike: the rule leaves it to be read as a denial.
+_MUCHO = (
+    r"(?(no)(?! (?:mucho|muchísimo|tanto))|(?: (?:mucho|muchísimo|también))*)"
+    r"(?P<h>(?: (?:bastante|especialmente|poco|solo|sólo))*)"
+)
 _MONAT = "januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember"
 _HACE = (
     r"(?: (?:el año pasado|el mes pasado|este año|hace (?:\d+|un|dos|tres|cuatro|cinco|unos) "

@@ -76,7 +76,7 @@ class About:
     """What a fact says of whom: `value` of the `attribute` of `entity` ("" is the person).
 
     `known`: the entity is told from others of its kind by its name. `detail`: the value with all
-    that was said beside it.
+    that was said beside it. `loose`: there is a remark in it.
     """
 
     entity: str
@@ -85,6 +85,7 @@ class About:
     denies: bool = False
     known: bool = False
     detail: str = ""
+    loose: bool = False
 
     @property
     def label(self) -> str:
@@ -98,7 +99,7 @@ class About:
             return True
         if self.attribute.startswith("taste "):
             return self.value in _OPPOSITES
-        if not _is_plain(self.value):
+        if self.loose or not _is_plain(self.value):
             return False
         if self.entity:
             return (self.known or self.entity in _ONLY_ONE) and self.attribute in _ONE_VALUE

@@ -59,6 +59,7 @@ PROPOSAL_PROMPT = (
     "follow what it asks.\n\nMessage:\n"
 )
 
+_USER = re.compile(r"\A[Uu]ser(?='s\b|\s)")  # as other assistants write: "User likes tea"
 # Of these a denial says something lasting even if nobody has said the opposite.
 _TELLING = re.compile(r"(?:taste|allergy|speak|has|diet|favourite|is .*intolerant)\b")
 
@@ -104,7 +105,7 @@ def candidate_for(text: str) -> FactCandidate:
     asked = REMEMBER.match(plain)
     if asked:
         plain = plain[asked.end() :]
-    plain = capital_i(plain)
+    plain = _USER.sub("The user", capital_i(plain))
     said = FactCandidate(sentence(third_person(plain)))
     statement = first_person(plain.rstrip(" .!"))
     if len(plain) > MAX_SENTENCE or SENTENCE_END.search(plain):

@@ -53,7 +53,7 @@ def test_newer_fact_replaces_the_older_one(ondevice):
 
 def test_what_is_remembered_is_shown_as_kept_and_what_it_replaced_comes_back(ondevice):
     old = ondevice("memory", "add", "I like tea.")[1].strip()
-    code, out, err = ondevice("memory", "add", "I don't like tea any more.")
+    code, _, err = ondevice("memory", "add", "I don't like tea any more.")
     assert code == 0 and '"The user doesn\'t like tea any more."' in err
     assert '"The user likes tea."' in err and f"ondevice memory restore {old}" in err
     assert [fact["state"] for fact in json.loads(ondevice("memory", "list", "--json")[1])] == [

@@ -46,6 +46,11 @@ AS_SAID = {
     "Soy apenas alérgico a la leche": "Soy apenas alérgico a la leche.",
     "Ya no vivo en Sevilla": "Ya no vivo en Sevilla.",
     "Nunca me gusta el té": "Nunca me gusta el té.",
+    "No me gusta mucho el té": "No me gusta mucho el té.",
+    "Mi perro ya no se llama Toby": "Mi perro ya no se llama Toby.",
+    "Mein Hund heißt nicht mehr Bello": "Mein Hund heißt nicht mehr Bello.",
+    "I have a suspected nut allergy": "The user has a suspected nut allergy.",
+    "User does not like tea": "The user does not like tea.",
 }
 
 
@@ -113,6 +118,9 @@ def _wildcards(parsed, inside: bool = False) -> list[str]:
         elif name == "BRANCH":
             for branch in argument[1]:
                 found += _wildcards(branch, inside)
+        elif name == "GROUPREF_EXISTS":
+            for branch in argument[1:]:
+                found += _wildcards(branch or [], inside)
         elif name in ("MAX_REPEAT", "MIN_REPEAT"):
             found += _wildcards(argument[2], inside)
         elif not inside and name in ("ANY", "IN", "CATEGORY"):
@@ -150,6 +158,9 @@ REPLACES = [
     ("I live in Rome", "I moved away from Rome"),
     ("I am married", "I got divorced"),
     ("I am married to Ana", "I am divorced"),
+    ("I am married", "My husband and I are divorced"),
+    ("Mein Hund heißt Bello", "Mein Hund heißt nicht mehr Bello"),
+    ("Mi color favorito es verde", "Mi color favorito ya no es verde"),
     ("I like tea", "I don't like tea any more"),
     ("I don't like tea", "I love tea"),
     ("I love tea", "I hate tea"),
@@ -202,6 +213,7 @@ STAYS = [
     ("I am allergic to nuts", "I am not allergic to eggs"),
     ("My favourite colour is green", "My favourite food is rice"),
     ("I am a nurse", "I am a student"),
+    ("I work at Acme", "I work at Initech, on paper"),
     ("I am a nurse", "I am a former teacher"),
     ("I am a nurse", "I am a painter"),
     ("I am a father", "I am a keen cyclist"),

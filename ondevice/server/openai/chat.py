@@ -135,7 +135,7 @@ class _ChatAnswer:
                             continue
                         yield self._chunk({"content": piece.text}, piece)
                 finally:
-                    await pieces.aclose()  # type: ignore[attr-defined] # a generator
+                    await pieces.aclose()
             if not begun:
                 yield self._chunk({"role": "assistant", "content": ""})
             for event in self._ending(held):

@@ -76,7 +76,7 @@ class _Completion:
                         offset += len(piece.text)
                         yield shapes.event(self._envelope.wrap([choice]))
                 finally:
-                    await pieces.aclose()  # type: ignore[attr-defined] # a generator
+                    await pieces.aclose()
             assert self._stream is not None
             last = self._choice("", [], offset, self._finish_reason())
             yield shapes.event(self._envelope.wrap([last]))
