@@ -49,11 +49,21 @@ class SavedFact(Answer):
     category: str
 
 
+class ReplacedFact(Answer):
+    """A fact that a newer one has replaced."""
+
+    id: str
+    text: str
+
+
 class Receipt(Answer):
     """What was used and kept of the person."""
 
     used: list[UsedMemory]
     saved: list[SavedFact]
+    replaced: list[ReplacedFact] = Field(
+        description="Facts that are not used any more for what was saved; they can be restored."
+    )
     adapters: list[str]
     user_turn_id: str | None
     assistant_turn_id: str | None
