@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from json_schemas import schemas
 
-from ondevice.cli import CONTEXT_SETTINGS, cli
+from ondevice.cli import cli
 from ondevice.settings import Settings
 from ondevice.settings_file import flat
 
@@ -38,7 +38,7 @@ _EVERYWHERE = {"--help", "--quiet"}
 
 def render() -> str:
     """Return the whole text, in Markdown."""
-    context = click.Context(cli, info_name="ondevice", **CONTEXT_SETTINGS)  # type: ignore[arg-type]
+    context = click.Context(cli, info_name="ondevice", **cli.context_settings)
     sections = [HEAD]
     for names, command, inner in _leaves(cli, context):
         sections.append(_section(names, command, inner))
@@ -48,7 +48,7 @@ def render() -> str:
 
 def leaves() -> list[tuple[str, click.Command]]:
     """Return every command that does something, with its full name, such as `memory add`."""
-    context = click.Context(cli, info_name="ondevice", **CONTEXT_SETTINGS)  # type: ignore[arg-type]
+    context = click.Context(cli, info_name="ondevice", **cli.context_settings)
     return [(" ".join(names), command) for names, command, _ in _leaves(cli, context)]
 
 

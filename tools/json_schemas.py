@@ -114,7 +114,7 @@ def _memories() -> dict[str, Schema]:
     found = {"id": TEXT, "text": TEXT, "score": NUMBER}
     used = {"id": TEXT, "text": TEXT, "speaker": maybe(TEXT)}
     return {
-        "memory add": fact,
+        "memory add": record(**fact["properties"], replaced=listing(fact)),
         "memory list": listing(fact),
         "memory propose": listing(fact),
         "memory edit": {
@@ -234,6 +234,8 @@ def _answer() -> Schema:
                 speaker=maybe(TEXT),
             )
         ),
+        saved=listing(record(id=TEXT, text=TEXT)),
+        replaced=listing(record(id=TEXT, text=TEXT)),
         usage=record(prompt_tokens=WHOLE, cached_tokens=WHOLE, completion_tokens=WHOLE),
         timings=record(
             first_token_seconds=maybe(NUMBER),

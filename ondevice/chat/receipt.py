@@ -40,6 +40,7 @@ class Receipt:
     """What one turn saved and what it used."""
 
     saved: list[Fact] = field(default_factory=list)
+    replaced: list[Fact] = field(default_factory=list)  # by what was saved
     used: list[UsedMemory] = field(default_factory=list)
     dropped_exchanges: int = 0
     forgotten_meanwhile: bool = False

@@ -16,7 +16,7 @@ from ondevice.chat.receipt import Receipt, UsedMemory
 from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import OndeviceError, RecordNotFoundError
-from ondevice.memory.facts import facts_in
+from ondevice.memory.facts import endings_in, facts_in
 from ondevice.memory.persona import PERSONA_VERSION, build_prefix, build_turn
 from ondevice.memory.selection import is_evidence, prefix_facts
 from ondevice.memory.transcript import Exchange, Transcript, exchanges_of
@@ -203,7 +203,9 @@ class Session:
             self.id, "user", text, vector=memory.embedder.embed([text])[0], scope=self.scope
         )
         receipt.user_turn_id = turn.id
-        receipt.saved += memory.remember_from(text, turn.source_id, scope=self.scope)
+        for kept in memory.keep_from(turn):
+            receipt.saved.append(kept.fact)
+            receipt.replaced += kept.replaced
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
         """Put this turn's memories beside `text` and note in the receipt what the model sees."""
@@ -292,7 +294,11 @@ class Session:
                 return False
             profile = self._memory.profile
             wordings = profile.corrections.wordings(asked.id)
-            said = {candidate.text for one in wordings for candidate in facts_in(one.text)}
+            said = {
+                candidate.text
+                for one in wordings
+                for candidate in (*facts_in(one.text), *endings_in(one.text))
+            }
             facts = [fact for fact in self._facts_from(asked) if fact.text in said]
             replaced = _replaced_by(facts, profile.facts.all(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]

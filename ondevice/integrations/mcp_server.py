@@ -114,6 +114,8 @@ class _Memory:
     def add_memory(self, text: str) -> dict[str, Any]:
         """Propose a fact about the user; it is not used before the user has approved it.
 
+        The answer has the text as it will be kept, and the facts that it will replace.
+
         Args:
             text: one short statement, such as "The user's dog is called Biscuit."
         """
@@ -126,9 +128,17 @@ class _Memory:
         candidate = candidate_for(text)
         for fact in self._profile.facts.all(scope=self._scope):
             if fact.text == candidate.text and fact.state != "superseded":
-                return {"id": fact.id, "text": fact.text, "state": fact.state}
-        fact = self._recall.add_fact(candidate, scope=self._scope, state="pending")
-        return {"id": fact.id, "text": fact.text, "state": fact.state}
+                break
+        else:
+            fact = self._recall.add_fact(candidate, scope=self._scope, state="pending")
+        pending = fact.state == "pending"
+        older = self._recall.would_replace(candidate, self._scope) if pending else ()
+        return {
+            "id": fact.id,
+            "text": fact.text,
+            "state": fact.state,
+            "will_replace": [{"id": other.id, "text": other.text} for other in older],
+        }
 
     def forget_memory(self, id: str) -> dict[str, Any]:
         """Delete one memory for good, with everything that was learned from it.

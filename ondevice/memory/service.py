@@ -24,7 +24,7 @@ from ondevice.memory import facts as fact_rules
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
-from ondevice.memory.search import Hit, Recall
+from ondevice.memory.search import Hit, Kept, Recall
 from ondevice.memory.steps import Steps
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # Names for these, because the class has a method `list`.
 Facts = list[Fact]
 Hits = list[Hit]
+Keepings = list[Kept]
 
 # Answers a prompt under a GBNF grammar.
 Complete = Callable[[str, str], str]
@@ -114,7 +115,14 @@ class Memory:
 
     # --- storing --------------------------------------------------------------------
 
-    def remember(
+    def remember(self, text: str, **options: Any) -> Fact:
+        """Store a statement about the person at once; what it makes untrue is replaced.
+
+        The answer has the text as it is kept. `keep` has the options and tells what was replaced.
+        """
+        return self.keep(text, **options).fact
+
+    def keep(
         self,
         text: str,
         *,
@@ -123,9 +131,10 @@ class Memory:
         learn: bool = True,
         scope: str | None = None,
         source_id: str | None = None,
-        state: str = "active",
-    ) -> Fact:
-        """Store a statement about the person at once; a newer one on the same subject wins.
+    ) -> Kept:
+        """Store a statement as `remember` does, and tell which facts it has replaced.
+
+        `restore` brings one of these back.
 
         Args:
             text: a statement, in the first or third person.
@@ -134,34 +143,41 @@ class Memory:
             learn: False keeps it out of training.
             scope: the context that it belongs to; the memory's own if None.
             source_id: the conversation or import that it came from.
-            state: "pending" waits for approval.
+
+        Raises:
+            ProfileError: the text is empty.
         """
         candidate = fact_rules.candidate_for(text)
         if category is not None:
             candidate = dataclasses.replace(candidate, category=category)
-        return self._add(
+        return self._keep(
             candidate,
             pinned=pinned,
             learn=learn,
             scope=scope or self.scope,
             source_id=source_id,
-            state=state,
         )
 
-    def remember_from(self, turn_text: str, source_id: str, *, scope: str | None = None) -> Facts:
+    def keep_from(self, turn: Turn) -> Keepings:
         """Store the facts that the person states about themselves in one of their own turns."""
+        # "I'm not a nurse" is worth a note only to whom "I'm a nurse" was said before.
+        ended = [
+            one
+            for one in fact_rules.endings_in(turn.text)
+            if self.recall.would_replace(one, turn.scope)
+        ]
         return [
-            self._add(candidate, scope=scope or self.scope, source_id=source_id)
-            for candidate in fact_rules.facts_in(turn_text)
+            self._keep(candidate, scope=turn.scope, source_id=turn.source_id)
+            for candidate in (*fact_rules.facts_in(turn.text), *ended)
         ]
 
-    def _add(self, candidate: fact_rules.FactCandidate, **options: Any) -> Fact:
+    def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
         with self.lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
-            fact = self.recall.add_fact(candidate, **options)
+            kept = self.recall.keep(candidate, **options)
             after = {known.id for known in self.profile.facts.all(state="active")}
-            self._steps.added("remembering a fact", fact.id, sorted(before - after))
-        return fact
+            self._steps.added("remembering a fact", kept.fact.id, sorted(before - after))
+        return kept
 
     def edit(self, record_id: str, **changes: Any) -> Record:
         """Correct a fact, an imported text or a message of the person's.
@@ -188,14 +204,20 @@ class Memory:
         return record
 
     def restore(self, record_id: str) -> Record:
-        """Let a former wording of a text hold again; of one that holds, the one before it.
+        """Use something again that was replaced: a fact, or the former wording of a text.
+
+        What has replaced a fact stays. Of a text whose wording holds, the one before it is meant.
 
         Raises:
-            RecordNotFoundError: there is no such text, or it is an answer.
-            ProfileError: it was never corrected.
+            RecordNotFoundError: there is no such record, or it is an answer.
+            ProfileError: it was never replaced.
         """
         with self.lock, self._telling():
-            return self._corrector.restore(record_id)
+            if not isinstance(self.profile.get(record_id), Fact):
+                return self._corrector.restore(record_id)
+            fact = self.recall.restore(record_id)
+            self._steps.brought_back(fact.id)
+        return fact
 
     def pin(self, fact_id: str, pinned: bool = True) -> Fact:
         """Always show a fact to the model, or no longer.
@@ -273,7 +295,15 @@ class Memory:
         return self.profile.facts.all(state="pending", scope=self.scope)
 
     def approve(self, *ids: str) -> Facts:
-        """Use pending facts from now on; a newer fact on the same subject wins.
+        """Use pending facts from now on; what they make untrue is replaced.
+
+        Raises:
+            RecordNotFoundError: one of the ids is no fact's; nothing was changed.
+        """
+        return [kept.fact for kept in self.keep_pending(*ids)]
+
+    def keep_pending(self, *ids: str) -> Keepings:
+        """Approve facts as `approve` does, and tell which facts each has replaced.
 
         Raises:
             RecordNotFoundError: one of the ids is no fact's; nothing was changed.
@@ -281,10 +311,10 @@ class Memory:
         with self.lock, self._telling():
             facts = self._facts(ids)
             before = {fact.id for fact in self.profile.facts.all(state="active")}
-            done = [self.recall.approve(fact.id) for fact in facts if fact.state == "pending"]
+            done = [self.recall.keep_pending(fact.id) for fact in facts if fact.state == "pending"]
             after = {fact.id for fact in self.profile.facts.all(state="active")}
             if done:
-                self._steps.approved(done, sorted(before - after))
+                self._steps.approved([kept.fact for kept in done], sorted(before - after))
         return done
 
     def reject(self, *ids: str) -> Facts:

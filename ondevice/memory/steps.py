@@ -76,6 +76,15 @@ class Steps:
 
         self._done.append(Step(f"rejecting {len(facts)} facts", take_back))
 
+    def brought_back(self, fact_id: str) -> None:
+        """Note that a fact is used again that was replaced."""
+
+        def take_back() -> None:
+            if self._profile.has(fact_id):
+                self._profile.facts.supersede([fact_id])
+
+        self._done.append(Step("bringing a fact back", take_back))
+
     def corrected(self, record_id: str, corrector: Corrector) -> None:
         """Note that a text was corrected by the wording `record_id`."""
 

@@ -202,7 +202,7 @@ class Facts:
         return self._fact(fact.id)
 
     def restore(self, ids: Sequence[str]) -> None:
-        """Make superseded facts active again.
+        """Make superseded facts active again; others stay as they are.
 
         Raises:
             RecordNotFoundError: one of them is no fact; nothing was changed.
@@ -214,8 +214,15 @@ class Facts:
     def _restore(self, run: Run, ids: Sequence[str]) -> None:
         for fact_id in ids:
             number = self._table.number(run, self._fact(fact_id).id)
-            run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
-            run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
+            run(
+                "UPDATE fact SET valid_to = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM record"
+                " WHERE number = ?1 AND state = 'superseded')",
+                (number,),
+            )
+            run(
+                "UPDATE record SET state = 'active' WHERE number = ? AND state = 'superseded'",
+                (number,),
+            )
 
     def supersede(self, ids: Sequence[str]) -> None:
         """Mark facts as no longer true; they stay visible, but not in prompts.

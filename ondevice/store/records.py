@@ -45,7 +45,7 @@ class Fact:
     id: str
     text: str
     category: Category
-    subject: str | None  # what it is about; a newer fact on the same subject supersedes
+    subject: str | None  # what it is about, such as "home" or "wife job"
     state: FactState
     source_id: str | None
     time: float

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from memories import add_text
 
+from ondevice.errors import ProfileError
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.facts import candidate_for
 from ondevice.memory.fusion import Evidence, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
@@ -78,11 +80,50 @@ def test_a_named_speaker_is_preferred_to_who_is_only_greeted(
 
 
 def test_a_superseded_fact_does_not_come_back(recall: Recall, profile: Profile) -> None:
-    old = add_text(recall, "My dog is called Biscuit.")
-    assert recall.search("dog", k=5)
-    new = add_text(recall, "My dog is called Rex.")
-    assert [memory.id for memory in recall.search("What is my dog called?", k=5)] == [new.id]
+    old = add_text(recall, "I live in Hamburg.")
+    assert recall.search("Where do I live?", k=5)
+    new = add_text(recall, "I live in Lisbon.")
+    assert [memory.id for memory in recall.search("Where do I live?", k=5)] == [new.id]
     assert profile.get(old.id).state == "superseded"  # type: ignore[union-attr]
+
+
+def test_what_is_replaced_is_told_and_comes_back(recall: Recall, profile: Profile) -> None:
+    old = recall.add_text("I live in Hamburg.")
+    kept = recall.keep(candidate_for("I moved from Hamburg to Lisbon."))
+    assert [fact.id for fact in kept.replaced] == [old.id]
+    assert recall.restore(old.id).state == "active"
+    assert {fact.id for fact in profile.facts.all(state="active")} == {old.id, kept.fact.id}
+    assert old.id in {memory.id for memory in recall.search("Where do I live?", k=5)}
+    with pytest.raises(ProfileError):
+        recall.restore(old.id)  # it is active already
+
+
+def test_what_an_approval_replaces_is_told(recall: Recall) -> None:
+    old = recall.add_text("I am married.")
+    waits = recall.add_fact(candidate_for("I am divorced."), state="pending")
+    assert recall.would_replace(candidate_for("I am divorced."), None) == (old,)
+    assert [fact.id for fact in recall.keep_pending(waits.id).replaced] == [old.id]
+
+
+def test_a_coarse_subject_of_an_older_version_replaces_nothing(
+    recall: Recall, profile: Profile
+) -> None:
+    intolerant = profile.facts.add("The user is lactose intolerant.", subject="diet")
+    vegetarian = profile.facts.add("The user is vegetarian.", subject="diet")
+    son = profile.facts.add("The user's son is allergic to nuts.", subject="son")
+    spanish = profile.facts.add("The user is learning Spanish.", subject="learning")
+    dog = profile.facts.add("The user's dog is called Rex.", subject="dog name")
+    for said in ("I am vegan.", "My son is 7.", "I'm learning to cook.", "My dog is called Max."):
+        recall.add_text(said)
+    states = {fact.id: fact.state for fact in profile.facts.all()}
+    assert states[vegetarian.id] == "superseded"
+    assert all(states[fact.id] == "active" for fact in (intolerant, son, spanish, dog))
+
+
+def test_what_no_rule_knows_replaces_nothing(recall: Recall, profile: Profile) -> None:
+    recall.add_text("The bins go out on Tuesdays.")
+    recall.add_text("The bins go out on Fridays.")
+    assert len(profile.facts.all(state="active")) == 2
 
 
 def test_a_statement_said_twice_is_kept_once_and_pinning_survives(recall: Recall) -> None:

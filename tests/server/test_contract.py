@@ -137,6 +137,9 @@ def memories(call, me):
     (note,) = me.profile.passages.add(noted.id, [NewPassage("I own a kite.")])
     call("PATCH", f"/api/memories/{note.id}", {"text": "I own a boat."},
          template="/api/memories/{id}")  # fmt: skip
+    call("POST", "/api/memories", {"text": "I live in Rome."})
+    (old,) = call("POST", "/api/memories", {"text": "I live in Ulm."})["replaced"]
+    assert call("POST", "/api/memories/restore", {"id": old["id"]})["state"] == "active"
     call("POST", "/api/memories/forget/preview", {"ids": [changed["id"]]})
     call("POST", "/api/memories/forget", {"ids": [changed["id"]], "keep_turns": True})
 

@@ -93,6 +93,18 @@ def test_a_conversation_comes_back_with_what_each_answer_was_given(client, me):
     assert client.get("/api/chat").json()["exchanges"] == []
 
 
+def test_what_a_message_replaces_is_told_and_comes_back(client, me):
+    say(client, "I live in Rome.", conversation=None)
+    _, done = say(client, "I'm no longer living in Rome. I'm not tired anymore.")
+    (old,) = done["replaced"]
+    assert old["text"] == "The user lives in Rome."
+    assert "no longer" in done["saved"][0]["text"]
+    back = client.post("/api/memories/restore", json={"id": old["id"]}).json()
+    assert back["state"] == "active"
+    again = client.post("/api/memories/restore", json={"id": old["id"]})
+    assert again.status_code in (400, 409) and "replaced" in again.json()["error"]["message"]
+
+
 def test_each_message_goes_to_the_conversation_that_it_names(client, me):
     _, one = say(client, "One.", conversation=None)
     _, two = say(client, "Two.", conversation=None)

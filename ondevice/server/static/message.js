@@ -5,6 +5,7 @@ import { askText, kept } from "./dialog.js";
 import { attempt, button, counted, el, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { markdown } from "./markdown.js";
+import { replacedLine } from "./replaced.js";
 
 const PLACES = { turn: "fits your message", earlier: "from an earlier message", prefix: "always at hand", kept: "used" };
 
@@ -36,6 +37,7 @@ export function receipt(done, text, changed) {
   if (done.finish_reason === "length") parts.push(el("p", { class: "quiet small" }, "The longest allowed answer was reached."));
   if (done.forgotten_meanwhile) parts.push(el("p", { class: "note warn small" }, "Stopped: a memory was forgotten meanwhile. Ask again."));
   for (const fact of done.saved) parts.push(memory(fact, "Remembered", changed));
+  for (const fact of done.replaced ?? []) parts.push(replacedLine(fact, changed));
   if (done.used.length) {
     const used = el("details", {}, el("summary", {}, `Used ${counted(done.used.length, "memory", "memories")}`),
       ...done.used.map((one) => memory(one, PLACES[one.place] ?? one.place, changed)));
