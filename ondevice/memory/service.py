@@ -284,11 +284,24 @@ class Memory:
         """
         proposals = fact_rules.propose(complete, text)
         known = {fact.text for fact in self.profile.facts.all(scope=self.scope)}
-        return [
-            self.recall.add_fact(proposal, scope=self.scope, state="pending")
-            for proposal in proposals
-            if proposal.text not in known
-        ]
+        return [self._pending(proposal) for proposal in proposals if proposal.text not in known]
+
+    def suggest(self, text: str) -> Kept:
+        """Store a statement that another program makes about the person; it waits for approval.
+
+        Returns:
+            The fact as it would be kept, or the one that says so already, and the facts that it
+            would replace.
+        """
+        candidate = fact_rules.candidate_for(text)
+        known = self.profile.facts.all(scope=self.scope)
+        same = [f for f in known if f.text == candidate.text and f.state != "superseded"]
+        fact = same[0] if same else self._pending(candidate)
+        pending = fact.state == "pending"
+        return Kept(fact, self.recall.would_replace(candidate, self.scope) if pending else ())
+
+    def _pending(self, candidate: fact_rules.FactCandidate) -> Fact:
+        return self.recall.add_fact(candidate, scope=self.scope, state="pending")
 
     def pending(self) -> Facts:
         """Return the proposed facts that wait for a decision, oldest first."""

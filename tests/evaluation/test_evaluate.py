@@ -210,7 +210,7 @@ def test_what_does_not_fit_the_context_is_left_out_and_said(
 
 def test_other_contexts_stay_out(tmp_path: Path) -> None:
     with Profile.create(Home.below(tmp_path), "two", passphrase="x") as two:
-        two.add_fact("The user's code name is Falcon.", scope="work")
+        two.facts.add("The user's code name is Falcon.", scope="work")
         conversation = two.new_conversation(scope="work")
         two.add_turn(conversation, "user", "Falcon speaking", scope="work")
         two.add_turn(conversation, "user", "Home again")

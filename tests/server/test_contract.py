@@ -11,7 +11,6 @@ from fake_engine import FakeEngine
 from starlette.routing import Mount, Route
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.memory.facts import candidate_for
 from ondevice.server.openapi import document
 from ondevice.store.records import NewPassage
 
@@ -131,7 +130,7 @@ def memories(call, me):
     call("GET", "/api/sources")
     changed = call("PATCH", f"/api/memories/{fact['id']}", {"text": "I like coffee."},
                    template="/api/memories/{id}")  # fmt: skip
-    pending = me.memory.recall.add_fact(candidate_for("I play chess."), state="pending")
+    pending = me.memory.suggest("I play chess.").fact
     call("POST", "/api/memories/approve", {"ids": [pending.id]})
     noted = me.profile.sources.add("import", "diary")
     (note,) = me.profile.passages.add(noted.id, [NewPassage("I own a kite.")])
