@@ -28,7 +28,7 @@ from throwaway import throwaway_home
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.memory import persona
-from ondevice.memory.search import Memory
+from ondevice.memory.search import Hit
 from ondevice.memory.third_person import third_person
 from ondevice.memory.whose import belonging
 from ondevice.models.base_model import resolve
@@ -132,16 +132,16 @@ def items(n: int) -> Iterator[Item]:
         yield Item("plain", asked, ((name, said.format(x=value)),), (value,), (), name)
 
 
-def memories_of(item: Item, select: bool) -> list[Memory]:
+def memories_of(item: Item, select: bool) -> list[Hit]:
     """Return the notes as recall gives them, all or those that may be about who is asked for."""
     memories = [
-        Memory(f"m{place}", text, 1.0, None, 0.0, "passage", speaker=name or "user")
+        Hit(f"m{place}", text, 1.0, None, 0.0, "passage", speaker=name or "user")
         for place, (name, text) in enumerate(item.notes)
     ]
     return belonging(item.question, memories) if select else memories
 
 
-def content(item: Item, memories: list[Memory], form: Form) -> str:
+def content(item: Item, memories: list[Hit], form: Form) -> str:
     """Return the user turn with its notes in one of the forms that were tried."""
     lines = [
         f'From notes: "{m.text}"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import re
 import typing
 from typing import Any
@@ -131,6 +132,7 @@ class _Schemas:
 
     def _responses(self, operation: Operation) -> dict[str, Any]:
         content: dict[str, Any] = {}
+        answers: list[Any] = []  # of which one comes as JSON
         for kind in operation.answers:
             origin, inside = typing.get_origin(kind), typing.get_args(kind)
             if kind is Redirect:
@@ -140,7 +142,9 @@ class _Schemas:
             elif origin is Events:
                 content["text/event-stream"] = {"schema": self._events(inside[0])}
             else:
-                content[JSON] = {"schema": self._answer(inside[0] if origin is Json else kind)}
+                answers.append(inside[0] if origin is Json else kind)
+        if answers:
+            content[JSON] = {"schema": self._answer(functools.reduce(operator.or_, answers))}
         return {"200": {"description": "the answer", "content": content}}
 
     def _answer(self, kind: Any) -> dict[str, Any]:

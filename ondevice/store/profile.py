@@ -321,9 +321,9 @@ class Profile:
         """Delete what has been kept as long as it may be; see `Forgetting.purge_due`."""
         return self._forgetting.purge_due()
 
-    def finish_purge(self) -> bool:
+    def finish_purge(self, seconds: float | None = None) -> bool:
         """Truncate the log if it may still hold what was deleted; see `Lineage.finish_purge`."""
-        return self._lineage.finish_purge()
+        return self._lineage.finish_purge(seconds)
 
     def certificate_key(self) -> bytes:
         """Return the public key that checks this profile's certificates."""

@@ -28,7 +28,7 @@ def open_assistant(home, embedder):
     def make(script=("All right.",), *, scope=None, **options):
         profile = Profile.open(home, None, create=True, warn=lambda _: None)
         memory = Memory(profile, embedder, scope=scope)
-        me = Assistant(FakeEngine(script), Memory(memory, Settings(), **options), **options)
+        me = Assistant(FakeEngine(script), memory, Settings(), **options)
         opened.append(me)
         return me
 
@@ -221,7 +221,7 @@ def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant
     me.profile.retention.set(fact_days=1, turn_days=1)
     me.ask("I live in Ulm.")
     in_two_days = time.time() + 2 * 86_400
-    monkeypatch.setattr(time, "time", lambda: in_two_days)
+    me.profile.retention.clock = lambda: in_two_days
     assert me.profile.facts.all() == []
     me.profile.purge_due()
     me.ask("Where do I live?")

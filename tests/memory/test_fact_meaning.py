@@ -85,7 +85,8 @@ def test_no_word_that_nobody_listed_gets_lost(clause: str, word: str, place: str
     said = clause.format(f"I am {word}") if place == "middle" else f"{plain}, {word}"
     note = candidate_for(said).text
     harmless = {"also", "now", "still", "actually", "the", "an", "please", "haha", "lol", "btw",
-                "anyway", "strict", "called", "type"}  # fmt: skip
+                "anyway", "strict", "called", "type",
+                "my", "me", "mine", "myself"}  # fmt: skip # stand there in the third person
     assert word in re.findall(r"[\w-]+", note.lower()) or word in harmless
 
 

@@ -88,7 +88,7 @@ def test_a_superseded_fact_does_not_come_back(recall: Recall, profile: Profile) 
 
 
 def test_what_is_replaced_is_told_and_comes_back(recall: Recall, profile: Profile) -> None:
-    old = recall.add_text("I live in Hamburg.")
+    old = add_text(recall, "I live in Hamburg.")
     kept = recall.keep(candidate_for("I moved from Hamburg to Lisbon."))
     assert [fact.id for fact in kept.replaced] == [old.id]
     assert recall.restore(old.id).state == "active"
@@ -99,7 +99,7 @@ def test_what_is_replaced_is_told_and_comes_back(recall: Recall, profile: Profil
 
 
 def test_what_an_approval_replaces_is_told(recall: Recall) -> None:
-    old = recall.add_text("I am married.")
+    old = add_text(recall, "I am married.")
     waits = recall.add_fact(candidate_for("I am divorced."), state="pending")
     assert recall.would_replace(candidate_for("I am divorced."), None) == (old,)
     assert [fact.id for fact in recall.keep_pending(waits.id).replaced] == [old.id]
@@ -114,15 +114,15 @@ def test_a_coarse_subject_of_an_older_version_replaces_nothing(
     spanish = profile.facts.add("The user is learning Spanish.", subject="learning")
     dog = profile.facts.add("The user's dog is called Rex.", subject="dog name")
     for said in ("I am vegan.", "My son is 7.", "I'm learning to cook.", "My dog is called Max."):
-        recall.add_text(said)
+        add_text(recall, said)
     states = {fact.id: fact.state for fact in profile.facts.all()}
     assert states[vegetarian.id] == "superseded"
     assert all(states[fact.id] == "active" for fact in (intolerant, son, spanish, dog))
 
 
 def test_what_no_rule_knows_replaces_nothing(recall: Recall, profile: Profile) -> None:
-    recall.add_text("The bins go out on Tuesdays.")
-    recall.add_text("The bins go out on Fridays.")
+    add_text(recall, "The bins go out on Tuesdays.")
+    add_text(recall, "The bins go out on Fridays.")
     assert len(profile.facts.all(state="active")) == 2
 
 

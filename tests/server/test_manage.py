@@ -4,6 +4,7 @@ import asyncio
 import errno
 import io
 import json
+import time
 import zipfile
 
 import pytest
@@ -66,10 +67,8 @@ def test_a_text_is_corrected_and_the_correction_taken_back(client, me):
     assert [row["text"] for row in rows] == [typed]
     shown = client.post("/api/memories/forget/preview", json={"ids": [new["id"]]}).json()
     assert {one["id"] for one in shown["records"]} == {old.id, new["id"]}
-    back = client.patch(f"/api/memories/{old.id}", json={"restore": True}).json()
+    back = client.post("/api/memories/restore", json={"id": old.id}).json()
     assert (back["id"], back["state"]) == (old.id, "active")
-    mixed = client.patch(f"/api/memories/{old.id}", json={"restore": True, "text": "x"})
-    assert mixed.status_code == 400
     assert client.patch(f"/api/memories/{old.id}", json={"learn": False}).status_code == 400
 
 
@@ -225,7 +224,7 @@ def test_a_file_of_the_same_name_replaces_or_stands_beside(client, me):
 
 
 def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
-    whole = Assistant.import_paths
+    whole = Memory.import_paths
 
     def slow(self, paths, progress=None, options=None):
         client.post("/api/imports/stop", json={})
@@ -233,7 +232,7 @@ def test_an_import_is_stopped_and_keeps_what_it_has(client, me, monkeypatch):
 
     send(client, "a.md", "First.")
     send(client, "b.md", "Second.")
-    monkeypatch.setattr(Assistant, "import_paths", slow)
+    monkeypatch.setattr(Memory, "import_paths", slow)
     client.post("/api/imports", json={})
     done = told(client.get("/api/imports/events"))[-1]
     assert done["stage"] == "stopped"
@@ -373,12 +372,9 @@ def test_a_server_without_memory_stores_nothing_at_all(home, embedder, engine):
 # --- protection --------------------------------------------------------------------------
 
 
-def test_what_is_older_goes_only_after_it_was_confirmed(client, me, monkeypatch):
+def test_what_is_older_goes_only_after_it_was_confirmed(client, me):
     me.profile.facts.add("The user owns a canoe.")
-    import ondevice.store.forget as forget
-
-    later = forget.time.time() + 40 * 86_400
-    monkeypatch.setattr(forget.time, "time", lambda: later)
+    me.profile.retention.clock = lambda: time.time() + 40 * 86_400
     asked = client.post("/api/privacy/retention", json={"fact_days": 30}).json()
     assert asked["due"] == 1 and asked["retention"]["fact_days"] == 0
     assert me.profile.facts.all()
@@ -446,7 +442,7 @@ def test_what_the_disk_refuses_is_said(client, monkeypatch):
     refused = client.post("/api/privacy/backup", json={})
     assert refused.status_code == 500
     assert "the disk is full" in refused.json()["error"]["message"]
-    monkeypatch.setattr(Assistant, "import_paths", full)
+    monkeypatch.setattr(Memory, "import_paths", full)
     send(client, "a.md", "First.")
     client.post("/api/imports", json={})
     done = told(client.get("/api/imports/events"))[-1]

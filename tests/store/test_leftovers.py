@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from ondevice.errors import ProfileError
 from ondevice.ground.files import atomic_writer, clear_parts
 from ondevice.store import transfer
+from ondevice.store.copies import Copies
 from ondevice.store.database import PAGE_BYTES
 from ondevice.store.profile import Profile
 from ondevice.store.readable import export_readable
@@ -29,6 +30,7 @@ from pathlib import Path
 from ondevice.home import Home
 from ondevice.store import readable
 from ondevice.store import transfer
+from ondevice.store.copies import Copies
 from ondevice.store.profile import Profile
 
 home, operation, target, module, name, after, count = sys.argv[1:]
@@ -246,7 +248,7 @@ def test_a_copy_that_fails_is_no_longer_under_way(filled, tmp_path, monkeypatch)
         raise ProfileError("The disk is full.")
 
     with Profile.open(filled) as profile:
-        monkeypatch.setattr(Profile, "note_copy", full)
+        monkeypatch.setattr(Copies, "note", full)
         for make in (transfer.backup_profile, export_readable):
             with pytest.raises(ProfileError):
                 make(profile, tmp_path / "out" / "copy")
@@ -260,6 +262,7 @@ import sys
 from pathlib import Path
 from ondevice.errors import ProfileError
 from ondevice.home import Home
+from ondevice.store.copies import Copies
 from ondevice.store.profile import Profile
 with Profile.open(Home.below(Path(sys.argv[1]))) as profile:
     print(len(profile.facts.all()))
