@@ -27,6 +27,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from bare_llama import share_default_params
+
 from ondevice import Assistant, Settings
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
@@ -85,7 +89,7 @@ def answer_pair(
 
 def bare_llama(model: BaseModel, threads: int) -> llama_cpp.Llama:
     """Load the model with llama-cpp-python's own class."""
-    native.share_default_params()
+    share_default_params()
     return native.llama_cpp().Llama(
         str(model.path),
         n_ctx=2048,

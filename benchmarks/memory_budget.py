@@ -44,11 +44,11 @@ def main() -> None:
     recipe = Recipe(max_length=options.max_length, held_out=0.0, max_steps=options.steps)
     learned = documents(weights, options.max_length, 1.0)
     trainer = Trainer(weights, learned, recipe, base_sha256="0" * 64, memory_budget=budget)
-    settled = trainer.recipe
+    settled, memory = trainer.recipe, trainer.course.memory
     print(
         f"{options.shape}: file {file_bytes / 1e6:,.0f} MB, budget {budget / 1e6:,.0f} MB, planned "
-        f"{trainer.memory.bytes / 1e6:,.0f} MB: rank {settled.rank}, {settled.tokens_per_step} "
-        f"tokens a step, {trainer.memory.recompute} of {weights.architecture.n_layers} blocks "
+        f"{memory.bytes / 1e6:,.0f} MB: rank {settled.rank}, {settled.tokens_per_step} "
+        f"tokens a step, {memory.recompute} of {weights.architecture.n_layers} blocks "
         "computed twice",
         flush=True,
     )

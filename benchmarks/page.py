@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "page"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from browser import Browser, served, start_chromium
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory

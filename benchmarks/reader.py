@@ -18,6 +18,7 @@ import math
 import pydoc_data.topics
 import random
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,11 +27,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ondevice.engine.llama import LlamaEngine
-from ondevice.engine.protocol import AdapterUse, ChatOptions
-from ondevice.ground.files import sha256_of
-from ondevice.home import Home
-from ondevice.learning.reader.probes import (
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from reader_probes import (
     Probe,
     ProbeMaker,
     holds_wrong,
@@ -38,6 +37,11 @@ from ondevice.learning.reader.probes import (
     question_alone,
     says_unknown,
 )
+
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import AdapterUse, ChatOptions
+from ondevice.ground.files import sha256_of
+from ondevice.home import Home
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 

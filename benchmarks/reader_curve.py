@@ -16,16 +16,19 @@ import argparse
 import dataclasses
 import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
 from reader import Arm, change_interval, log_likelihoods, probe_sets, reader_use
+from reader_probes import ProbeMaker
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.ground.files import write_atomic
 from ondevice.home import Home
-from ondevice.learning.reader.probes import ProbeMaker
 from ondevice.learning.reader.teach import TeachSettings, teach
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
 from reader import Arm, Share, reader_use
+from reader_probes import Probe
 from throwaway import throwaway_home
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.home import Home
-from ondevice.learning.reader.probes import Probe
 from ondevice.learning.reader.scene import Maker, Statement
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.facts import FactCandidate, facts_in

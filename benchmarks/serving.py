@@ -15,6 +15,7 @@ import http.client
 import itertools
 import json
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -24,10 +25,13 @@ from typing import Any
 import llama_cpp
 import psutil
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from bare_llama import share_default_params
+
 from ondevice import Assistant, Home, Settings
 from ondevice.ground.openmp import release_team
 from ondevice.ground.processor import physical_cores
-from ondevice.models import native
 from ondevice.models.base_model import resolve
 from ondevice.models.messages import Message
 from ondevice.models.native import PROMPT_CHUNK
@@ -159,7 +163,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=physical_cores())
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    native.share_default_params()
+    share_default_params()
     settings = Settings()
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))

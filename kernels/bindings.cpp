@@ -47,6 +47,7 @@ double peak(const std::string& dtype, double seconds) {
 
 NB_MODULE(_kernels, m) {
   using namespace ondevice;
+  m.attr("source_sha256") = KERNEL_SOURCE_SHA256;
   m.def("features", &features);
   m.def("available_isas", &available_isas);
   m.def("isa", [] { return std::string(kernels().isa); });

@@ -32,15 +32,28 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ondevice.chat import Assistant
     from ondevice.chat.reply import Reply
+    from ondevice.chat.session import Session
     from ondevice.errors import OndeviceError
     from ondevice.home import Home
+    from ondevice.memory.service import Memory
     from ondevice.settings import Settings
 
-__all__ = ["Assistant", "Home", "OndeviceError", "Reply", "Settings", "__version__"]
+__all__ = [
+    "Assistant",
+    "Home",
+    "Memory",
+    "OndeviceError",
+    "Reply",
+    "Session",
+    "Settings",
+    "__version__",
+]
 
 _HOMES = {
     "Assistant": "ondevice.chat",
+    "Memory": "ondevice.memory.service",
     "Reply": "ondevice.chat.reply",
+    "Session": "ondevice.chat.session",
     "OndeviceError": "ondevice.errors",
     "Home": "ondevice.home",
     "Settings": "ondevice.settings",

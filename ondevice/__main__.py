@@ -5,7 +5,7 @@ import signal
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends the program without a word until that is there."""
+    """Run the command line; until it is loaded, Ctrl-C ends the program silently."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _dump_no_core()
     from ondevice.cli import main as run

@@ -24,6 +24,8 @@ BF16 = NDArray[np.uint16]  # the upper halves of float32
 Precision = Literal["auto", "f32"]
 Activation = Literal["silu", "gelu_tanh"]
 
+source_sha256: str  # of the C++ files that the module was built from
+
 # ---- processor and threads ----------------------------------------------------------------
 
 def features() -> dict[str, bool]:

@@ -27,7 +27,7 @@
     ├── EngineError
     │   └── ContextOverflowError     the prompt does not fit the context
     ├── TrainingError
-    │   └── DivergedError            the loss is no number any more, or grows without end
+    │   └── DivergedError            the loss is no longer a number, or grows without end
     └── LearningError            the profile cannot be learned from now
 
 Messages are one sentence: what happened, which file, what to do. They never
@@ -195,7 +195,7 @@ class TrainingError(OndeviceError):
 
 
 class DivergedError(TrainingError):
-    """The loss of a training is no number any more, or grows without end.
+    """The loss of a training is no longer a number, or grows without end.
 
     Attributes:
         happened: the beginning of the sentence, without what to do, which depends on who trains.

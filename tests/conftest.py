@@ -9,10 +9,11 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+from bare_llama import share_default_params
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
-from ondevice.models import native
+from ondevice.memory.embedder import Embedder
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 
@@ -20,7 +21,7 @@ from ondevice.settings import ModelSettings
 @pytest.fixture(scope="session", autouse=True)
 def bare_llama() -> None:
     """Tests that load models with llama-cpp-python's own class do so as the engine does."""
-    native.share_default_params()
+    share_default_params()
 
 
 @pytest.fixture
@@ -97,3 +98,9 @@ def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFact
         return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
     return write
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """Return the real embedder; it is loaded at its first use."""
+    return Embedder()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import sqlcipher3
+from command_reference import leaves
 
 from ondevice.cli import COMMANDS
-from ondevice.cli.reference import leaves
 from ondevice.settings import Settings
 from ondevice.settings_file import flat
 from ondevice.store.migrations import MIGRATIONS
@@ -49,7 +49,7 @@ def names() -> tuple[set[tuple[str, str]], set[str]]:
     """Return what is defined in which module, package or class, and the names of all classes."""
     pairs: set[tuple[str, str]] = set()
     classes: set[str] = set()
-    for file in PACKAGE.rglob("*.py"):
+    for file in (*PACKAGE.rglob("*.py"), *(ROOT / "tests/support").glob("*.py")):
         module = file.parent.name if file.stem == "__init__" else file.stem
         pairs.add((file.parent.name, file.stem))
         for node in ast.parse(file.read_text(encoding="utf-8")).body:

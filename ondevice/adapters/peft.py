@@ -228,7 +228,7 @@ def _read_modules(
         if match is None or match[2] not in layouts.hugging_face.matrices or values.ndim != 2:
             shown = key[:120] if key.isprintable() else "?"
             raise InvalidAdapterError(
-                f"{folder} adapts '{shown}', which is no linear layer of a block of this "
+                f"{folder} adapts '{shown}', which is not a linear layer in the blocks of this "
                 "base; use it with its own base, or choose another adapter."
             )
         halves.setdefault((int(match[1]), match[2]), {})[match[3]] = values
@@ -274,7 +274,7 @@ def _pattern(
         for pattern, found in patterns.items():
             if not re.fullmatch(r"\^?(\.\*)?\\?\.?[\w.\\]*\$?", pattern):
                 raise InvalidAdapterError(
-                    f"{folder}: the '{key}' '{pattern[:80]}' is no name of a layer; write the "
+                    f"{folder}: the '{key}' '{pattern[:80]}' is not the name of a layer; write the "
                     "names out."
                 )
             name = re.sub(r"^\^?(\.\*)?\\?\.?|\$$", "", pattern).replace("\\", "")

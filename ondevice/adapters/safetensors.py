@@ -1,22 +1,19 @@
-"""The safetensors file format, as far as adapters need it, with numpy alone.
+"""Safetensors files of adapters, read and written by the library of that name.
 
-    length of the header (8 bytes, little-endian) | header (JSON) | data
-
-The header maps each tensor's name to its dtype, shape and place in the data. The
-library of that name needs torch to read bfloat16, in which most adapters are
-published. A file from elsewhere is checked before anything of it is believed.
+It hands out bytes and the name of their type, which needs no torch, although most adapters are
+published in bfloat16, which numpy does not have. A file from elsewhere may be huge, may hold other
+types, and NaN: that is checked here.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeGuard
 
 import numpy as np
+import safetensors
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from ondevice.adapters.gguf_lora import AGAIN
 from ondevice.errors import InvalidAdapterError, explain
@@ -25,27 +22,14 @@ Float32 = NDArray[np.float32]
 
 MAX_HEADER_BYTES = 16 << 20
 MAX_FILE_BYTES = 8 << 30
-_SIZES = {"F32": 4, "F16": 2, "BF16": 2}
+_MAX_DIMENSIONS = 4
+_LENGTH_BYTES = 8  # of the header's length, with which a file begins
 
 
 def write_safetensors(tensors: Mapping[str, Float32], metadata: Mapping[str, str]) -> bytes:
     """Return `tensors` as the bytes of a file, as float32, in the order of their names."""
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
-    offset = 0
-    for name in sorted(tensors):
-        values = tensors[name]
-        end = offset + values.size * 4
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(values.shape),
-            "data_offsets": [offset, end],
-        }
-        offset = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    parts = [len(text).to_bytes(8, "little"), text]
-    parts += [np.ascontiguousarray(tensors[name], "<f4").tobytes() for name in sorted(tensors)]
-    return b"".join(parts)
+    values = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
+    return save(values, dict(metadata) or None)
 
 
 def read_safetensors(path: Path) -> dict[str, Float32]:
@@ -56,60 +40,43 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
             have, or holds NaN or infinity.
     """
     try:
+        entries = safetensors.deserialize(_content(path))
+    except safetensors.SafetensorError as error:  # its text may quote the file
+        raise _damaged(path, "it is cut off, or its header does not describe it") from error
+    tensors: dict[str, Float32] = {}
+    while entries:  # each is given back when it is converted
+        name, entry = entries.pop()
+        if len(entry["shape"]) > _MAX_DIMENSIONS:
+            raise _damaged(path, f"'{_shown(name)}' has more than {_MAX_DIMENSIONS} dimensions")
+        tensors[name] = _values(entry["data"], entry["dtype"], name, path).reshape(entry["shape"])
+    return dict(sorted(tensors.items()))
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a file that is not too large, nor says that its header is."""
+    try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InvalidAdapterError(f"{path} is too large for an adapter; check that it is one.")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(_LENGTH_BYTES)
+            if int.from_bytes(start, "little") > MAX_HEADER_BYTES:
+                raise _damaged(path, "its header is too long")
+            return start + file.read()
     except OSError as error:
         raise InvalidAdapterError(f"{path} cannot be read: {explain(error)}.") from error
-    n_header = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or n_header > min(MAX_HEADER_BYTES, len(content) - 8):
-        raise _damaged(path, "its header is cut off or too long")
-    try:
-        header = json.loads(content[8 : 8 + n_header])
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, "its header is not JSON") from error
-    if not isinstance(header, dict):
-        raise _damaged(path, "its header is no list of tensors")
-    data = memoryview(content)[8 + n_header :]
-    tensors: dict[str, Float32] = {}
-    left = len(data)
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        piece, dtype, shape = _place(data, name, entry, path)
-        left -= len(piece)
-        if left < 0:  # they would take more memory than the file is long
-            raise _damaged(path, "its tensors lie over each other")
-        tensors[name] = _values(piece, dtype, name, path).reshape(shape)
-    return tensors
 
 
-def _place(
-    data: memoryview, name: str, entry: object, path: Path
-) -> tuple[memoryview, str, list[int]]:
-    """Return a tensor's bytes, its dtype and its shape, checked."""
-    shown = _shown(name)
-    entry = entry if isinstance(entry, dict) else {}
-    dtype, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not (_is_counts(shape) and _is_counts(place) and len(place) == 2 and len(shape) <= 4):
-        raise _damaged(path, f"the entry of '{shown}' is not understood")
-    if not isinstance(dtype, str) or dtype not in _SIZES:
-        raise InvalidAdapterError(
-            f"{path}: '{shown}' is {str(dtype)[:20]}, but adapters are F32, F16 or BF16; "
-            "convert it to one of them."
-        )
-    start, end = place
-    if not start <= end <= len(data) or end - start != math.prod(shape) * _SIZES[dtype]:
-        raise _damaged(path, f"'{shown}' does not lie in the file as its shape says")
-    return data[start:end], dtype, shape
-
-
-def _values(piece: memoryview, dtype: str, name: str, path: Path) -> Float32:
+def _values(data: bytearray, dtype: str, name: str, path: Path) -> Float32:
     if dtype == "BF16":  # the upper half of a float32
-        bits = np.frombuffer(piece, "<u2").astype(np.uint32) << 16
-        values = bits.view(np.float32)
+        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif dtype in ("F32", "F16"):
+        kind = "<f4" if dtype == "F32" else "<f2"
+        values = np.frombuffer(data, kind).astype(np.float32, copy=False)
     else:
-        values = np.frombuffer(piece, "<f4" if dtype == "F32" else "<f2").astype(np.float32)
+        raise InvalidAdapterError(
+            f"{path}: '{_shown(name)}' is {dtype}, but adapters are F32, F16 or BF16; convert it "
+            "to one of them."
+        )
     if not np.isfinite(values).all():
         raise InvalidAdapterError(
             f"{path}: '{_shown(name)}' holds NaN or infinity; train it anew at a lower "
@@ -120,12 +87,6 @@ def _values(piece: memoryview, dtype: str, name: str, path: Path) -> Float32:
 
 def _shown(name: str) -> str:
     return name[:100] if name.isprintable() else "?"
-
-
-def _is_counts(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(
-        isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 40 for n in value
-    )
 
 
 def _damaged(path: Path, what: str) -> InvalidAdapterError:

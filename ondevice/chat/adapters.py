@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ondevice.adapters.builtin_reader import READER, Reader, builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.engine.adapter_uses import own_adapter_use, reader_use
+from ondevice.engine.adapter_use import use_of_reader, use_of_row
 from ondevice.engine.protocol import AdapterUse, Engine
 from ondevice.errors import AdapterError, OndeviceError, ending_with
 
@@ -119,7 +119,7 @@ class AppliedAdapters:
     def _uses(self, wanted: Sequence[tuple[str, float | None]]) -> Iterator[AdapterUse]:
         reader, scale = self._reader_and_scale(dict(wanted).get(READER))
         if reader is not None:
-            yield reader_use(reader, scale)
+            yield use_of_reader(reader, scale)
         if self._profile is None:
             return
         registry = AdapterRegistry(self._profile)
@@ -132,7 +132,7 @@ class AppliedAdapters:
         self, registry: AdapterRegistry, name: str, scale: float | None, below: str | None
     ) -> AdapterUse:
         registry.check_fit(name, self._engine.model, below)
-        return own_adapter_use(registry, name, scale)
+        return use_of_row(registry, registry.get(name), scale)
 
     def _reader_and_scale(self, scale: float | None) -> tuple[Reader | None, float]:
         """Return the base model's reader, None if there is none or it is off, and its scale."""

@@ -16,10 +16,11 @@ from ondevice.chat.receipt import Receipt, UsedMemory
 from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import OndeviceError, RecordNotFoundError
-from ondevice.memory.facts import facts_in
+from ondevice.memory.facts import endings_in, facts_in
 from ondevice.memory.persona import PERSONA_VERSION, build_prefix, build_turn
 from ondevice.memory.selection import is_evidence, prefix_facts
 from ondevice.memory.transcript import Exchange, Transcript, exchanges_of
+from ondevice.memory.whose import belonging
 
 if TYPE_CHECKING:
     from ondevice.chat.runtime import Runtime
@@ -202,7 +203,9 @@ class Session:
             self.id, "user", text, vector=memory.embedder.embed([text])[0], scope=self.scope
         )
         receipt.user_turn_id = turn.id
-        receipt.saved += memory.remember_from(text, turn.source_id, scope=self.scope)
+        for kept in memory.keep_from(turn):
+            receipt.saved.append(kept.fact)
+            receipt.replaced += kept.replaced
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
         """Put this turn's memories beside `text` and note in the receipt what the model sees."""
@@ -210,7 +213,7 @@ class Session:
         hits = self._memory.recall.search(text, k=limits.memories * 3, scope=self.scope)
         saved = {fact.id for fact in receipt.saved}
         useful = [hit for hit in hits if hit.id not in saved and is_evidence(hit, limits, self.id)]
-        useful = useful[: limits.memories]
+        useful = belonging(text, useful)[: limits.memories]
         near = self.transcript.sent_ids(NEAR)
         content, sent = build_turn(
             text,
@@ -268,7 +271,7 @@ class Session:
     def answer_anew(self, receipt: Receipt, asked: Turn, turns: Sequence[Turn]) -> None:
         """Note in the receipt what was saved with a message before, and the answers that go."""
         receipt.user_turn_id = asked.id
-        receipt.saved = self._facts_from(asked)
+        receipt.saved = [fact for fact in self._facts_from(asked) if fact.state != "superseded"]
         receipt.replaces = tuple(t.id for t in turns if t.position > asked.position)
 
     def put_back(self, exchange: Exchange) -> None:
@@ -290,7 +293,12 @@ class Session:
             if asked is None:
                 return False
             profile = self._memory.profile
-            said = {candidate.text for candidate in facts_in(asked.text)}
+            wordings = profile.corrections.wordings(asked.id)
+            said = {
+                candidate.text
+                for one in wordings
+                for candidate in (*facts_in(one.text), *endings_in(one.text))
+            }
             facts = [fact for fact in self._facts_from(asked) if fact.text in said]
             replaced = _replaced_by(facts, profile.facts.all(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]
@@ -320,8 +328,9 @@ class Session:
 
     def _facts_from(self, asked: Turn) -> list[Fact]:
         """Return the facts that were taken from the last message of a conversation."""
+        first = asked.corrects or asked.id  # a correction came later than what it says
         facts = self._memory.profile.facts.all()
-        return [f for f in facts if f.source_id == asked.source_id and f.id > asked.id]
+        return [f for f in facts if f.source_id == asked.source_id and f.id > first]
 
     # --- judging ----------------------------------------------------------------------
 
@@ -416,7 +425,8 @@ class Shown:
 
 
 def _used(hit: Hit, place: str) -> UsedMemory:
-    return UsedMemory(hit.id, hit.text, hit.score, place, hit.source, hit.reason)
+    speaker = hit.speaker or hit.role
+    return UsedMemory(hit.id, hit.text, hit.score, place, hit.source, hit.reason, speaker)
 
 
 def _last_question(turns: Sequence[Turn]) -> Turn | None:

@@ -51,7 +51,6 @@ COMMANDS = {
     ),
     "mcp": ("mcp", "Serve the memory to other assistants (Model Context Protocol, stdio)."),
     "config": ("config", "Show and change settings."),
-    "logs": ("logs", "Say what is logged, and where."),
     "completion": ("completion.commands", "Print the script that lets a shell complete commands."),
     "serve": ("serve", "Serve the OpenAI-compatible API and the web page on this machine."),
     "doctor": ("doctor", "Check this machine and this installation."),

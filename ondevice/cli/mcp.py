@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ondevice.cli.chat.session import open_profile, profile_option, scope_option
+from ondevice.cli.chat.session import open_memory, profile_option, scope_option
 
 
 @click.command("mcp")
@@ -18,7 +18,6 @@ def command(profile: str | None, scope: str | None) -> None:
     goes to that client, and to wherever that client sends it.
     """
     from ondevice.integrations.mcp_server import serve
-    from ondevice.memory.embedder import Embedder
 
-    with open_profile(profile) as store:
-        serve(store, Embedder(), scope)
+    with open_memory(profile, scope) as memory:
+        serve(memory)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ondevice.chat.reply import Reply
+    from ondevice.store.records import Fact
 
 NARROW = 70  # columns of a terminal below which a wide table is written in another way
 
@@ -46,6 +47,12 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
+
+
+def replaced_line(fact: Fact) -> str:
+    """Return which fact is not used any more since a newer one was saved, and the way back."""
+    text = " ".join(fact.text.split())
+    return f'instead of "{text}"; `ondevice memory restore {fact.id}` brings it back'
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,4 +18,4 @@ class UserPath(click.Path):
         """Return the path; an empty one, such as of a variable that is not set, is refused."""
         if value == "":
             self.fail("An empty path names nothing; give one.", param, ctx)
-        return expanded(Path(super().convert(value, param, ctx)))  # type: ignore[arg-type]
+        return expanded(Path(os.fsdecode(super().convert(value, param, ctx))))

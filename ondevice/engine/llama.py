@@ -112,12 +112,11 @@ class LlamaEngine:
             loaded, prompts = self._ensure_loaded()
             self._use_cache_of("chat", tuple((u.sha256, u.scale) for u in self._uses))
             reserve = max(1, min(options.max_tokens, self._n_ctx // 4))
-            tokens, dropped = prompts.fit(messages, self._n_ctx - reserve)
+            tokens = prompts.fit(messages, self._n_ctx - reserve)
             stream = LlamaStream(loaded.context, prompts, tokens, options, self._release)
         except BaseException:
             self._release()
             raise
-        stream.dropped_turns = dropped
         self._stream, self._stream_thread = weakref.ref(stream), threading.get_ident()
         return stream
 

@@ -12,8 +12,8 @@ exactly as llama.cpp itself would.
 than the tokenizer would. Answers are remembered with their tokens, and these
 are put in place of the text, so that the KV cache fits the next turn.
 
-*Turns drop whole.* If a conversation outgrows the context, its oldest turns
-(a user message and what follows it) go; system and newest turn stay.
+*Nothing is left out.* A prompt that is too long for the context is refused. What may go is for
+the conversation to decide, which knows what stands in it, and to tell.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ class PromptBuilder:
         self._control = ControlText(header, vocab, template.source)
         self._bos_text = vocab.text_of(vocab.bos)
         self._answers: OrderedDict[str, list[int]] = OrderedDict()
-        self._dropped: tuple[Message, ...] = ()
         # The newest prompt: a turn is counted first, then asked for.
         self._newest: tuple[tuple[Message, ...], list[int]] = ((), [])
 
@@ -99,9 +98,8 @@ class PromptBuilder:
         self._vocab = vocab
 
     def forget(self) -> None:
-        """Forget all remembered answers and which turns were dropped."""
+        """Forget all remembered answers."""
         self._answers.clear()
-        self._dropped = ()
         self._newest = ((), [])
 
     def remember(self, text: str, tokens: Sequence[int]) -> None:
@@ -182,63 +180,19 @@ class PromptBuilder:
                     add_bos = False
         return tokens
 
-    def fit(self, messages: Sequence[Message], room: int) -> tuple[list[int], int]:
-        """Return the prompt's tokens, at most `room`, and how many turns were dropped for that.
-
-        When turns must go, enough go to leave a quarter of the room free, so that the
-        following turns find their beginning in the cache instead of dropping one each.
+    def fit(self, messages: Sequence[Message], room: int) -> list[int]:
+        """Return the prompt's tokens, at most `room`.
 
         Raises:
-            ContextOverflowError: system message and newest turn alone are too long.
+            ContextOverflowError: there are more.
         """
-        system, turns = split_turns(messages)
-        start = self._dropped_before(turns)
-        tokens = self.encode(_joined(system, turns[start:]))
-        if len(tokens) <= room:
-            return tokens, start
-        low, high = start + 1, len(turns) - 1  # the first turn that stays
-        while low < high:
-            middle = (low + high) // 2
-            if len(self.encode(_joined(system, turns[middle:]))) <= room * 3 // 4:
-                high = middle
-            else:
-                low = middle + 1
-        first = max(min(low, len(turns) - 1), 0)
-        tokens = self.encode(_joined(system, turns[first:]))
+        tokens = self.encode(messages)
         if len(tokens) > room:
             raise ContextOverflowError(
-                f"System message and newest turn have {len(tokens)} tokens, but the context has "
-                f"room for {room} beside the answer; shorten the message or raise n_ctx."
+                f"The messages have {len(tokens)} tokens, but the context has room for {room} "
+                "beside the answer; shorten them or raise n_ctx."
             )
-        self._dropped = tuple(_joined((), turns[:first]))
-        return tokens, first
-
-    def _dropped_before(self, turns: list[list[Message]]) -> int:
-        """Return how many turns were dropped when this conversation was last seen."""
-        count, left = 0, list(self._dropped)
-        for turn in turns[:-1]:
-            if not left or left[: len(turn)] != turn:
-                break
-            left = left[len(turn) :]
-            count += 1
-        return count if not left else 0
-
-
-def split_turns(messages: Sequence[Message]) -> tuple[list[Message], list[list[Message]]]:
-    """Return the leading system messages, and the turns: each a user message and what follows."""
-    first = 0
-    while first < len(messages) and messages[first].role == "system":
-        first += 1
-    turns: list[list[Message]] = []
-    for message in messages[first:]:
-        if message.role == "user" or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return list(messages[:first]), turns
-
-
-def _joined(system: Sequence[Message], turns: Sequence[Sequence[Message]]) -> list[Message]:
-    return [*system, *(message for turn in turns for message in turn)]
+        return tokens
 
 
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:

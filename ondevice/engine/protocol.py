@@ -146,7 +146,6 @@ class ChatStream(abc.ABC):
     usage: Usage = Usage()
     timings: Timings = Timings()
     finish_reason: FinishReason | None = None
-    dropped_turns: int = 0
     likelihoods: Sequence[TokenLikelihood] = ()  # grows with `text` if `logprobs` are asked for
 
     def __iter__(self) -> Iterator[str]:
@@ -190,10 +189,10 @@ class Engine(Protocol):
         """
 
     def chat(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
-        """Answer the last message.
+        """Answer the last message, with all of them in the prompt.
 
         Raises:
-            ContextOverflowError: system message and newest turn do not fit the context.
+            ContextOverflowError: they do not fit the context; see `Conversation.make_room`.
             EngineError: the grammar is not valid, or the model failed.
         """
 

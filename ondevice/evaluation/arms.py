@@ -17,6 +17,7 @@ from ondevice.evaluation.table import ACTIVE, ArmName
 from ondevice.memory.persona import build_prefix, build_turn
 from ondevice.memory.selection import is_evidence, prefix_facts
 from ondevice.memory.transcript import Transcript
+from ondevice.memory.whose import belonging
 from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class MemoryPrompts:
             without=self._held_out,
         )
         useful = [m for m in found if is_evidence(m, limits, conversation_id)]
+        useful = belonging(query or request, useful)
         content, _ = build_turn(
             request, useful[: limits.memories], self._engine.count_tokens, limits.memory_tokens
         )

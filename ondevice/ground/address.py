@@ -21,9 +21,9 @@ def check_url(url: str) -> None:
         parts = urllib.parse.urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise DownloadError(f"'{url}' is no web address; check it.") from error
+        raise DownloadError(f"'{url}' is not a web address; check it.") from error
     if not host or re.search(r"[\x00-\x20\x7f]", url):
-        raise DownloadError(f"'{url}' is no web address; check it.")
+        raise DownloadError(f"'{url}' is not a web address; check it.")
     if parts.username is not None or parts.password is not None:
         raise DownloadError(
             f"The address at {host} holds a name or a password, and ondevice sends none; "

@@ -1,8 +1,7 @@
-"""Simple pictures, lines, dots and texts, as SVG by our own code and as PNG by Pillow."""
+"""Simple pictures of lines, dots and texts, as SVG."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -64,36 +63,6 @@ class Picture:
             "</svg>",
         ]
         return "\n".join(lines) + "\n"
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file, at twice the size; needs Pillow.
-
-        Lines are drawn larger still and made smaller again, which smooths their edges.
-        """
-        from PIL import Image, ImageDraw, ImageFont
-
-        scale, smoothing = 2, 2
-        factor = scale * smoothing
-        large = Image.new("RGB", (factor * self.width, factor * self.height), "white")
-        draw = ImageDraw.Draw(large)
-        for part in self.parts:
-            if isinstance(part, Line):
-                points = [(factor * x, factor * y) for x, y in part.points]
-                draw.line(points, fill=part.colour, width=round(factor * part.width), joint="curve")
-            elif isinstance(part, Dot):
-                x, y, radius = factor * part.x, factor * part.y, factor * part.radius
-                draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=part.colour)
-        image = large.resize((scale * self.width, scale * self.height), Image.Resampling.BOX)
-        draw = ImageDraw.Draw(image)
-        for part in self.parts:
-            if isinstance(part, Label):
-                anchor = {"start": "ls", "middle": "ms", "end": "rs"}[part.anchor]
-                place = (scale * part.x, scale * part.y)
-                font = ImageFont.load_default(scale * part.size)
-                draw.text(place, part.text, fill=part.colour, font=font, anchor=anchor)
-        file = io.BytesIO()
-        image.save(file, "PNG")
-        return file.getvalue()
 
 
 def _svg_of(part: Part) -> str:

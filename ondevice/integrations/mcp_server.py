@@ -13,8 +13,7 @@ from ondevice.errors import OndeviceError, RecordNotFoundError
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from ondevice.memory.embedder import Embedder
-    from ondevice.store.profile import Profile
+    from ondevice.memory.service import Memory
 
 INSTRUCTIONS = (
     "The user's private memory on their own machine. Search it before answering about the user. "
@@ -24,18 +23,16 @@ INSTRUCTIONS = (
 MOST = 50  # memories returned at once
 
 
-def serve(profile: Profile, embedder: Embedder, scope: str | None = None) -> None:
+def serve(memory: Memory) -> None:
     """Answer a client on standard input and output until it closes them."""
-    make_server(profile, embedder, scope).run("stdio")
+    make_server(memory).run("stdio")
 
 
-def make_server(profile: Profile, embedder: Embedder, scope: str | None = None) -> MCPServer:
+def make_server(memory: Memory) -> MCPServer:
     """Return a server with the four tools.
 
     Args:
-        profile: an open profile.
-        embedder: for searching, and for what is added.
-        scope: only memories of this context, and those of none, are seen.
+        memory: only what belongs to its context, or to none, is seen.
 
     Raises:
         OndeviceError: the package `mcp` is not installed.
@@ -50,28 +47,23 @@ def make_server(profile: Profile, embedder: Embedder, scope: str | None = None) 
 
     from ondevice import __version__
 
-    memory = _Memory(profile, embedder, scope)
+    tools = _Tools(memory)
     server = MCPServer("ondevice", instructions=INSTRUCTIONS, version=__version__)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     adds = ToolAnnotations(destructive_hint=False, open_world_hint=False)
     forgets = ToolAnnotations(destructive_hint=True, open_world_hint=False)
-    server.tool(annotations=reads)(memory.search_memory)
-    server.tool(annotations=reads)(memory.list_memories)
-    server.tool(annotations=adds)(memory.add_memory)
-    server.tool(annotations=forgets)(memory.forget_memory)
+    server.tool(annotations=reads)(tools.search_memory)
+    server.tool(annotations=reads)(tools.list_memories)
+    server.tool(annotations=adds)(tools.add_memory)
+    server.tool(annotations=forgets)(tools.forget_memory)
     return server
 
 
-class _Memory:
+class _Tools:
     """The tools; their docstrings are what a client's model reads."""
 
-    def __init__(self, profile: Profile, embedder: Embedder, scope: str | None) -> None:
-        from ondevice.memory.search import Recall
-        from ondevice.settings import RecallSettings
-
-        self._profile = profile
-        self._scope = scope
-        self._recall = Recall(profile, embedder, RecallSettings())
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
 
     def search_memory(self, query: str, limit: int = 5) -> list[dict[str, Any]]:
         """Find what the user said, wrote or imported that fits a question, best first.
@@ -80,7 +72,7 @@ class _Memory:
             query: the question or some words.
             limit: how many memories at most, up to 50.
         """
-        found = self._recall.search(query, k=max(1, min(limit, MOST)), scope=self._scope)
+        found = self._memory.search(query, k=max(1, min(limit, MOST)))
         return [
             {
                 "id": memory.id,
@@ -101,11 +93,7 @@ class _Memory:
         """
         if state not in ("active", "pending"):
             raise OndeviceError("There is no state of that name; give 'active' or 'pending'.")
-        facts = sorted(
-            self._profile.facts.all(state=state, scope=self._scope),
-            key=lambda f: f.time,
-            reverse=True,
-        )
+        facts = sorted(self._memory.list(state), key=lambda f: f.time, reverse=True)
         return [
             {"id": fact.id, "text": fact.text, "category": fact.category, "time": fact.time}
             for fact in facts[: max(1, min(limit, MOST))]
@@ -114,21 +102,22 @@ class _Memory:
     def add_memory(self, text: str) -> dict[str, Any]:
         """Propose a fact about the user; it is not used before the user has approved it.
 
+        The answer has the text as it will be kept, and the facts that it will replace.
+
         Args:
             text: one short statement, such as "The user's dog is called Biscuit."
         """
-        from ondevice.memory.facts import candidate_for
-
         if not text.strip() or len(text) > 1000:
             raise OndeviceError(
                 "A memory is one statement of at most 1000 characters; write a shorter one."
             )
-        candidate = candidate_for(text)
-        for fact in self._profile.facts.all(scope=self._scope):
-            if fact.text == candidate.text and fact.state != "superseded":
-                return {"id": fact.id, "text": fact.text, "state": fact.state}
-        fact = self._recall.add_fact(candidate, scope=self._scope, state="pending")
-        return {"id": fact.id, "text": fact.text, "state": fact.state}
+        kept = self._memory.suggest(text)
+        return {
+            "id": kept.fact.id,
+            "text": kept.fact.text,
+            "state": kept.fact.state,
+            "will_replace": [{"id": other.id, "text": other.text} for other in kept.replaced],
+        }
 
     def forget_memory(self, id: str) -> dict[str, Any]:
         """Delete one memory for good, with everything that was learned from it.
@@ -138,10 +127,9 @@ class _Memory:
         """
         from ondevice.store.ids import LENGTH
 
-        if len(id) != LENGTH or not self._profile.has(id):
+        if len(id) != LENGTH or not self._memory.profile.has(id):
             raise RecordNotFoundError("There is no memory with that id; search for it first.")
-        shown = self._profile.preview_forget((id,))
-        report = self._profile.forget_shown(shown).report
+        report = self._memory.forget(id).report
         return {
             "forgotten": list(report.records),
             "adapters_stale": list(report.adapters_stale),

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ondevice.adapters.builtin_reader import READER, builtin_reader
+from ondevice.adapters.builtin_reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.engine.adapter_use import use_of_reader, use_of_row
 from ondevice.engine.borrowing import borrowed
 from ondevice.engine.protocol import AdapterUse, Engine
 from ondevice.errors import DivergedError, LearningError, explain
@@ -383,7 +384,7 @@ class Learner:
             "evaluation",
             row,
             trained_on=seen,
-            active=self._use(in_use) if in_use is not None else None,
+            active=None if in_use is None else use_of_row(self._registry, in_use),
             settings=settings.within(self._settings.learning.neutral_growth),
         )
 
@@ -405,28 +406,16 @@ class Learner:
             self._profile,
             self._recall,
             self._settings.recall,
-            candidate=self._use(row),
+            candidate=use_of_row(self._registry, row),
             below=self._uses_below(),
             scope=self._scope,
             progress=progress,
             **more,
         )
 
-    def _use(self, row: AdapterRow) -> AdapterUse:
-        return AdapterUse(
-            row.name,
-            row.file_sha256,
-            lambda: self._registry.read(row.name),
-            row.base_sha256,
-            row.scale,
-        )
-
     def _uses_below(self) -> list[AdapterUse]:
         reader = self._reader
-        if reader is None:
-            return []
-        scale = self._reader_scale
-        return [AdapterUse(READER, reader.sha256, reader.read, reader.base_sha256, scale)]
+        return [] if reader is None else [use_of_reader(reader, self._reader_scale)]
 
     def _decide(
         self, evaluation: Evaluation, audits: Sequence[Audit], confirm: Confirm | None

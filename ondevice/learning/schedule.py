@@ -299,14 +299,14 @@ def _run(command: Sequence[str]) -> None:
     except FileNotFoundError as error:
         raise LearningError(
             f"There is no {command[0]} on this machine, so nothing can be scheduled; start "
-            "`ondevice learn --scheduled` by a scheduler of your own."
+            "`ondevice learn --scheduled` with your own scheduler."
         ) from error
     except (OSError, subprocess.SubprocessError) as error:
         told = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise LearningError(
             f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}), "
-            "so nothing was scheduled; start `ondevice learn --scheduled` by a scheduler of "
-            "your own."
+            "so nothing was scheduled; start `ondevice learn --scheduled` with your own "
+            "scheduler."
         ) from error
 
 

@@ -127,7 +127,7 @@ class PlanTrainer:
         """Return an estimate of the peak of resident memory, in bytes."""
         documents: Sequence[Document] | Sequence[PreferencePair] = plan.documents or plan.pairs
         recipe = plan.recipe if plan.documents else plan.preference_recipe
-        return self._trainer(documents, recipe, None, self._below, None).memory.bytes
+        return self._trainer(documents, recipe, None, self._below, None).course.memory.bytes
 
     def room(self, plan: Plan) -> int:
         """Return how many bytes checkpoint and adapter need on the disk, at the most."""

@@ -3,8 +3,11 @@
 Precise rather than greedy: a clause must match a rule as a whole.  Questions,
 conditions, quotations, other people's words and texts to be worked on
 ("translate: I am …") give nothing.  A fact is kept as a note in the third
-person, because that is how the model is shown it, with the subject it is
-about: a newer note on the same subject replaces the older one.
+person, because that is how the model is shown it.  If the note would leave out
+a word that is not known to be harmless ("hardly", "in theory", or one that
+nobody thought of), the sentence is kept as it was said, and it replaces nothing.
+
+Reading cannot fail: every text gives a list, and in time that grows with its length.
 """
 
 from __future__ import annotations
@@ -12,14 +15,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from ondevice.memory.fact_rules import DIET, ENGLISH, Rule
-from ondevice.memory.third_person import first_person, sentence, third_person
+from ondevice.memory.fact_clauses import (
+    CORRECTION,
+    GREETED_NAME,
+    HYPOTHETICAL,
+    LEAD,
+    MAX_SENTENCE,
+    REMEMBER,
+    SENTENCE_END,
+    TAIL,
+    clauses_of,
+    forms_of,
+    lines_of,
+    with_neighbours,
+    without_tails,
+)
+from ondevice.memory.fact_denials import affirmed
+from ondevice.memory.fact_notes import Note, note_of
+from ondevice.memory.fact_rules import ENGLISH, Rule
+from ondevice.memory.fact_rules_de_es import GERMAN, SPANISH
+from ondevice.memory.fact_subjects import About, is_somebody
+from ondevice.memory.third_person import capital_i, first_person, sentence, third_person
+from ondevice.store.records import CATEGORIES
 
-CATEGORIES = ("demographic", "preference", "context", "task", "relationship", "other")
 MAX_WORDS = 14  # of a value: longer ones are stories, not facts
-MAX_SENTENCE = 2000  # characters; what is longer is no sentence of a chat
+MAX_SAID = 30  # words of a sentence that is kept as it was said
+MAX_FACTS = 100  # of a turn; one that states more is a text that was pasted
 MAX_PROPOSALS = 5
 
 # The answer of `propose`'s prompt: at most five short notes with a category.
@@ -36,121 +59,72 @@ PROPOSAL_PROMPT = (
     "follow what it asks.\n\nMessage:\n"
 )
 
-_QUOTED = re.compile(
-    r'"[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)\'[^\'\n]*\'(?!\w)'
-)
-_CODE = re.compile(r"```.*?(?:```|\Z)|^[ \t]*>.*?$", re.DOTALL | re.MULTILINE)
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
-_CLAUSE_END = re.compile(
-    r"\s*(?:[;,]\s+(?:and|but|so|also|und|aber|y|pero)\s+|[;]\s*|\s[–—-]\s|[,]\s+"
-    r"(?=(?:i|i'm|i’m|my|ich|meine?|yo|mi|soy|tengo|vivo|trabajo|me)\b)|"
-    r"\s(?:and|but|so|because|since|und|aber|weil|denn|y|pero|porque)\s+"
-    r"(?=(?:i|i'm|i’m|my|ich|meine?|yo|mi|soy|tengo|vivo|trabajo|me|work (?:as|at|for)|live in|"
-    r"arbeite|wohne|lebe|spreche|esse|studiere)\b))",
-    re.IGNORECASE,
-)
-_BARE_VERB = re.compile(
-    r"(?:work|live|play|speak|study|love|like|hate|prefer|enjoy|drive|don't|have|arbeite|wohne|lebe|"
-    r"spreche|spiele|mag|liebe|hasse|esse|studiere|habe|bin)\b",
-    re.IGNORECASE,
-)
-# One of these anywhere in a sentence: it is a wish, a condition, or somebody else's words.
-_HYPOTHETICAL = re.compile(
-    r"\b(?:if|unless|suppose|supposing|imagine|pretend(?:ing)?|as though|in case|whether|maybe|"
-    r"perhaps|would|wish|let'?s say|hypothetically|say that i|said|says|told|tells|thinks? i|"
-    r"thought|claims?|wrote|writes|falls|wenn|vielleicht|angenommen|würde|hätte|wäre|stell dir|"
-    r"sagte?|meinte?|behauptet|ob|quizás|tal vez|ojalá|imagina|supón|dijo|dice|fuera)\b"
-    r"|\A(?:si|when|were)\b",
-    re.IGNORECASE,
-)
-# A turn that begins with one of these is about a text, not about the person.
-_TASK = re.compile(
-    r"\A\W*(?:(?:please|can you|could you|bitte|kannst du|por favor|puedes)\s+)*"
-    r"(?:translate|rewrite|rephrase|paraphrase|proofread|correct|fix|summari[sz]e|edit|"
-    r"roleplay|role-play|act as|"
-    r"you are|write|complete|continue|explain|übersetze?|korrigiere?|schreibe?|fasse?|"
-    r"traduce|corrige|resume|escribe)\b",
-    re.IGNORECASE,
-)
-_REMEMBER = re.compile(
-    r"\A(?:please |can you |bitte |por favor,? )?(?:remember|keep in mind|note|don'?t forget|"
-    r"merke? dir|denk daran|vergiss nicht|recuerda|no olvides|ten en cuenta)"
-    r"(?: this| das| esto)?(?:[,:]?\s+(?:that|dass|que)\s+|\s*[:,]\s*|\s+(?=my\b|i\b))",
-    re.IGNORECASE,
-)
-_LEAD = re.compile(
-    r"\A(?:(?:hi|hello|hey|hallo|hola|well|oh|ok|okay|yes|yeah|no(?=[,.!])|nope|sure|thanks|"
-    r"thank you|and|but|so|also|btw|fyi|by the way|actually|anyway|just so you know|"
-    r"for the record|honestly|"
-    r"to be honest|there|because|then|plus|ja|nein|und|aber|übrigens|weil|sí|bueno|pues|y|"
-    r"pero|además|por cierto|gracias|in fact|as you know|good (?:morning|evening|afternoon))"
-    r"\b[\s,!.:–—-]*)+",
-    re.IGNORECASE,
-)
-_TAIL = re.compile(
-    r"[\s,]+(?:by the way|btw|too|as well|please|haha|lol|now|these days|at the moment|right now|"
-    r"though|anyway|you know|actually|currently|again|übrigens|auch|gerade|por cierto|también|"
-    r"ahora|:\)|;\)|:d)\Z",
-    re.IGNORECASE,
-)
-_GREETED_NAME = re.compile(
-    r"\A(?:hi|hello|hey|hallo|hola)\b.{0,12}?[,!.]?\s*(?:i am|i'm|ich bin|soy)\s+"
-    r"(?P<x>(?-i:[A-ZÀ-Þ])[\w'’-]+)\Z",
-    re.IGNORECASE,
-)
-# Where a value ends and a remark begins.
-_VALUE_END = re.compile(
-    r"(?:,|\s(?:but|because|since|although|though|which|who|where|while|unless|until|so that|weil|"
-    r"aber|obwohl|porque|aunque|pero)\b|\s\().*\Z",
-    re.IGNORECASE,
-)
+_USER = re.compile(r"\A[Uu]ser(?='s\b|\s)")  # as other assistants write: "User likes tea"
+# Of these a denial says something lasting even if nobody has said the opposite.
+_TELLING = re.compile(r"(?:taste|allergy|speak|has|diet|favourite|is .*intolerant)\b")
 
 
 @dataclass(frozen=True)
 class FactCandidate:
-    """A statement about the person, in the third person, and what it is about.
+    """A statement about the person, in the third person.
 
-    Of two facts with the same `subject` the newer one holds; None stands alone.
+    Attributes:
+        text: the note.
+        category: one of `CATEGORIES`.
+        subject: what it is about, such as "dog name"; None if no rule knows.
+        about: the same with what it says, which decides what it replaces.
     """
 
     text: str
-    category: str = "other"
+    category: str = "other"  # checked where it is stored
     subject: str | None = None
+    about: About | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A candidate in a turn; `ending`: of use only if the opposite is remembered."""
+
+    candidate: FactCandidate
+    ending: bool = False
 
 
 def facts_in(turn_text: str) -> list[FactCandidate]:
     """Return the facts that the person states about themselves in one of their own turns."""
-    if _TASK.match(turn_text):
-        return []
-    found: dict[str, FactCandidate] = {}
-    text = _CODE.sub("\n", turn_text.replace("’", "'"))
-    for whole in _SENTENCE_END.split(text):
-        if len(whole) > MAX_SENTENCE:
-            continue
-        # A quotation stands for nothing that could match. Of a row of spaces one is enough: the
-        # expressions would look at each of them again and again.
-        line = _QUOTED.sub("“…”", re.sub(r"\s+", " ", whole)).strip()
-        if not line or "?" in line or "¿" in line:
-            continue
-        for candidate in _facts_in_sentence(line):
-            found[candidate.subject or candidate.text] = candidate  # the later one holds
-    return list(found.values())
+    return [found.candidate for found in _read(turn_text) if not found.ending]
+
+
+def endings_in(turn_text: str) -> list[FactCandidate]:
+    """Return what a turn denies that matters only if it was said before: "I'm not a nurse"."""
+    return [found.candidate for found in _read(turn_text) if found.ending]
 
 
 def candidate_for(text: str) -> FactCandidate:
     """Return `text`, which the person asked to remember, as a note with category and subject."""
     plain = " ".join(text.replace("’", "'").split())
-    asked = _REMEMBER.match(plain)
+    asked = REMEMBER.match(plain)
     if asked:
         plain = plain[asked.end() :]
+    plain = _USER.sub("The user", capital_i(plain))
+    said = FactCandidate(sentence(third_person(plain)))
     statement = first_person(plain.rstrip(" .!"))
-    candidate = _match(statement, whole=True)
-    return candidate or FactCandidate(sentence(third_person(plain)))
+    if len(plain) > MAX_SENTENCE or SENTENCE_END.search(plain):
+        return said  # more than one statement
+    return _candidate(statement, said.text, asked=True) or said
 
 
 def subject_of(text: str) -> str | None:
     """Return what a note is about, such as "dog name", or None if no rule knows."""
     return candidate_for(text).subject
+
+
+def replaces(newer: str, older: str) -> bool:
+    """Whether a note makes an older one no longer true: both on the same subject, not both true.
+
+    Both are read anew, whatever subject was stored with them.
+    """
+    about, before = candidate_for(newer).about, candidate_for(older).about
+    return about is not None and before is not None and about.replaces(before)
 
 
 def propose(complete: Callable[[str, str], str], turn_text: str) -> list[FactCandidate]:
@@ -163,7 +137,7 @@ def propose(complete: Callable[[str, str], str], turn_text: str) -> list[FactCan
     answer = complete(f"{PROPOSAL_PROMPT}{turn_text}", PROPOSAL_GRAMMAR)
     try:
         notes = json.loads(answer)
-    except ValueError:  # cut off by the token limit
+    except (ValueError, RecursionError):  # cut off by the token limit, or no list of notes at all
         return []
     proposals: dict[str, FactCandidate] = {}
     for item in notes[:MAX_PROPOSALS] if isinstance(notes, list) else []:
@@ -178,135 +152,161 @@ def propose(complete: Callable[[str, str], str], turn_text: str) -> list[FactCan
     return list(proposals.values())
 
 
-def _facts_in_sentence(line: str) -> Iterator[FactCandidate]:
+def _read(turn_text: str) -> list[_Found]:
+    """Return what a turn states, in its order; what a later part corrects is left out."""
+    kept: list[_Found] = []
+    known: dict[str, list[_Found]] = {}  # a turn may say the same again and again
+    corrected = False
+    for line in lines_of(turn_text):
+        if line not in known:
+            known[line] = list(_facts_in_sentence(line))
+        corrects = corrected or CORRECTION.match(line) is not None
+        for found in known[line]:
+            kept = [one for one in kept if not _gives_way(one, found, corrects)]
+            kept.append(found)
+        corrected = not known[line] and CORRECTION.match(line) is not None
+        if len(kept) >= MAX_FACTS:
+            break
+    return kept
+
+
+def _gives_way(older: _Found, newer: _Found, corrects: bool) -> bool:
+    """Whether the later of two statements of a turn takes the place of the earlier one."""
+    before, about = older.candidate.about, newer.candidate.about
+    if before is None or about is None:
+        return older.candidate.text == newer.candidate.text
+    return about.replaces(before) or (corrects and about.label == before.label)
+
+
+def _facts_in_sentence(line: str) -> Iterator[_Found]:
     line = line.rstrip(" .!…)")
-    asked = _REMEMBER.match(line)
+    asked = REMEMBER.match(line)
     if asked and line[asked.end() :].strip():
-        yield candidate_for(line)
+        yield _Found(candidate_for(line))
         return
-    if _HYPOTHETICAL.search(line):
+    if HYPOTHETICAL.search(line):
         return
-    greeted = _GREETED_NAME.match(line)
+    greeted = GREETED_NAME.match(line)
     if greeted:
-        yield FactCandidate(f"The user's name is {greeted['x']}.", "demographic", "name")
+        name = f"The user's name is {greeted['x']}."
+        yield _Found(candidate_for(name))
         return
-    speaker = ""
-    for clause in _CLAUSE_END.split(line):
-        first = clause.split(" ", 1)[0].lower()
-        if first in ("i", "ich"):
-            speaker = first
-        elif speaker and _BARE_VERB.match(clause):  # "I live in X and work as Y"
-            clause = f"{speaker} {clause}"
-        candidate = _match(clause, whole=False)
-        if candidate:
-            yield candidate
+    clauses = clauses_of(line)
+    found = [_found(clause) for _, clause in clauses]
+    for number, one in enumerate(found):
+        if one is None:
+            continue
+        joined = with_neighbours(clauses, [other is not None for other in found], number)
+        if joined is None:
+            yield one
+            continue
+        # What depends on a clause may limit it: the two are kept together, as they were said.
+        text = sentence(third_person(capital_i(joined)))
+        yield _Found(FactCandidate(text, one.candidate.category))
 
 
-def _match(clause: str, *, whole: bool) -> FactCandidate | None:
-    """Return the fact that `clause` states; `whole`: a remark at its end may not be cut off."""
-    from ondevice.memory.fact_rules_de_es import GERMAN, SPANISH
+def _found(clause: str) -> _Found | None:
+    plain = capital_i(TAIL.sub("", LEAD.sub("", clause.strip(), count=1)))
+    said = sentence(third_person(plain))
+    candidate = _candidate(plain, said, asked=False)
+    if candidate is None or "“…”" in candidate.text:
+        return None
+    most = MAX_SAID if candidate.text == said else MAX_WORDS
+    if len(candidate.text.split()) > most:
+        return None
+    return _Found(candidate, ending=_is_ending(candidate, plain))
 
-    clause = _LEAD.sub("", clause.strip(), count=1)
-    shorter = _TAIL.sub("", clause)
-    forms = [shorter] if whole else [shorter, _VALUE_END.sub("", shorter)]
-    for form in dict.fromkeys(forms):
-        for rule in (*ENGLISH, *GERMAN, *SPANISH):
+
+def _is_ending(candidate: FactCandidate, clause: str) -> bool:
+    """Whether a denial says nothing unless the person has said the opposite before."""
+    about = candidate.about
+    if about is None or not about.denies:
+        return False
+    denied = list(affirmed(clause))
+    if any(one.past for one in denied):
+        return True
+    telling = _TELLING.search(about.attribute) is not None
+    return not telling and not any(one.ended for one in denied)
+
+
+def _candidate(clause: str, said: str, *, asked: bool) -> FactCandidate | None:
+    """Return the fact that `clause` states; `said` is its note as the person said it.
+
+    Args:
+        clause: in the first person.
+        said: what is kept if a note would leave something out.
+        asked: the person wants it remembered: rules for what is too common count, too.
+    """
+    clause = LEAD.sub("", clause.strip(), count=1)
+    core, when = without_tails(clause)
+    first: FactCandidate | None = None
+    for form, remark in forms_of(core):
+        note = _noted(form, asked=asked)
+        if note is not None:
+            rule, made = note
+            time_only = made.only_time and remark != "limits"
+            about = made.about if time_only and made.about.attribute else None
+            whole = not made.lost and not when and not remark
+            text = sentence(made.text) if whole else said
+            fact = FactCandidate(text, rule.category, about.label if about else None, about)
+            if about is not None:
+                return fact
+            first = first or fact
+        denial = _denial(form, said) if remark != "limits" else None
+        if denial is not None:
+            return denial
+    return first
+
+
+def _noted(form: str, *, asked: bool) -> tuple[Rule, Note] | None:
+    """Return the first rule that fits, with its note, which may have lost words."""
+    for rules, foreign in ((ENGLISH, False), (GERMAN, True), (SPANISH, True)):
+        for rule in rules:
+            if rule.quiet and not asked:
+                continue
             match = rule.pattern.match(form)
-            if match and "“…”" not in form:
-                candidate = _candidate(rule, match)
-                if whole or len(candidate.text.split()) <= MAX_WORDS:
-                    return candidate
+            if match:
+                return rule, _of_whom(note_of(rule, match, foreign=foreign), rule, match)
     return None
 
 
-def _candidate(rule: Rule, match: re.Match[str]) -> FactCandidate:
-    groups = match.groupdict()
-    if not groups.get("x"):
-        groups["x"] = groups.get("y") or groups.get("z") or ""
-    groups = {name: third_person(value or "", named=True).strip() for name, value in groups.items()}
-    note = " ".join(_fill(rule.note, groups).split()).replace(" .", ".")
-    note = _WRONG_ARTICLE.sub(r"\1 an \2", note)
-    subject = _fill(rule.subject, groups).lower()
-    return FactCandidate(sentence(note), rule.category, _normal_subject(subject))
+def _of_whom(note: Note, rule: Rule, match: re.Match[str]) -> Note:
+    """Return the note, of what a relative or pet is, as if they had said it of themselves."""
+    if not rule.subject.endswith(":"):
+        return note
+    noun = match["n"]
+    entity = note.about.attribute
+    if not (is_somebody(noun) or is_somebody(entity)):
+        return note
+    unknown = About("", "", "")
+    for first_words in ("I am", "ich bin", "soy"):
+        inner = _noted_inside(f"{first_words} {match['x']}")
+        if inner is not None:
+            known = is_somebody(noun) and noun[:1].islower() and noun.split()[-1][:1].isupper()
+            about = replace(inner.about, entity=entity, known=known)
+            text = inner.text.replace("The user", note.text.split(" is ", 1)[0], 1)
+            return Note(text, about, inner.lost, inner.only_time)
+    return replace(note, about=unknown)
 
 
-def _fill(template: str, groups: dict[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, _, form = match[1].partition("|")
-        return _formed(groups, name, form) if form else groups[name]
-
-    return re.sub(r"\{([^}]+)\}", value, template)
-
-
-def _formed(groups: dict[str, str], name: str, form: str) -> str:
-    """Return a group in one of the forms that the rules ask for."""
-    from ondevice.memory.fact_rules_de_es import NOUNS
-
-    text = groups[name]
-    low = text.lower()
-    if form == "capital":
-        return text[:1].upper() + text[1:]
-    if form == "sorted":  # "tea to coffee" and "coffee to tea" are the same question
-        return " ".join(sorted(set(re.findall(r"\w+", low)) - {"to", "over", "than", "rather"}))
-    if form == "or v":
-        return text or groups["v"]
-    if form == "kind":
-        return "year" if low[:1].isdigit() else "place"
-    if form == "state":  # what it denies: "no longer vegetarian" is about the diet
-        return _match(f"I am {text}", whole=True).subject or low  # type: ignore[union-attr]
-    if form == "noun":
-        return NOUNS.get(low, NOUNS.get(low.removesuffix("s"), text))
-    if form == "counted":
-        noun = _formed(groups, name, "noun")
-        one = groups["x"].lower() in ("ein", "eine", "einen", "un", "una", "1")
-        return noun if one else {"child": "children"}.get(noun, noun.removesuffix("s") + "s")
-    if form == "diet":
-        return "vegan" if low.startswith("vegan") else _DIETS.get(low[:6], low)
-    if form == "taste":
-        disliked = bool(groups.get("no") or groups.get("neg")) or low in _DISLIKES
-        return "dislikes" if disliked else _TASTES.get(low, "likes")
-    if form == "status":
-        word = _STATUS.get(low[:6], low)
-        return "marital" if word in _MARITAL else word
-    if form == "status-word":
-        return _STATUS.get(low[:6], low)
-    return _WORDS.get(low, low)
+def _noted_inside(statement: str) -> Note | None:
+    for rules, foreign in ((ENGLISH, False), (GERMAN, True), (SPANISH, True)):
+        for rule in rules:
+            match = None if ":" in rule.subject else rule.pattern.match(statement)
+            if match:
+                return note_of(rule, match, foreign=foreign)
+    return None
 
 
-_WRONG_ARTICLE = re.compile(r"\b(is|has) a ([aeioáéíó](?!u)|u(?!ni|s))", re.IGNORECASE)
-_DIETS = {"vegeta": "vegetarian", "celíac": "coeliac"}
-_DISLIKES = {"hasse", "odio", "detesto"}
-_TASTES = {"liebe": "loves", "bevorzuge": "prefers", "prefiero": "prefers", "adoro": "loves"}
-_WORDS = {
-    "geboren": "born", "aufgewachsen": "raised", "esse": "eat", "trinke": "drink", "como": "eat",
-    "bebo": "drink", "ein": "a", "eine": "a", "einen": "a", "zwei": "two", "drei": "three",
-    "vier": "four", "un": "a", "una": "a", "dos": "two", "tres": "three", "cuatro": "four",
-}  # fmt: skip
-_MARITAL = {"married", "single", "divorced", "widowed", "engaged"}
-_STATUS = {
-    "verhei": "married", "ledig": "single", "geschi": "divorced", "verwit": "widowed",
-    "verlob": "engaged", "schwan": "pregnant", "linksh": "left-handed", "diabet": "diabetic",
-    "arbeit": "unemployed", "pensio": "retired", "rentne": "retired", "casado": "married",
-    "casada": "married", "solter": "single", "divorc": "divorced", "viudo": "widowed",
-    "viuda": "widowed", "jubila": "retired", "embara": "pregnant", "zurdo": "left-handed",
-    "zurda": "left-handed", "diabét": "diabetic", "promet": "engaged",
-}  # fmt: skip
-
-
-def _normal_subject(subject: str) -> str:
-    """Return a subject without articles and possessives, in one spelling, plural or not."""
-    if re.search(rf"\bis (?:strict )?(?:{DIET})\Z", subject):
-        return "diet"
-    words = re.findall(
-        r"[\w-]+", subject.replace("favorite", "favourite").replace("color", "colour")
-    )
-    kept = [word for word in words if word not in _ARTICLES]
-    return " ".join(
-        word[:-1]
-        if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us"))
-        else word
-        for word in kept
-    )
-
-
-_ARTICLES = {"a", "an", "the", "my", "their", "user", "der", "die", "das", "el", "la", "los", "las"}
+def _denial(form: str, said: str) -> FactCandidate | None:
+    """Return a denial, as it was said and with what it is about, if a rule knows what it denies."""
+    for denied in affirmed(form):
+        noted = _noted(denied.statement, asked=True)
+        if noted is None:
+            continue
+        rule, note = noted
+        if note.lost or not note.about.attribute or note.about.denies:
+            continue
+        about = replace(note.about, denies=True)
+        return FactCandidate(said, rule.category, about.label, about)
+    return None

@@ -54,6 +54,8 @@ class Index:
         self.ids += new.id
         self._link(first, new.source_id)
         self.size = end
+        for number, corrected, holds in new.corrections:
+            self._take_place(number, corrected if holds else None)
         self.last_number = int(new.number[-1])
 
     def _link(self, first: int, source_ids: Sequence[str | None]) -> None:
@@ -68,6 +70,48 @@ class Index:
         self._before[first : first + len(before)] = before
         rows = np.flatnonzero(np.array(before) >= 0)
         self._after[np.array(before)[rows]] = rows + first
+
+    def _take_place(self, number: int, corrected: int | None) -> None:
+        """Give a correction, which came last, the neighbours of what it corrects.
+
+        Without `corrected` it has no neighbours: it does not hold (any more).
+        """
+        row = self._row(number)
+        if row is None:
+            return  # it came between two queries
+        place = None if corrected is None else self._row(corrected)
+        self._take_out(row)
+        if place is None:
+            return
+        before, after = int(self._before[place]), int(self._after[place])
+        self._before[row], self._after[row] = before, after
+        self._before[place] = self._after[place] = -1
+        if before >= 0:
+            self._after[before] = row
+        if after >= 0:
+            self._before[after] = row
+        for source_id, last in self._last_of_source.items():
+            if last == place:
+                self._last_of_source[source_id] = row
+
+    def _take_out(self, row: int) -> None:
+        """Leave a row without neighbours; those that it had are neighbours now."""
+        before, after = int(self._before[row]), int(self._after[row])
+        if before >= 0:
+            self._after[before] = after
+        if after >= 0:
+            self._before[after] = before
+        self._before[row] = self._after[row] = -1
+        for source_id, last in list(self._last_of_source.items()):
+            if last == row and before >= 0:
+                self._last_of_source[source_id] = before
+            elif last == row:
+                del self._last_of_source[source_id]
+
+    def _row(self, number: int) -> int | None:
+        """Return the row of the record with this number, if it has one."""
+        rows, _ = self.rows_of(np.array([number], dtype=np.int64))
+        return int(rows[0]) if len(rows) else None
 
     def rows_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of records by number, and which of `numbers` have one."""

@@ -238,7 +238,7 @@ class _Writer:
             return False
         self._known[document.sha256] = ""  # it has no id yet
         half = self._half.pop(key or document.name, None)
-        stored = self._profile.passages.all(half.id) if half is not None else iter(())
+        stored = self._profile.passages.imported(half.id) if half is not None else iter(())
         self._targets.append(_Target(document, half.id if half is not None else None, stored))
         return True
 
@@ -316,9 +316,33 @@ class _Writer:
             self._store_fact(target.source_id, passages[number], vectors[number])
         if len(statements) < len(passages):
             texts = [n for n in range(len(passages)) if n not in set(statements)]
-            self._profile.passages.add(
+            made = self._profile.passages.add(
                 target.source_id, [passages[n] for n in texts], vectors[texts]
             )
+            self._correct_what_grew(target, made)
+
+    def _correct_what_grew(self, target: _Target, made: Sequence[Passage]) -> None:
+        """Correct passages that begin with a text which was corrected in the older version.
+
+        A diary goes on where it ended: what stands there still is still wrong. A passage that is
+        the same as before needs nothing, it is the corrected one itself.
+        """
+        key = target.document.key
+        older = self._profile.sources.by_key(key) if key is not None else []
+        for source in older:
+            if source.id == target.source_id:
+                continue
+            for former, text in self._profile.corrections.corrected_in(source.id):
+                for passage in made:
+                    rest = passage.text.removeprefix(former.text)
+                    if (
+                        (passage.position, passage.speaker) == (former.position, former.speaker)
+                        and rest != passage.text
+                        and rest[:1].isspace()
+                    ):
+                        better = text + rest
+                        vector = self._embedder.embed([better])[0]
+                        self._profile.corrections.correct(passage.id, better, vector=vector)
 
     def _store_fact(self, source_id: str, statement: NewPassage, vector: np.ndarray) -> None:
         """Store a statement of another assistant; it waits for approval."""

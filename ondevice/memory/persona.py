@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from ondevice.memory.whose import ASSISTANT, as_told, name_of, voices
+
 if TYPE_CHECKING:
     from ondevice.memory.search import Hit
     from ondevice.store.records import Fact
@@ -97,12 +99,27 @@ def build_turn(
 
 
 def _note(memory: Hit) -> str:
-    """Return a memory as one line; what is not a fact stands in quotation marks."""
-    text = neutralise(memory.text)
+    """Return a memory as one line; what is not a fact stands in quotation marks.
+
+    What somebody else wrote begins with their name, which also takes the place of "I" and "my":
+    read alone, "My dog" would be the user's.
+    """
     if memory.kind == "fact":
-        return text
-    quoted = '"' + text.replace('"', "'") + '"'
-    return f"The user once said: {quoted}" if memory.kind == "turn" else f"From notes: {quoted}"
+        return neutralise(memory.text)
+    parts = voices(memory)
+    speaker = parts[0].speaker if len(parts) == 1 else None
+    if speaker is not None:
+        name = neutralise(name_of(parts[0]))
+        head = "An assistant wrote" if speaker == ASSISTANT else f"{name} wrote"
+        return f"{head}: {_quoted(as_told(parts[0]))}"
+    head = "The user once said" if memory.kind == "turn" else "From notes"
+    told = [part.text if part.speaker is None else f"{name_of(part)}: {as_told(part)}"
+            for part in parts]  # fmt: skip
+    return f"{head}: {_quoted(' '.join(told))}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + neutralise(text).replace('"', "'") + '"'
 
 
 def _within(

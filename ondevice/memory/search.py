@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ondevice.memory.facts import FactCandidate, candidate_for
+from ondevice.errors import ProfileError
+from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
 from ondevice.settings import RecallSettings
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ondevice.store.records import Record
 
 TEXT_HITS = 1000  # full-text hits that enter the fusion
-SAME_MEANING = 0.95  # two facts without a subject that are this similar say the same
 SECONDS_A_DAY = 86_400.0
 
 
@@ -45,9 +45,21 @@ class Hit:
     kind: str  # "fact", "passage" or "turn"
     reason: dict[str, object] = field(default_factory=dict)
     role: str | None = None  # of a turn: "user" or "assistant"
+    speaker: str | None = None  # of a passage: "user", "assistant", a name, or None in notes
     conversation_id: str | None = None
     cosine: float = 0.0  # to the question, neighbours included
     shares_words: bool = False  # it or a neighbour is among the full-text hits
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A fact as it is kept, and the facts of another wording that it has replaced.
+
+    `Recall.restore` brings one of these back.
+    """
+
+    fact: Fact
+    replaced: tuple[Fact, ...] = ()
 
 
 class Recall:
@@ -116,12 +128,6 @@ class Recall:
         """Forget the index; it is read from the profile again at the next search."""
         with self._lock:
             self._index = None
-
-    def warm(self) -> None:
-        """Load embedder and index now instead of at the first search."""
-        with self._lock:
-            self._embedder.embed(["warm"])
-            self._current_index()
 
     def _text_hits(self, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
@@ -217,6 +223,7 @@ class Recall:
             kind=type(record).__name__.lower(),
             reason=reason,
             role=getattr(record, "role", None),
+            speaker=getattr(record, "speaker", None),
             conversation_id=getattr(record, "conversation_id", None),
             cosine=float(str(reason["cosine"])),
             shares_words=reason["bm25"] != 0,
@@ -224,11 +231,11 @@ class Recall:
 
     # --- facts ----------------------------------------------------------------
 
-    def add_text(self, text: str, **options: Any) -> Fact:
-        """Store a statement of the person as a fact; see `add_fact` for the options."""
-        return self.add_fact(candidate_for(text), **options)
+    def add_fact(self, candidate: FactCandidate, **options: Any) -> Fact:
+        """Store a fact; see `keep`, which tells what it replaces, too."""
+        return self.keep(candidate, **options).fact
 
-    def add_fact(
+    def keep(
         self,
         candidate: FactCandidate,
         *,
@@ -237,15 +244,15 @@ class Recall:
         scope: str | None = None,
         source_id: str | None = None,
         state: str = "active",
-    ) -> Fact:
-        """Store a fact with its vector; an older one on the same subject is superseded.
+    ) -> Kept:
+        """Store a fact with its vector; older ones that it makes untrue are superseded.
 
         Facts of different contexts do not supersede each other, and a pending
         one supersedes nothing.
         """
         vector = self._embedder.embed([candidate.text])[0]
-        older = self._superseded_by(candidate, vector, scope) if state == "active" else []
-        return self._profile.facts.add(
+        older = self._superseded_by(candidate, scope) if state == "active" else []
+        fact = self._profile.facts.add(
             candidate.text,
             category=candidate.category,
             subject=candidate.subject,
@@ -257,6 +264,7 @@ class Recall:
             supersedes=[fact.id for fact in older],
             vector=vector,
         )
+        return Kept(fact, _other_words(candidate.text, older))
 
     def edit_fact(self, fact_id: str, **changes: Any) -> Fact:
         """Change a fact; a new text gets a new subject and vector.
@@ -274,7 +282,11 @@ class Recall:
         return fact
 
     def approve(self, fact_id: str) -> Fact:
-        """Make a pending fact active; an older one on the same subject is superseded.
+        """Make a pending fact active; see `keep_pending`, which tells what it replaces, too."""
+        return self.keep_pending(fact_id).fact
+
+    def keep_pending(self, fact_id: str) -> Kept:
+        """Make a pending fact active; older ones that it makes untrue are superseded.
 
         Raises:
             RecordNotFoundError: there is no fact with that id.
@@ -283,33 +295,50 @@ class Recall:
         older: list[Fact] = []
         if isinstance(fact, Fact):
             candidate = FactCandidate(fact.text, fact.category, fact.subject)
-            vector = self._embedder.embed([fact.text])[0]
-            older = self._superseded_by(candidate, vector, fact.scope)
-        return self._profile.facts.approve(fact_id, supersedes=[other.id for other in older])
+            older = self._superseded_by(candidate, fact.scope)
+        approved = self._profile.facts.approve(fact_id, supersedes=[other.id for other in older])
+        return Kept(approved, _other_words(approved.text, older))
 
-    def _superseded_by(
-        self, candidate: FactCandidate, vector: np.ndarray, scope: str | None
-    ) -> list[Fact]:
-        """Return the active facts of the same context that say the same or are about the same."""
-        facts = [
-            f for f in self._profile.facts.all(state="active", scope=scope) if f.scope == scope
-        ]
-        same = [
-            fact
-            for fact in facts
-            if fact.text == candidate.text
-            or (candidate.subject is not None and fact.subject == candidate.subject)
-        ]
-        if same or candidate.subject is not None:
-            return same
-        with self._lock:
-            index = self._current_index()
-            near = {index.ids[row] for row in (index.matrix @ vector >= SAME_MEANING).nonzero()[0]}
-        template = _template(candidate.text)
+    def would_replace(self, candidate: FactCandidate, scope: str | None) -> tuple[Fact, ...]:
+        """Return the active facts of a context that a statement, once active, makes untrue."""
+        return _other_words(candidate.text, self._superseded_by(candidate, scope))
+
+    def restore(self, fact_id: str) -> Fact:
+        """Make a fact active again that was replaced; what replaced it stays.
+
+        Raises:
+            RecordNotFoundError: there is no fact with that id.
+            ProfileError: it was not replaced.
+        """
+        fact = self._profile.get(fact_id)
+        if not isinstance(fact, Fact) or fact.state != "superseded":
+            raise ProfileError(
+                f"{fact.id} is not a fact that was replaced; see `ondevice memory list "
+                "--state superseded`."
+            )
+        self._profile.facts.restore([fact.id])
+        self.invalidate()
+        restored = self._profile.get(fact.id)
+        assert isinstance(restored, Fact)
+        return restored
+
+    def _superseded_by(self, candidate: FactCandidate, scope: str | None) -> list[Fact]:
+        """Return the active facts of the same context that say the same or are no longer true."""
+        subject = candidate_for(candidate.text).subject
+        words = set(subject.split()) if subject else set()
         return [
             fact
-            for fact in facts
-            if fact.subject is None and fact.id in near and _template(fact.text) == template
+            for fact in self._profile.facts.all(state="active", scope=scope)
+            if fact.scope == scope
+            and (
+                fact.text == candidate.text
+                # Profiles hold coarser subjects of earlier versions: what two facts are about is
+                # read from their texts, and what was stored only spares the most of the reading.
+                or (
+                    bool(words.intersection((fact.subject or "").split()))
+                    and replaces(candidate.text, fact.text)
+                )
+            )
         ]
 
 
@@ -317,15 +346,14 @@ def _to_be_shown(record: Record, scope: str | None) -> bool:
     """Whether a record, as the profile has it now, may come up in a search of `scope`."""
     if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
         return False
-    if not isinstance(record, Fact):
-        return True
-    alive = record.expires is None or record.expires > time.time()
-    return alive and record.state == "active"
+    if record.state != "active":
+        return False
+    return not isinstance(record, Fact) or record.expires is None or record.expires > time.time()
 
 
-def _template(text: str) -> list[str]:
-    """Return what a fact begins with: two that end differently may be about the same thing."""
-    return re.findall(r"\w+", text.lower())[:3]
+def _other_words(text: str, facts: Collection[Fact]) -> tuple[Fact, ...]:
+    """Return those of `facts` that do not just say the same once more."""
+    return tuple(fact for fact in facts if fact.text != text)
 
 
 def _named_speakers(index: Index, terms: list[str]) -> dict[str, set[int]]:

@@ -21,22 +21,24 @@ from typing import TYPE_CHECKING, Any, Self
 from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
+from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
-from ondevice.memory.search import Hit, Recall
+from ondevice.memory.search import Hit, Kept, Recall
 from ondevice.memory.steps import Steps
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
-from ondevice.store.records import ANY_SCOPE, Fact
+from ondevice.store.records import ANY_SCOPE, Fact, Passage, Turn
 
 if TYPE_CHECKING:
     from ondevice.importers import ImportFile, ImportOptions
     from ondevice.store.forget import Forgotten
-    from ondevice.store.records import ForgetPreview
+    from ondevice.store.records import ForgetPreview, Record
 
 # Names for these, because the class has a method `list`.
 Facts = list[Fact]
 Hits = list[Hit]
+Keepings = list[Kept]
 
 # Answers a prompt under a GBNF grammar.
 Complete = Callable[[str, str], str]
@@ -71,6 +73,7 @@ class Memory:
         self.recall = Recall(profile, embedder, self.settings.recall)
         self.lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self.on_change: Callable[[], None] = _nothing
+        self._corrector = Corrector(profile, embedder, self.recall)
         self._steps = Steps(profile, self.recall)
 
     @classmethod
@@ -112,7 +115,14 @@ class Memory:
 
     # --- storing --------------------------------------------------------------------
 
-    def remember(
+    def remember(self, text: str, **options: Any) -> Fact:
+        """Store a statement about the person at once; what it makes untrue is replaced.
+
+        The answer has the text as it is kept. `keep` has the options and tells what was replaced.
+        """
+        return self.keep(text, **options).fact
+
+    def keep(
         self,
         text: str,
         *,
@@ -121,9 +131,10 @@ class Memory:
         learn: bool = True,
         scope: str | None = None,
         source_id: str | None = None,
-        state: str = "active",
-    ) -> Fact:
-        """Store a statement about the person at once; a newer one on the same subject wins.
+    ) -> Kept:
+        """Store a statement as `remember` does, and tell which facts it has replaced.
+
+        `restore` brings one of these back.
 
         Args:
             text: a statement, in the first or third person.
@@ -132,47 +143,81 @@ class Memory:
             learn: False keeps it out of training.
             scope: the context that it belongs to; the memory's own if None.
             source_id: the conversation or import that it came from.
-            state: "pending" waits for approval.
+
+        Raises:
+            ProfileError: the text is empty.
         """
         candidate = fact_rules.candidate_for(text)
         if category is not None:
             candidate = dataclasses.replace(candidate, category=category)
-        return self._add(
+        return self._keep(
             candidate,
             pinned=pinned,
             learn=learn,
             scope=scope or self.scope,
             source_id=source_id,
-            state=state,
         )
 
-    def remember_from(self, turn_text: str, source_id: str, *, scope: str | None = None) -> Facts:
+    def keep_from(self, turn: Turn) -> Keepings:
         """Store the facts that the person states about themselves in one of their own turns."""
+        # "I'm not a nurse" is worth a note only to whom "I'm a nurse" was said before.
+        ended = [
+            one
+            for one in fact_rules.endings_in(turn.text)
+            if self.recall.would_replace(one, turn.scope)
+        ]
         return [
-            self._add(candidate, scope=scope or self.scope, source_id=source_id)
-            for candidate in fact_rules.facts_in(turn_text)
+            self._keep(candidate, scope=turn.scope, source_id=turn.source_id)
+            for candidate in (*fact_rules.facts_in(turn.text), *ended)
         ]
 
-    def _add(self, candidate: fact_rules.FactCandidate, **options: Any) -> Fact:
+    def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
         with self.lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
-            fact = self.recall.add_fact(candidate, **options)
+            kept = self.recall.keep(candidate, **options)
             after = {known.id for known in self.profile.facts.all(state="active")}
-            self._steps.added("remembering a fact", fact.id, sorted(before - after))
-        return fact
+            self._steps.added("remembering a fact", kept.fact.id, sorted(before - after))
+        return kept
 
-    def edit(self, fact_id: str, **changes: Any) -> Fact:
-        """Correct a fact; adapters that were trained on it are not used any more.
+    def edit(self, record_id: str, **changes: Any) -> Record:
+        """Correct a fact, an imported text or a message of the person's.
+
+        Adapters that were trained on it are not used any more. The new wording of a text is kept as
+        it was typed; the former one is superseded: `restore` or `undo` brings it back.
 
         Args:
-            fact_id: its id, or the start of it.
-            changes: a new `text`, `category`, `scope` or `learn`, or when it `expires`.
+            record_id: its id, or the start of it.
+            changes: of a fact a new `text`, `category`, `scope` or `learn`, or when it `expires`;
+                of anything else a new `text`.
+
+        Returns:
+            The fact, or the passage or turn that says it from now on.
 
         Raises:
-            RecordNotFoundError: there is no fact with that id.
+            RecordNotFoundError: there is no such record, or it is an answer.
+            ProfileError: it has no such field.
         """
         with self.lock, self._telling():
-            return self.recall.edit_fact(fact_id, **changes)
+            record = self._corrector.edit(record_id, **changes)
+            if isinstance(record, Passage | Turn) and record.corrects is not None:
+                self._steps.corrected(record.id, self._corrector)
+        return record
+
+    def restore(self, record_id: str) -> Record:
+        """Use something again that was replaced: a fact, or the former wording of a text.
+
+        What has replaced a fact stays. Of a text whose wording holds, the one before it is meant.
+
+        Raises:
+            RecordNotFoundError: there is no such record, or it is an answer.
+            ProfileError: it was never replaced.
+        """
+        with self.lock, self._telling():
+            if not isinstance(self.profile.get(record_id), Fact):
+                return self._corrector.restore(record_id)
+            fact = self.recall.restore(record_id)
+            self._steps.brought_back(fact.id)
+        return fact
 
     def pin(self, fact_id: str, pinned: bool = True) -> Fact:
         """Always show a fact to the model, or no longer.
@@ -239,18 +284,39 @@ class Memory:
         """
         proposals = fact_rules.propose(complete, text)
         known = {fact.text for fact in self.profile.facts.all(scope=self.scope)}
-        return [
-            self.recall.add_fact(proposal, scope=self.scope, state="pending")
-            for proposal in proposals
-            if proposal.text not in known
-        ]
+        return [self._pending(proposal) for proposal in proposals if proposal.text not in known]
+
+    def suggest(self, text: str) -> Kept:
+        """Store a statement that another program makes about the person; it waits for approval.
+
+        Returns:
+            The fact as it would be kept, or the one that says so already, and the facts that it
+            would replace.
+        """
+        candidate = fact_rules.candidate_for(text)
+        known = self.profile.facts.all(scope=self.scope)
+        same = [f for f in known if f.text == candidate.text and f.state != "superseded"]
+        fact = same[0] if same else self._pending(candidate)
+        pending = fact.state == "pending"
+        return Kept(fact, self.recall.would_replace(candidate, self.scope) if pending else ())
+
+    def _pending(self, candidate: fact_rules.FactCandidate) -> Fact:
+        return self.recall.add_fact(candidate, scope=self.scope, state="pending")
 
     def pending(self) -> Facts:
         """Return the proposed facts that wait for a decision, oldest first."""
         return self.profile.facts.all(state="pending", scope=self.scope)
 
     def approve(self, *ids: str) -> Facts:
-        """Use pending facts from now on; a newer fact on the same subject wins.
+        """Use pending facts from now on; what they make untrue is replaced.
+
+        Raises:
+            RecordNotFoundError: one of the ids is no fact's; nothing was changed.
+        """
+        return [kept.fact for kept in self.keep_pending(*ids)]
+
+    def keep_pending(self, *ids: str) -> Keepings:
+        """Approve facts as `approve` does, and tell which facts each has replaced.
 
         Raises:
             RecordNotFoundError: one of the ids is no fact's; nothing was changed.
@@ -258,10 +324,10 @@ class Memory:
         with self.lock, self._telling():
             facts = self._facts(ids)
             before = {fact.id for fact in self.profile.facts.all(state="active")}
-            done = [self.recall.approve(fact.id) for fact in facts if fact.state == "pending"]
+            done = [self.recall.keep_pending(fact.id) for fact in facts if fact.state == "pending"]
             after = {fact.id for fact in self.profile.facts.all(state="active")}
             if done:
-                self._steps.approved(done, sorted(before - after))
+                self._steps.approved([kept.fact for kept in done], sorted(before - after))
         return done
 
     def reject(self, *ids: str) -> Facts:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ondevice.memory.facts import FactCandidate
 
 if TYPE_CHECKING:
+    from ondevice.memory.correcting import Corrector
     from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
@@ -74,6 +75,26 @@ class Steps:
                 )
 
         self._done.append(Step(f"rejecting {len(facts)} facts", take_back))
+
+    def brought_back(self, fact_id: str) -> None:
+        """Note that a fact is used again that was replaced."""
+
+        def take_back() -> None:
+            if self._profile.has(fact_id):
+                self._profile.facts.supersede([fact_id])
+
+        self._done.append(Step("bringing a fact back", take_back))
+
+    def corrected(self, record_id: str, corrector: Corrector) -> None:
+        """Note that a text was corrected by the wording `record_id`."""
+
+        def take_back() -> None:
+            if not self._profile.has(record_id):
+                return
+            if len(self._profile.corrections.wordings(record_id)) > 1:
+                corrector.restore(record_id)
+
+        self._done.append(Step("a correction", take_back))
 
     def _there(self, ids: Sequence[str]) -> list[str]:
         return [fact_id for fact_id in ids if self._profile.has(fact_id)]

@@ -64,14 +64,6 @@ def default_model_params() -> Any:
     return params
 
 
-def share_default_params() -> None:
-    """Let llama-cpp-python's own `Llama` load models with `default_model_params` too.
-
-    For benchmarks and tests, which compare with it.
-    """
-    llama_cpp().llama_cpp.llama_model_default_params = default_model_params
-
-
 def load_model(path: Path, *, vocab_only: bool = False, n_gpu_layers: int = 0) -> Any:
     """Load the GGUF at `path`, memory-mapped, and return llama.cpp's model pointer.
 

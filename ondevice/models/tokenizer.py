@@ -46,10 +46,6 @@ class Tokenizer:
         """Return the text of `tokens`; control tokens have none."""
         return self._vocab.decode(tokens)
 
-    def piece_bytes(self, token: int) -> bytes:
-        """Return the bytes of `token`, which may be a part of a UTF-8 character."""
-        return self._vocab.piece(token)
-
     def close(self) -> None:
         """Free the vocabulary."""
         if self._model is not None:

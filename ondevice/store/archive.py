@@ -14,13 +14,16 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ondevice.errors import ProfileDamagedError
 from ondevice.store import keys
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 MAGIC = b"ODPROFL1"
 CHUNK_BYTES = 1 << 20
@@ -45,9 +48,9 @@ class ArchiveWriter(io.RawIOBase):
         """It can be written."""
         return True
 
-    def write(self, data: object) -> int:
+    def write(self, data: Buffer) -> int:
         """Encrypt `data` as soon as a chunk is full."""
-        view = memoryview(data)  # type: ignore[arg-type]
+        view = memoryview(data)
         self._buffer += view
         while len(self._buffer) > CHUNK_BYTES:
             self._put(bytes(self._buffer[:CHUNK_BYTES]), last=False)

@@ -11,7 +11,7 @@ from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
-from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Fact
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
 from ondevice.store.vectors import Vectors
 
@@ -93,7 +93,8 @@ class Facts:
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
-            fact_id, storable(text), category, subject, state, source_id, now, now, None,
+            fact_id, storable(text), cast("Category", category), subject,
+            cast("FactState", state), source_id, now, now, None,
             pinned, scope, learn, expires,
         )  # fmt: skip
 
@@ -201,7 +202,7 @@ class Facts:
         return self._fact(fact.id)
 
     def restore(self, ids: Sequence[str]) -> None:
-        """Make superseded facts active again.
+        """Make superseded facts active again; others stay as they are.
 
         Raises:
             RecordNotFoundError: one of them is no fact; nothing was changed.
@@ -213,8 +214,15 @@ class Facts:
     def _restore(self, run: Run, ids: Sequence[str]) -> None:
         for fact_id in ids:
             number = self._table.number(run, self._fact(fact_id).id)
-            run("UPDATE record SET state = 'active' WHERE number = ?", (number,))
-            run("UPDATE fact SET valid_to = NULL WHERE number = ?", (number,))
+            run(
+                "UPDATE fact SET valid_to = NULL WHERE number = ?1 AND EXISTS (SELECT 1 FROM record"
+                " WHERE number = ?1 AND state = 'superseded')",
+                (number,),
+            )
+            run(
+                "UPDATE record SET state = 'active' WHERE number = ? AND state = 'superseded'",
+                (number,),
+            )
 
     def supersede(self, ids: Sequence[str]) -> None:
         """Mark facts as no longer true; they stay visible, but not in prompts.

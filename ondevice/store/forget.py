@@ -18,6 +18,7 @@ from ondevice.errors import RecordNotFoundError
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import Certificate, certify
 from ondevice.store.copies import Copies
+from ondevice.store.corrections import Link, former_wordings, without_first
 from ondevice.store.database import Database, Run
 from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
@@ -167,6 +168,7 @@ class Forgetting:
     def forget(self, ids: Iterable[str], *, keep_stale: bool = False) -> ForgetReport:
         """Delete records for good; a source takes everything that came from it along.
 
+        A text that was corrected takes its former wordings along; one of these goes alone.
         Adapters that list one of them are stale in the same transaction and never loaded again;
         their files and the states of unfinished trainings are shredded after it. If the process
         dies in between, the next deletion or training does it.
@@ -219,22 +221,9 @@ class Forgetting:
         Raises:
             RecordNotFoundError: one of the sources is not there; nothing was changed.
         """
-        pieces = "SELECT number, id, text, speaker, position FROM record WHERE source_id = ?"
         with self._db.write() as run:
             self._sources.check(new_id)
-            known: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
-            for number, record_id, text, speaker, _ in run(f"{pieces} ORDER BY number", (old_id,)):
-                known.setdefault((text, speaker), []).append((number, record_id))
-            twins = []
-            for _, record_id, text, speaker, position in run(
-                f"{pieces} ORDER BY position", (new_id,)
-            ):
-                if same := known.get((text, speaker)):
-                    twins.append(record_id)
-                    run(
-                        "UPDATE record SET source_id = ?, position = ? WHERE number = ?",
-                        (new_id, position, same.pop(0)[0]),
-                    )
+            twins = self._keep_what_is_the_same(run, old_id, new_id)
             run(
                 "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?))", (as_list(twins),)
             )
@@ -244,6 +233,36 @@ class Forgetting:
                 run, "replaced", source=new_id, same=len(twins), gone=len(targets.records)
             )
         return ForgetReport(tuple(targets.all), stale, self._lineage.finish_purge())
+
+    def _keep_what_is_the_same(self, run: Run, old_id: str, new_id: str) -> list[str]:
+        """Move what both sources hold to the new one; return what that makes needless there.
+
+        A text that was corrected is the same if the new source has any of its wordings, and all
+        of them move: the file still holds the old one, which must not come back.
+        """
+        known: dict[tuple[str, str | None], list[str]] = {}
+        for first, text, speaker in run(
+            "SELECT coalesce(corrects, id), text, speaker FROM record WHERE source_id = ?"
+            " ORDER BY number",
+            (old_id,),
+        ):
+            known.setdefault((text, speaker), []).append(first)
+        twins: list[str] = []
+        moved: set[str] = set()
+        for record_id, text, speaker, position in run(
+            "SELECT id, text, speaker, position FROM record WHERE source_id = ? ORDER BY position",
+            (new_id,),
+        ):
+            same = next((one for one in known.get((text, speaker), ()) if one not in moved), None)
+            if same is None:
+                continue
+            twins.append(record_id)
+            moved.add(same)
+            run(
+                "UPDATE record SET source_id = ?1, position = ?2 WHERE id = ?3 OR corrects = ?3",
+                (new_id, position, same),
+            )
+        return twins
 
     def purge_due(self) -> ForgetReport:
         """Delete what has been kept as long as it may be; nothing has shown it since."""
@@ -277,6 +296,8 @@ class Forgetting:
             (as_list(list(sources)),),
         ):
             records[member] = None
+        for former in former_wordings(self._links(), records):
+            records[former] = None
         gone = list(records)
         return _Targets(gone, list(sources), self._feedback_of(gone, list(feedback)))
 
@@ -297,6 +318,8 @@ class Forgetting:
         chosen = "IN (SELECT value FROM json_each(?))"
         run(f"DELETE FROM memory_used WHERE memory_id {chosen}", records)
         run(f"DELETE FROM feedback WHERE id {chosen}", (as_list(targets.feedback),))
+        for record_id, first in list(without_first(self._links(), set(targets.records))):
+            run("UPDATE record SET corrects = ? WHERE id = ?", (first, record_id))
         # Facts, vectors and references go by the foreign keys, index entries by a trigger.
         run(f"DELETE FROM record WHERE id {chosen}", records)
         run(f"DELETE FROM source WHERE id {chosen}", (as_list(targets.sources),))
@@ -308,6 +331,11 @@ class Forgetting:
         there = self._adapters.files.exists(row.id)
         file = "kept, encrypted" if there else "shredded"
         return {"sha256": row.file_sha256, "state": row.state, "file": file}
+
+    def _links(self) -> list[Link]:
+        """Return all corrections, each with the id of the first wording and its state."""
+        sql = "SELECT id, corrects, state FROM record WHERE corrects IS NOT NULL"
+        return cast("list[Link]", self._db.rows(sql))
 
     def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
         """Return turns that stay although they say what is forgotten.

@@ -157,6 +157,12 @@ CREATE TABLE copy (
 );
 """
 
+_CORRECTIONS = """
+-- Of a passage or turn that was corrected: the id of its first wording, which is superseded.
+ALTER TABLE record ADD COLUMN corrects TEXT;
+CREATE INDEX record_by_correction ON record (corrects) WHERE corrects IS NOT NULL;
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -171,6 +177,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(1, "records, search, vectors, adapters", _INITIAL),
     Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
     Migration(3, "keys of sources, events, copies", _OWNERSHIP),
+    Migration(4, "corrections of passages and turns", _CORRECTIONS),
 )
 
 

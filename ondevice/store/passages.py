@@ -76,8 +76,20 @@ class Passages:
         return made
 
     def all(self, source_id: str | None = None, scope: str | None = ANY_SCOPE) -> Iterator[Passage]:
-        """Yield the passages of a source, or all, in their order, reading a page at a time."""
+        """Yield the passages of a source, or all, in the wording that holds.
+
+        They are read a page at a time, in the order in which they were stored.
+        """
         condition, values = in_scope("r.scope", scope)
+        return self._paged(f"r.state = 'active' AND {condition}", source_id, values)
+
+    def imported(self, source_id: str) -> Iterator[Passage]:
+        """Yield the passages of a source as its file has them, whatever was corrected since."""
+        return self._paged("r.corrects IS NULL", source_id, ())
+
+    def _paged(
+        self, condition: str, source_id: str | None, values: Sequence[object]
+    ) -> Iterator[Passage]:
         last = ""
         while True:
             page = self._table.select(
@@ -94,7 +106,7 @@ class Passages:
         """Return the records around one in its source, without itself, in their order."""
         return self._table.select(
             "JOIN living me ON me.id = ? AND r.source_id = me.source_id"
-            " AND r.position BETWEEN me.position - ? AND me.position + ? AND r.id != me.id"
-            " ORDER BY r.position",
+            " AND r.position BETWEEN me.position - ? AND me.position + ?"
+            " AND r.position != me.position AND r.state = 'active' ORDER BY r.position",
             (record_id, before, after),
         )

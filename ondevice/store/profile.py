@@ -33,6 +33,7 @@ from ondevice.store.adapter_files import AdapterFiles
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import public_key_of
 from ondevice.store.copies import Copies
+from ondevice.store.corrections import Corrections
 from ondevice.store.database import Database
 from ondevice.store.facts import Facts
 from ondevice.store.feedback import FeedbackLog
@@ -67,6 +68,7 @@ class Profile:
     sources: Sources
     passages: Passages
     turns: Turns
+    corrections: Corrections
     feedback: FeedbackLog
     vectors: Vectors
     adapters: Adapters
@@ -121,6 +123,7 @@ class Profile:
         self.sources = Sources(db, table, self.journal)
         self.passages = Passages(db, table, self.vectors, self.sources)
         self.turns = Turns(db, table, self.vectors, self.sources)
+        self.corrections = Corrections(db, table, lineage, self.vectors, self.journal)
         self.feedback = FeedbackLog(db, table)
         files = AdapterFiles(self.folder, self.derive_key)
         self.adapters = Adapters(db, table, lineage, self.journal, files)

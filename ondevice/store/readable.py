@@ -114,6 +114,8 @@ def _pages(source: Source, records: list[Record]) -> Iterator[str]:
     for record in records:
         who = record.role if isinstance(record, Turn) else getattr(record, "speaker", None)
         yield f"**{who}**, {_day(record.time)}:\n\n" if who else ""
+        if record.state == "superseded" and not isinstance(record, Fact):
+            yield "*A former wording, corrected since:*\n\n"
         yield f"{record.text}\n\n"
 
 

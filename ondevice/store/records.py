@@ -8,27 +8,34 @@ belongs to, such as "work"; None belongs to every context.  A record with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar, get_args
 
 Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
-CATEGORIES: Final = ("demographic", "preference", "context", "task", "relationship", "other")
+CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 
 FactState = Literal["pending", "active", "superseded"]
-FACT_STATES: Final = ("pending", "active", "superseded")
+FACT_STATES: Final[tuple[FactState, ...]] = get_args(FactState)
 
 AdapterState = Literal["active", "off", "stale", "candidate"]
-ADAPTER_STATES: Final = ("active", "off", "stale", "candidate")
+ADAPTER_STATES: Final[tuple[AdapterState, ...]] = get_args(AdapterState)
 
 SourceKind = Literal["import", "conversation", "manual"]
-SOURCE_KINDS: Final = ("import", "conversation", "manual")
+SOURCE_KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
 
 CopyKind = Literal["backup", "export", "readable"]
-COPY_KINDS: Final = ("backup", "export", "readable")
+COPY_KINDS: Final[tuple[CopyKind, ...]] = get_args(CopyKind)
 
 Verdict = Literal["accept", "reject", "edit"]
-VERDICTS: Final = ("accept", "reject", "edit")
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+
+Kind = TypeVar("Kind", bound=str)
 
 ANY_SCOPE: Final = "*"  # as an argument: records of every context
+
+
+def one_of(known: tuple[Kind, ...], value: str) -> Kind | None:
+    """Return `value` as one of the `known` ones; None if it is none of them."""
+    return next((one for one in known if one == value), None)
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,9 @@ class Fact:
 
     id: str
     text: str
-    category: str
-    subject: str | None  # what it is about; a newer fact on the same subject supersedes
-    state: str
+    category: Category
+    subject: str | None  # what it is about, such as "home" or "wife job"
+    state: FactState
     source_id: str | None
     time: float
     valid_from: float
@@ -52,16 +59,28 @@ class Fact:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text that the person wrote or imported."""
+    """A piece of text that the person wrote or imported.
+
+    One that was corrected is "superseded": it is kept to go back to, and neither found nor learned.
+
+    Attributes:
+        position: in its source, from 0; a correction has that of what it corrects.
+        speaker: whose words these are: "user", "assistant", a name, or None in notes.
+        corrects: the id of the first wording, if this is a correction.
+        replaced_by: the id of the wording that holds, if this one does not.
+    """
 
     id: str
     source_id: str
     text: str
-    position: int  # in its source, from 0
+    position: int
     time: float
     scope: str | None
     speaker: str | None
     learn: bool = True
+    state: str = "active"
+    corrects: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,10 @@ class NewPassage:
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of a conversation; `source_id` is the conversation's id again."""
+    """One message of a conversation; `source_id` is the conversation's id again.
+
+    `state`, `corrects` and `replaced_by` are as in a passage.
+    """
 
     id: str
     conversation_id: str
@@ -89,6 +111,9 @@ class Turn:
     scope: str | None = None
     learn: bool = True
     position: int = 0
+    state: str = "active"
+    corrects: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,7 @@ class Feedback:
 
     id: str
     turn_id: str
-    verdict: str
+    verdict: Verdict
     text: str | None
     time: float
     answered_by: dict[str, Any] = field(default_factory=dict)
@@ -112,7 +137,7 @@ class Source:
     """Where records came from; forgetting it forgets them too."""
 
     id: str
-    kind: str
+    kind: SourceKind
     name: str
     sha256: str | None
     time: float
@@ -131,7 +156,7 @@ class AdapterRow:
     rank: int
     alpha: float
     scale: float
-    state: str
+    state: AdapterState
     records: tuple[str, ...]
     created: float
     scope: str | None
@@ -157,7 +182,7 @@ class Copy:
     """A copy of the profile that was made, and where it was written."""
 
     id: str
-    kind: str  # one of COPY_KINDS
+    kind: CopyKind
     path: str
     time: float
 
@@ -199,9 +224,16 @@ class ForgetPreview:
         return lines
 
 
+def said_by(speaker: str | None, text: str) -> str:
+    """Return `text`, behind the name of who wrote it if that was somebody else."""
+    return text if speaker in (None, "user") else f"{speaker}: {text}"
+
+
 def _shown(record: AnyRecord) -> str:
     text = record.name if isinstance(record, Source | AdapterRow) else record.text or ""
     if isinstance(record, Feedback):
         text = f"{record.verdict}: {text}" if text else record.verdict
     text = " ".join(text.split())
+    if isinstance(record, Passage | Turn) and record.state == "superseded":
+        text = f"(a former wording) {text}"
     return text if len(text) <= 120 else text[:119] + "…"

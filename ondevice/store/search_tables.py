@@ -19,6 +19,10 @@ FROM living r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.numb
 
 RANKED_MATCHES = 4000  # of all the terms of a question; about 1.5 ms a thousand
 
+_CORRECTIONS = """
+SELECT c.number, o.number, c.state = 'active' FROM record c LEFT JOIN record o ON o.id = c.corrects
+WHERE c.corrects IS NOT NULL AND c.number > ? ORDER BY c.number"""
+
 _VECTORS = "SELECT number, value FROM vector WHERE number > ? ORDER BY number"
 
 
@@ -36,6 +40,8 @@ class Outline:
     speaker: Sequence[str | None]
     has_vector: np.ndarray  # positions of the records that `vector` belongs to
     vector: np.ndarray  # float16, shape (vectors, dimensions)
+    # Of corrections: their number, that of the first wording, and whether it is they that hold.
+    corrections: Sequence[tuple[int, int | None, int]] = ()
 
 
 class SearchTables:
@@ -70,6 +76,7 @@ class SearchTables:
             speakers,
             np.searchsorted(number, owners[known]),
             vectors,
+            self._db.rows(_CORRECTIONS, (after,)),
         )
 
     def rank_text(self, terms: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:

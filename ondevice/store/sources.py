@@ -8,7 +8,7 @@ from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.store.database import Database
 from ondevice.store.ids import new_id
 from ondevice.store.journal import Journal
-from ondevice.store.records import SOURCE_KINDS, Record, Source
+from ondevice.store.records import SOURCE_KINDS, Record, Source, one_of
 from ondevice.store.table import Table, storable
 
 
@@ -44,12 +44,13 @@ class Sources:
         Raises:
             ProfileError: the kind is unknown.
         """
-        if kind not in SOURCE_KINDS:
+        known = one_of(SOURCE_KINDS, kind)
+        if known is None:
             raise ProfileError(
                 f"'{kind}' is no kind of source; they are: {', '.join(SOURCE_KINDS)}."
             )
         now = clock() if time is None else time
-        source = Source(new_id(), kind, storable(name), sha256, now, scope, key)
+        source = Source(new_id(), known, storable(name), sha256, now, scope, key)
         with self._db.write() as run:
             run(
                 "INSERT INTO source (id, kind, name, sha256, time, scope, key)"

@@ -26,7 +26,11 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
        r.speaker, r.expires, f.category, f.subject, f.valid_from, f.valid_to, f.pinned,
        CASE r.kind WHEN 'turn' THEN (
            SELECT json_group_array(memory_id ORDER BY u.position)
-           FROM memory_used u WHERE u.number = r.number) END
+           FROM memory_used u WHERE u.number = r.number) END,
+       r.corrects,
+       CASE WHEN r.state = 'superseded' AND r.kind != 'fact' THEN (
+           SELECT n.id FROM living n WHERE n.state = 'active'
+           AND (n.id = r.corrects OR n.corrects = coalesce(r.corrects, r.id))) END
 FROM living r LEFT JOIN fact f USING (number) """
 
 _SOURCE = "SELECT id, kind, name, sha256, time, scope, key FROM source "
@@ -161,16 +165,19 @@ def _looks_like_id(text: str) -> bool:
 
 def _record(row: tuple[Any, ...]) -> Record:
     (id_, kind, text, time, state, scope, learn, source_id, position, speaker, expires) = row[:11]
-    category, subject, valid_from, valid_to, pinned, used = row[11:]
+    category, subject, valid_from, valid_to, pinned, used, corrects, replaced_by = row[11:]
+    wording = {"state": state, "corrects": corrects, "replaced_by": replaced_by}
     if kind == "fact":
         return Fact(
             id_, text, category, subject, state, source_id, time, valid_from, valid_to,
             bool(pinned), scope, bool(learn), expires,
         )  # fmt: skip
     if kind == "passage":
-        return Passage(id_, source_id, text, position, time, scope, speaker, bool(learn))
-    used = tuple(json.loads(used))
-    return Turn(id_, source_id, speaker, text, time, source_id, used, scope, bool(learn), position)
+        return Passage(id_, source_id, text, position, time, scope, speaker, bool(learn), **wording)
+    return Turn(
+        id_, source_id, speaker, text, time, source_id, tuple(json.loads(used)), scope,
+        bool(learn), position, **wording,
+    )  # fmt: skip
 
 
 def _adapter(row: tuple[Any, ...]) -> AdapterRow:

@@ -88,9 +88,9 @@ class Turns:
         return cast("Turn", self._table.get(turn_id))
 
     def all(self, conversation_id: str | None = None) -> list[Turn]:
-        """Return the turns of a conversation, or all, in their order."""
+        """Return the turns of a conversation, or all, in their order and the wording that holds."""
         found = self._table.select(
-            "WHERE r.kind = 'turn' AND (?1 IS NULL OR r.source_id = ?1)"
+            "WHERE r.kind = 'turn' AND r.state = 'active' AND (?1 IS NULL OR r.source_id = ?1)"
             " ORDER BY r.source_id, r.position",
             (conversation_id,),
         )
@@ -99,7 +99,8 @@ class Turns:
     def recent(self, role: str | None = None, limit: int = 200) -> list[Turn]:
         """Return the newest turns of all conversations, oldest first."""
         found = self._table.select(
-            "WHERE r.kind = 'turn' AND (?1 IS NULL OR r.speaker = ?1) ORDER BY r.id DESC LIMIT ?2",
+            "WHERE r.kind = 'turn' AND r.state = 'active' AND (?1 IS NULL OR r.speaker = ?1)"
+            " ORDER BY r.id DESC LIMIT ?2",
             (role, limit),
         )
         return cast("list[Turn]", found[::-1])

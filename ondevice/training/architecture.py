@@ -9,7 +9,6 @@ a tensor or a key would train against another model than llama.cpp runs.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from ondevice.settings import ModelSettings
 from ondevice.training.family_table import FAMILIES, LINEAR_LAYERS, Family
 from ondevice.training.metadata import Metadata
 from ondevice.training.rope import Rope, read_ropes
-
-_BLOCK = re.compile(r"blk\.(0|[1-9][0-9]*)\.(.+)")
 
 
 @dataclass(frozen=True)
@@ -279,9 +276,3 @@ def _block_tensors(
             if tensor in family.biases:
                 optional[f"{block}{tensor}.bias"] = (n_out,)
     return expected, optional
-
-
-def block_of(name: str) -> tuple[int, str] | None:
-    """Split "blk.3.attn_q.weight" into (3, "attn_q.weight"); None for tensors outside blocks."""
-    match = _BLOCK.fullmatch(name)
-    return (int(match[1]), match[2]) if match else None

@@ -50,7 +50,7 @@ class Block:
 class Saved:
     """What a block's backward pass needs of its forward pass; shapes as in the module's head.
 
-    attn_out is middle where there is no norm between them. Those from attn_out on have R rows:
+    Where no norm stands between them, attn_out is middle. From attn_out on they have R rows:
     for the tokens `rows`, or for all.
     """
 

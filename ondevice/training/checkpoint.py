@@ -104,14 +104,15 @@ def save(
         TrainingError: the file cannot be written.
     """
     head = json.dumps({"format": _FORMAT, "identity": identity, "progress": asdict(progress)})
-    extra = {
+    stored: dict[str, Any] = {
         "head": np.frombuffer(head.encode(), np.uint8),
         "best": np.frombuffer(best or b"", np.uint8),
+        **{f"array/{name}": array for name, array in arrays.items()},
     }
     try:
         with atomic_writer(path) as file:
             target = io.BytesIO() if cipher is not None else file
-            np.savez(target, **extra, **{f"array/{n}": a for n, a in arrays.items()})  # type: ignore[arg-type]
+            np.savez(target, **stored)
             if cipher is not None and isinstance(target, io.BytesIO):
                 file.write(cipher.seal(target.getvalue()))
     except OSError as error:

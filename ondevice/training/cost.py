@@ -53,18 +53,18 @@ def estimate_cost(trainer: Trainer, seconds: float = MEASURE_SECONDS) -> Cost:
 
     Raises:
         ValueError: the trainer keeps a checkpoint, which these steps would overwrite.
-        TrainingError: the loss is no number or diverges.
+        TrainingError: the loss is not a number, or diverges.
     """
     if trainer.checkpoint_path is not None:
         raise ValueError("An estimate needs a trainer without a checkpoint.")
     clock = _Clock(seconds)
     result = trainer.run(clock, clock.is_over)
-    tokens = trainer.tokens_of_steps
+    tokens = trainer.course.tokens_of_steps
     measured = tokens[: len(clock.steps)]
     skipped = 1 if len(clock.steps) >= _FEWEST_STEPS else 0
     per_token = sum(clock.steps[skipped:]) / sum(measured[skipped:])
     rest = sum(tokens) - sum(measured)
-    total = sum(clock.steps) + rest * per_token + clock.evaluation * trainer.n_evaluations
+    total = sum(clock.steps) + rest * per_token + clock.evaluation * trainer.course.n_evaluations
     return Cost(
         result.n_documents,
         result.n_tokens,

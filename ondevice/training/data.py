@@ -400,7 +400,7 @@ def check_messages(messages: Sequence[object], name: str) -> list[Message]:
     """Return the messages of a JSON list.
 
     Raises:
-        ImportSourceError: one is no message.
+        ImportSourceError: one is not a message.
     """
     checked = []
     for message in messages:

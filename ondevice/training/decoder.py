@@ -91,7 +91,7 @@ class Decoder:
         return self._head(x, pack, None)[1]
 
     def hidden(self, pack: Pack) -> F32:
-        """Return what the head is given for all tokens of `pack`, shape (T, C), for tests."""
+        """Return what the head is given for all tokens of `pack`, shape (T, C)."""
         x, _, _ = self._forward(pack, keep=False)
         h = np.empty_like(x)
         self._output_norm(x, h)

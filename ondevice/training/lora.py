@@ -19,7 +19,7 @@ from ondevice import _kernels
 from ondevice._kernels import Lora, Packed, Weight
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair
 from ondevice.errors import TrainingError
-from ondevice.training.architecture import Architecture, block_of
+from ondevice.training.architecture import Architecture
 from ondevice.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -225,8 +225,3 @@ def frozen_pairs(adapter: LoraAdapter, scale: float) -> dict[str, Pair]:
         )
         for name, pair in adapter.tensors.items()
     }
-
-
-def lowest_trained_block(pairs: Iterable[str]) -> int:
-    """Return the index of the lowest block among the base tensor names `pairs`."""
-    return min(place[0] for name in pairs if (place := block_of(name)) is not None)

@@ -17,8 +17,8 @@ from ondevice.training.data import PACK_TOKENS
 from ondevice.training.divergence import CHUNK_FLOATS
 from ondevice.training.recipe import Recipe
 
-_RANKS, _STEPS = (8, 4), (256, 128)  # that are tried where the usual ones need too much
-DIVERGENCE_BYTES = 4 * 4 * CHUNK_FLOATS  # [tokens, vocabulary]: three arrays, and one packed
+_RANKS, _STEPS = (8, 4), (256, 128)  # tried in turn where the usual ones need too much
+DIVERGENCE_BYTES = 4 * 4 * CHUNK_FLOATS  # three arrays [tokens, vocabulary], and one packed
 FIXED_BYTES = 160 << 20  # interpreter, libraries, vocabulary, the kernels' panels
 
 

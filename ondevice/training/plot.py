@@ -1,4 +1,4 @@
-"""A picture of a training's losses: as SVG, as PNG, and in characters for a terminal."""
+"""A picture of a training's losses: as SVG, and in characters for a terminal."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class PreferenceObjective:
         self.recipe = recipe
         self.reference: Float64 = np.full((len(pairs), 2), np.nan)
         self._row = {id(pair): row for row, pair in enumerate(pairs)}
-        # Apart, because bfloat16 rounds a little differently in another company: held-out pairs
+        # Kept apart, because bfloat16 rounds a little differently in other groups: held-out pairs
         # are measured in the same groups again and begin at a margin of exactly 0.
         self._parts = (list(training), list(held_out))
 

@@ -65,7 +65,7 @@ def read_preferences(
     """Return the pairs of JSON-lines files and preferences, exact duplicates only once.
 
     Raises:
-        ImportSourceError: a file cannot be read, or a row is no preference.
+        ImportSourceError: a file cannot be read, or a row is not a preference.
         TrainingError: a chat is too long, or there is nothing to learn.
     """
     pairs: list[PreferencePair] = []
@@ -126,5 +126,5 @@ def _answer(row: dict[str, object], key: str, name: str) -> str:
         (message,) = check_messages(value, name)
         value = message.content if message.role == "assistant" else None
     if not isinstance(value, str) or not value.strip():
-        raise ImportSourceError(f"{name}: '{key}' is no answer; give a text.")
+        raise ImportSourceError(f"{name}: '{key}' is not an answer; give a text.")
     return value

@@ -24,19 +24,16 @@ from ondevice.errors import DivergedError
 from ondevice.ground.system_memory import resident_memory
 from ondevice.training import checkpoint
 from ondevice.training.checkpoint import Progress
-from ondevice.training.data import (
-    Document,
-    items_sha256,
-    plan_steps,
-    split_held_out,
-)
+from ondevice.training.course import Course, plan_course
+from ondevice.training.data import Document, items_sha256
 from ondevice.training.decoder import Decoder
 from ondevice.training.lora import AdapterParameters, Pair, frozen_pairs
 from ondevice.training.losses import LikelihoodObjective
-from ondevice.training.memory_budget import MemoryPlan, settle
+from ondevice.training.memory_budget import MemoryPlan
 from ondevice.training.optimizer import AdamW, gradient_norm, learning_rate
 from ondevice.training.preference import PreferenceObjective
 from ondevice.training.preference_data import PreferencePair
+from ondevice.training.provenance import code_sha256
 from ondevice.training.recipe import Recipe
 from ondevice.training.weights import Weights
 
@@ -45,7 +42,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 60.0
 _SMOOTHING = 0.9  # of the moving average that divergence is judged by
-_FIRST_STEPS = 10  # whose mean it begins with; one easy step alone is no level to compare with
+_FIRST_STEPS = 10  # whose mean it begins with; a single easy step would be too low a mark
+EventKind = Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class TrainingEvent:
         memory_bytes: peak resident memory so far.
     """
 
-    kind: Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"]
+    kind: EventKind
     step: int
     n_steps: int
     loss: float | None = None
@@ -123,7 +121,8 @@ class Trainer:
     """One training, from documents to the bytes of an adapter file.
 
     Attributes:
-        recipe: settled for the data.
+        course: what is planned, settled for the data.
+        recipe: that of the course.
         parameters: the adapter that is trained.
         decoder: the base with all adapters.
         progress: where the training stands.
@@ -145,7 +144,7 @@ class Trainer:
         start: LoraAdapter | None = None,
         cipher: checkpoint.Cipher | None = None,
     ) -> None:
-        """Check everything and prepare the training; `train` says what most arguments are.
+        """Check everything and prepare the training; `train` explains most arguments.
 
         Args:
             weights: of the base model.
@@ -164,31 +163,30 @@ class Trainer:
         Raises:
             TrainingError: something does not fit; nothing was computed yet.
         """
+        self.course = plan_course(documents, recipe, weights, precision, memory_budget)
+        self.recipe = recipe = self.course.recipe
         self.weights, self._precision = weights, precision
-        self._settle(documents, recipe, memory_budget)
-        recipe = self.recipe
         self.parameters = AdapterParameters.initial(weights.architecture, recipe)
         if start is not None:
             self.parameters.take_over(start)
-        self._stack = [_frozen(adapter, scale, weights) for adapter, scale in below]
+        stack = [_frozen(adapter, scale, weights) for adapter, scale in below]
         self.decoder = Decoder(
             weights,
-            [*self._stack, self.parameters.pairs],
+            [*stack, self.parameters.pairs],
             precision=precision,
-            recompute=self.memory.recompute,
+            recompute=self.course.memory.recompute,
         )
-        # Makes the model without what is trained. A method would be a circle, and the memory of a
-        # training would be free only some time after its end.
-        self._reference = functools.partial(Decoder, weights, self._stack, precision=precision)
-        self.objective = self._objective()
+        # Makes the model without what is trained. A bound method would form a reference cycle, and
+        # the memory of a training would be freed only some time after its end.
+        self._reference = functools.partial(Decoder, weights, stack, precision=precision)
+        self.objective = _objective(self.course, self._reference)
         self.optimizer = AdamW(self.parameters.arrays, recipe)
         self.progress = Progress()
         self.checkpoint_path = checkpoint_path
         self._checkpoint_seconds, self._cipher = checkpoint_seconds, cipher
         self._best: bytes | None = None
         self._provenance = _provenance(base_sha256, recipe, reader_sha256)
-        before = [] if start is None else [(start, 1.0)]
-        self._identity = self._identify([*below, *before])
+        self._identity = self._identify([*below, *([] if start is None else [(start, 1.0)])])
 
     def run(
         self,
@@ -198,7 +196,7 @@ class Trainer:
         """Train to the end, or until `should_stop`, going on from a checkpoint if there is one.
 
         Raises:
-            DivergedError: the loss is no number or diverges; the last checkpoint is kept.
+            DivergedError: the loss is not a number, or diverges; the last checkpoint is kept.
             TrainingError: a checkpoint is damaged, or cannot be written.
         """
         tell = callback or (lambda event: None)
@@ -208,14 +206,15 @@ class Trainer:
             self.objective.prepare(self._reference)
         saved_at = started = time.monotonic()
         first_step = self.progress.step
-        if self._held_out and not self.progress.held_out_losses:
+        if self.course.held_out and not self.progress.held_out_losses:
             self._evaluate(tell)
-        while not self.progress.done and self.progress.step < len(self._steps):
+        while not self.progress.done and self.progress.step < len(self.course.steps):
             event = self._step()
             n_done = self.progress.step - first_step
-            left = (time.monotonic() - started) / n_done * (len(self._steps) - self.progress.step)
+            n_left = len(self.course.steps) - self.progress.step
+            left = (time.monotonic() - started) / n_done * n_left
             tell(dataclasses.replace(event, seconds_left=left))
-            if self._evaluation_is_due():
+            if self.course.is_evaluated_after(self.progress.step):
                 self._evaluate(tell)
             stop = should_stop is not None and should_stop()
             if stop or time.monotonic() - saved_at >= self._checkpoint_seconds:
@@ -229,71 +228,21 @@ class Trainer:
         return self._result(content)
 
     @property
-    def tokens_of_steps(self) -> list[int]:
-        """Return how many tokens each planned step computes."""
-        return [sum(self._training[index].length for index in step) for step in self._steps]
-
-    @property
-    def n_evaluations(self) -> int:
-        """Return how often the held-out data is measured, unless patience ends it early."""
-        if not self._held_out:
-            return 0
-        n_steps = len(self._steps)
-        every = self._steps_between_evaluations
-        return 1 + n_steps // every + (n_steps % every > 0)
-
-    @property
-    def _steps_between_evaluations(self) -> int:
-        return max(1, math.ceil(len(self._steps) / self.recipe.evaluations))
-
-    @property
     def _finished(self) -> bool:
-        return self.progress.done or self.progress.step >= len(self._steps)
-
-    def _settle(
-        self,
-        documents: Sequence[Document] | Sequence[PreferencePair],
-        recipe: Recipe,
-        memory_budget: int | None,
-    ) -> None:
-        """Part the documents, settle recipe and memory, and plan the steps.
-
-        Raises:
-            TrainingError: the smallest possible training needs more memory.
-        """
-        items: Sequence[Any] = documents  # what the objective takes; here only lengths matter
-        self._training, self._held_out = split_held_out(items, recipe.held_out, recipe.seed)
-        self._n_tokens = sum(item.length for item in self._training)
-        self.recipe, self.memory = settle(
-            recipe,
-            self.weights.architecture,
-            n_tokens=self._n_tokens,
-            longest=max(item.length for item in items),
-            weight_bytes=self.weights.resident_bytes,
-            bf16=self._precision == "auto" and _kernels.has_bf16(),
-            budget=memory_budget,
-            anchors=sum(item.length for item in items if getattr(item, "anchor", False)),
-        )
-        r = self.recipe
-        self._steps = plan_steps(self._training, r.tokens_per_step, r.epochs, r.max_steps, r.seed)
-
-    def _objective(self) -> LikelihoodObjective | PreferenceObjective:
-        if self.recipe.method == "dpo":
-            return PreferenceObjective(self._training, self._held_out, self.recipe)
-        return LikelihoodObjective(self.recipe.anchor_weight, self._reference)
+        return self.progress.done or self.progress.step >= len(self.course.steps)
 
     def _step(self) -> TrainingEvent:
         """Make one update."""
         began = time.perf_counter()
         p, recipe = self.progress, self.recipe
-        members = [self._training[index] for index in self._steps[p.step]]
+        members = [self.course.training[index] for index in self.course.steps[p.step]]
         self.parameters.zero_gradients()
         measured = self.objective.gradient(self.decoder, members)
         loss = measured.loss
         gradients = self.parameters.gradients
         norm = gradient_norm(gradients)
         self._check_divergence(loss, norm)
-        rate = learning_rate(p.step, len(self._steps), recipe)
+        rate = learning_rate(p.step, len(self.course.steps), recipe)
         shorten = min(1.0, recipe.clip / norm) if norm > 0 else 1.0
         self.optimizer.update(self.parameters.arrays, gradients, rate, shorten)
         p.step += 1
@@ -311,7 +260,7 @@ class Trainer:
         """Stop before a bad gradient spoils the parameters."""
         p = self.progress
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise self._diverged("is no number any more")
+            raise self._diverged("is no longer a number")
         before = loss if p.smooth_loss is None else p.smooth_loss
         smoothing = min(_SMOOTHING, p.step / (p.step + 1))  # at first the plain mean
         p.smooth_loss = smoothing * before + (1.0 - smoothing) * loss
@@ -334,22 +283,16 @@ class Trainer:
             happened,
         )
 
-    def _evaluation_is_due(self) -> bool:
-        if not self._held_out:
-            return False
-        due = self.progress.step % self._steps_between_evaluations == 0
-        return due or self.progress.step == len(self._steps)
-
     def _evaluate(self, tell: Callback) -> None:
         """Measure the held-out loss; keep the adapter if it is the best one yet."""
         p = self.progress
-        measured = self.objective.measure(self.decoder, self._held_out)
+        measured = self.objective.measure(self.decoder, self.course.held_out)
         loss = measured.loss
         p.held_out_losses.append((p.step, loss))
         if p.step == 0:  # B is zero: this is the base
             p.base_held_out = loss
         elif not math.isfinite(loss):
-            raise self._diverged("on held-out data is no number any more")
+            raise self._diverged("on held-out data is no longer a number")
         elif p.best_held_out is None or loss < p.best_held_out:
             p.best_held_out, p.best_step, p.without_better = loss, p.step, 0
             self._best = self._adapter_file()
@@ -409,8 +352,8 @@ class Trainer:
         """Return a hash of everything that the result depends on."""
         parts = [
             *self._provenance.values(),
-            items_sha256(self._training),
-            items_sha256(self._held_out),
+            items_sha256(self.course.training),
+            items_sha256(self.course.held_out),
             _kernels.isa(),
             self._precision,
             repr(self.weights.architecture.ropes),
@@ -421,13 +364,13 @@ class Trainer:
 
     def _event(
         self,
-        kind: Literal["start", "step", "evaluation", "checkpoint", "stopped", "end"],
+        kind: EventKind,
         **values: float | None,
     ) -> TrainingEvent:
         return TrainingEvent(
             kind,
             self.progress.step,
-            len(self._steps),
+            len(self.course.steps),
             memory_bytes=resident_memory(),
             **values,
         )
@@ -438,13 +381,21 @@ class Trainer:
             content=content,
             recipe=self.recipe,
             steps=p.step,
-            n_documents=(len(self._training), len(self._held_out)),
-            n_tokens=self._n_tokens,
+            n_documents=(len(self.course.training), len(self.course.held_out)),
+            n_tokens=self.course.n_tokens,
             losses=tuple(p.losses),
             held_out_losses=tuple(p.held_out_losses),
             best_step=p.best_step if self._best is not None else p.step,
-            memory=self.memory,
+            memory=self.course.memory,
         )
+
+
+def _objective(
+    course: Course, reference: Callable[[], Decoder]
+) -> LikelihoodObjective | PreferenceObjective:
+    if course.recipe.method == "dpo":
+        return PreferenceObjective(course.training, course.held_out, course.recipe)
+    return LikelihoodObjective(course.recipe.anchor_weight, reference)
 
 
 def _provenance(base_sha256: str, recipe: Recipe, reader_sha256: str | None) -> dict[str, str]:
@@ -466,11 +417,3 @@ def _frozen(adapter: LoraAdapter, scale: float, weights: Weights) -> Mapping[str
     dims = {n: (p.a.shape[1], p.b.shape[0]) for n, p in adapter.tensors.items()}
     check_base(adapter.architecture, dims, weights.header, "The adapter below")
     return frozen_pairs(adapter, scale)
-
-
-def code_sha256() -> str:
-    """Return a hash of the Python code that decides what an adapter becomes."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()

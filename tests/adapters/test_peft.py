@@ -256,14 +256,18 @@ Q = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
         ({"r": 3}, {}, "has rank 2, but the configuration says 3"),
         ({"lora_alpha": "x"}, {}, "no usable rank or alpha"),
         ({"lora_alpha": 0}, {}, "no usable rank or alpha"),
-        ({"alpha_pattern": {"(a+)+b": 3}}, {}, "is no name"),
+        ({"alpha_pattern": {"(a+)+b": 3}}, {}, "is not the name"),
         ({}, {f"{Q}A.weight": np.full((2, WIDTH), np.nan)}, "NaN"),
         ({}, {f"{Q}B.weight": None}, "lacks one half"),
         ({}, {f"{Q}B.weight": np.zeros((ROWS["q"], 3))}, "do not fit together"),
         ({}, {f"{Q}B.weight": np.zeros((ROWS["q"] + 1, 2))}, "outputs"),
         ({}, {f"{Q}A.weight": np.zeros((2, WIDTH + 1))}, "has shape"),
-        ({}, {f"{Q}magnitude_vector": np.zeros((4, 4))}, "no linear layer"),
-        ({}, {"base_model.model.lm_head.lora_A.weight": np.zeros((2, WIDTH))}, "no linear layer"),
+        ({}, {f"{Q}magnitude_vector": np.zeros((4, 4))}, "not a linear"),
+        (
+            {},
+            {"base_model.model.lm_head.lora_A.weight": np.zeros((2, WIDTH))},
+            "not a linear",
+        ),
         (
             {},
             {
@@ -317,6 +321,11 @@ ENTRY: dict[str, Any] = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         {**ENTRY, "dtype": ["F32"]},
         7,
         {"x": ENTRY, "y": ENTRY},  # a small file could so hold as many tensors as it likes
+        {**ENTRY, "shape": [1, 1, 1, 1, 2]},
+        {"x": ENTRY, "__metadata__": {"format": 1}},
+        (200_000).to_bytes(8, "little") + b"[" * 200_000,
+        ((16 << 20) + 1).to_bytes(8, "little") + b"{}",
+        {**ENTRY, "dtype": "F16", "shape": [1], "data_offsets": [0, 2]},  # not the whole file
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, content: object) -> None:
@@ -329,6 +338,24 @@ def test_damaged_files_are_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(AdapterError, match=r"a\.safetensors") as raised:
         read_safetensors(path)
     assert "\n" not in str(raised.value)
+
+
+def test_what_a_damaged_file_says_never_reaches_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for entry in ({**ENTRY, "data_offsets": [8, 0]}, {**ENTRY, "dtype": "I64", "shape": [1]}):
+        text = json.dumps({"\x1b[31mred\nline": entry}).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+        with pytest.raises(AdapterError) as raised:
+            read_safetensors(path)
+        assert "red" not in str(raised.value) and str(raised.value).isprintable()
+
+
+def test_not_a_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for value in (np.nan, np.inf):
+        path.write_bytes(write_safetensors({"x": np.array([1, value], np.float32)}, {}))
+        with pytest.raises(AdapterError, match="NaN or infinity"):
+            read_safetensors(path)
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

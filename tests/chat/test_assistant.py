@@ -7,20 +7,18 @@ import threading
 import time
 
 import pytest
+from fake_engine import FakeEngine
+from memories import add_text
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
+from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import AdapterNotFoundError, AdapterStaleError, RecordNotFoundError
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import ids
 from ondevice.store.profile import Profile
 
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
+GREEDY = ChatOptions(temperature=0.0, repeat_penalty=1.0, max_tokens=24)
 
 
 @pytest.fixture
@@ -105,6 +103,53 @@ def test_forgetting_can_keep_the_turns(open_assistant):
     me.forget(cat.id, keep_turns=True)
     turns = me.profile.turns.all(me.profile.turns.last_conversation())
     assert turns[0].text == "Hello! My cat is called Mia."
+
+
+def _import(me, tmp_path, *lines, name="WhatsApp Chat with Ben.txt"):
+    file = tmp_path / name
+    file.write_text("".join(f"31.12.23, 2{n}:00 - {line}\n" for n, line in enumerate(lines)))
+    me.memory.import_paths([file])
+
+
+def test_a_corrected_text_is_the_one_that_is_shown(open_assistant, tmp_path):
+    me = open_assistant()
+    _import(me, tmp_path, "Anna: The spare key hangs in the shed.", "Ben: Fine.")
+    used = me.ask("Where does the spare key hang?").receipt.used
+    assert "in the shed" in _shown(me)
+    (old,) = [memory for memory in used if "key" in memory.text]
+    new = me.memory.edit(old.id, text="the spare key hangs in the loft")
+    me.ask("Where does the spare key hang?")
+    assert "in the loft" in _shown(me) and "in the shed" not in _shown(me)
+    assert me.profile.get(new.id).text == "the spare key hangs in the loft"
+    assert me.memory.undo() == "a correction"
+    me.ask("Where does the spare key hang?")
+    assert "in the shed" in _shown(me) and "in the loft" not in _shown(me)
+
+
+def test_a_corrected_message_and_its_facts_change_in_the_transcript(open_assistant):
+    me = open_assistant()
+    said = me.ask("My cat is called Mia.")
+    me.ask("How do I bake bread?")
+    me.memory.edit(said.receipt.user_turn_id, text="My cat is called Mona.")
+    assert [f.text for f in me.profile.facts.all(state="active")] == [
+        "The user's cat is called Mona."
+    ]
+    me.ask("What is my cat called?")
+    assert "Mona" in _shown(me) and "Mia" not in _shown(me)
+    shown = [exchange.user for exchange in me.conversation.exchanges]
+    assert "My cat is called Mona." in shown[0] and len(shown) == 3
+
+
+def test_what_others_say_of_themselves_is_not_the_users(open_assistant, tmp_path):
+    me = open_assistant()
+    _import(me, tmp_path, "Ben: My dog is called Rex", "Anna: How nice")
+    mine = me.ask("What is my dog called?")
+    assert "Rex" not in _shown(me)
+    assert not [memory for memory in mine.receipt.used if "Rex" in memory.text]
+    theirs = me.ask("What is Ben's dog called?")
+    assert 'Ben wrote: "Ben\'s dog is called Rex"' in _shown(me)
+    (used,) = [memory for memory in theirs.receipt.used if "Rex" in memory.text]
+    assert (used.speaker, used.shown) == ("Ben", "Ben: My dog is called Rex")
 
 
 def test_forgetting_something_unknown_changes_nothing(open_assistant):
@@ -200,7 +245,7 @@ def test_a_temporary_chat_goes_on_when_something_is_forgotten(open_assistant):
 @pytest.mark.parametrize("change", ["approve", "edit", "undo", "forget", "use_adapters"])
 def test_changes_by_another_thread_wait_for_the_end_of_an_answer(open_assistant, change):
     me = open_assistant(["one two three"])
-    fact = me.memory.recall.add_text("My dog is called Biscuit.", state="pending")
+    fact = add_text(me.memory.recall, "My dog is called Biscuit.", state="pending")
     me.remember("My cat is called Mia.")
     changes = {
         "approve": lambda: me.memory.approve(fact.id),
@@ -340,6 +385,18 @@ def test_the_real_model_is_given_what_was_said(home):
         second = me.ask("Tell me a short joke.")
         assert "Biscuit" in first.text
         assert second.usage.cached_tokens >= first.usage.prompt_tokens
+
+
+def test_the_real_model_tells_nobody_that_anothers_dog_is_theirs(home, tmp_path):
+    with Assistant.open(home=home, warn=lambda _: None) as me:
+        _import(me, tmp_path, "Ben: My dog is called Rex", "Anna: How nice", "Ben: I live in Graz")
+        for question, value in (("What is my dog called?", "Rex"), ("Where do I live?", "Graz")):
+            me.new_conversation()
+            assert value not in me.ask(question, GREEDY).text
+        for question, value in (("What is Ben's dog called?", "Rex"),
+                                ("Where does Ben live?", "Graz")):  # fmt: skip
+            me.new_conversation()
+            assert value in me.ask(question, GREEDY).text
 
 
 def test_an_adapter_that_cannot_be_used_spoils_no_later_answer(open_assistant):

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ContextOverflowError, OndeviceError, RecordNotFoundError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

@@ -1,22 +1,17 @@
 """Proposed facts approved and rejected, and what can be taken back."""
 
 import pytest
+from fake_engine import FakeEngine
+from memories import add_text
 
 from ondevice.chat import Assistant
 from ondevice.cli.chat.commands import ChatLoop
-from ondevice.engine.fake import FakeEngine
 from ondevice.errors import ProfileLockedError, RecordNotFoundError
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store import key_changes
 from ondevice.store.passphrase import Cost
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture
@@ -33,7 +28,7 @@ def states(me):
 
 
 def propose(me, *texts):
-    return [me.memory.recall.add_text(text, state="pending").id for text in texts]
+    return [add_text(me.memory.recall, text, state="pending").id for text in texts]
 
 
 def test_an_approval_is_taken_back_with_what_it_replaced(me):

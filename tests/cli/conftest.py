@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import click
 import jsonschema
 import pytest
+from json_schemas import schemas
 
 from ondevice.cli import output as _output
 from ondevice.cli import run
-from ondevice.cli.schemas import schemas
 from ondevice.home import Home
 
 
@@ -24,7 +24,7 @@ def checked_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     def checked(value: object) -> str:
         text = original(value)
         command = click.get_current_context().command_path.removeprefix("ondevice ")
-        assert command in known, f"{command} --json has no schema in ondevice/cli/schemas.py"
+        assert command in known, f"{command} --json has no schema in tools/json_schemas.py"
         jsonschema.validate(json.loads(text), known[command])
         printed.add(command)
         return text

@@ -51,6 +51,81 @@ def test_newer_fact_replaces_the_older_one(ondevice):
     assert all("Hamburg" not in memory["text"] for memory in found)
 
 
+def test_an_imported_text_is_corrected_and_the_correction_taken_back(ondevice, tmp_path):
+    (tmp_path / "diary.txt").write_text("I sleep badly when I drink coffee.\n")
+    ondevice("import", str(tmp_path / "diary.txt"))
+
+    def search():
+        return json.loads(ondevice("memory", "search", "when do I sleep badly", "--json")[1])
+
+    (old,) = search()
+    typed = "I sleep badly when I look at screens"
+    code, out, err = ondevice("memory", "edit", old["id"], typed, "--json")
+    new = json.loads(out)
+    assert (code, new["text"], new["corrects"]) == (0, typed, old["id"])
+    assert [one["text"] for one in search()] == [typed]
+    assert json.loads(ondevice("memory", "list", "--json")[1]) == []
+    _, out, _ = ondevice("memory", "show", old["id"])
+    assert "superseded" in out and new["id"] in out
+    assert ondevice("import", str(tmp_path / "diary.txt"))[0] == 0
+    assert [one["text"] for one in search()] == [typed]
+    code, _, err = ondevice("memory", "restore", new["id"])
+    assert code == 0 and "coffee" in err
+    assert [one["id"] for one in search()] == [old["id"]]
+    assert ondevice("memory", "edit", old["id"], "--category", "task")[0] == 1
+    assert ondevice("memory", "restore", "nothing")[0] == 1
+
+
+def test_what_is_remembered_is_shown_as_kept_and_what_it_replaced_comes_back(ondevice):
+    old = ondevice("memory", "add", "I like tea.")[1].strip()
+    code, _, err = ondevice("memory", "add", "I don't like tea any more.")
+    assert code == 0 and '"The user doesn\'t like tea any more."' in err
+    assert '"The user likes tea."' in err and f"ondevice memory restore {old}" in err
+    assert [fact["state"] for fact in json.loads(ondevice("memory", "list", "--json")[1])] == [
+        "superseded",
+        "active",
+    ]
+    code, _, err = ondevice("memory", "restore", old)
+    assert code == 0 and "The user likes tea." in err
+    facts = json.loads(ondevice("memory", "list", "--state", "active", "--json")[1])
+    assert old in [fact["id"] for fact in facts] and len(facts) == 2
+    code, _, err = ondevice("memory", "restore", old)
+    assert code == 1 and "replaced" in err and "Traceback" not in err
+    added = json.loads(ondevice("memory", "add", "I hate tea.", "--json")[1])
+    assert [fact["id"] for fact in added["replaced"]] != []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("I am vegetarian.", "I'm lactose intolerant."),
+        ("My son is allergic to nuts.", "My son is 7 years old."),
+        ("I'm learning Japanese.", "I'm learning the piano."),
+    ],
+)
+def test_facts_that_both_hold_both_stay(ondevice, first, second):
+    ondevice("memory", "add", first)
+    _, _, err = ondevice("memory", "add", second)
+    assert "restore" not in err
+    facts = json.loads(ondevice("memory", "list", "--json")[1])
+    assert [fact["state"] for fact in facts] == ["active", "active"]
+
+
+def test_an_import_of_denials_is_stored_whole(ondevice, tmp_path):
+    (tmp_path / "memories.txt").write_text(
+        "The user is not allergic to penicillin.\nThe user is no longer a member there.\n"
+        "The user's son is not tired anymore.\n"
+    )
+    code, _, err = ondevice("import", str(tmp_path / "memories.txt"))
+    assert code == 0 and "3 facts" in err
+    pending = json.loads(ondevice("memory", "list", "--pending", "--json")[1])
+    assert [fact["text"] for fact in pending] == [
+        "The user is not allergic to penicillin.",
+        "The user is no longer a member there.",
+        "The user's son is not tired anymore.",
+    ]
+
+
 def test_import_then_ask(ondevice, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()

@@ -7,10 +7,10 @@ import sys
 
 import click
 import pytest
+from command_reference import leaves
 
 from ondevice.cli import COMMANDS, cli, run
 from ondevice.cli import output as _output
-from ondevice.cli.reference import leaves
 from ondevice.settings import Settings
 
 PROGRAM = "import sys; from ondevice.cli import run; sys.exit(run(sys.argv[1:]))"
@@ -139,11 +139,6 @@ def test_a_file_that_says_nothing_is_mended(ondevice, home):
     code, _, err = ondevice("config", "set", "generation.top_k", "9")
     assert code == 0 and "not TOML" in err and "Line 1 of" in err
     assert ondevice("config", "show", "generation.top_k")[:2] == (0, "9\n")
-
-
-def test_logs_are_denied_honestly(ondevice):
-    code, out, err = ondevice("logs", "path")
-    assert code == 0 and out == "" and "no log file" in err
 
 
 def _completed(home, shell, words, at=None):

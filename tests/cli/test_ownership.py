@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from command_reference import leaves
 
-from ondevice.cli.reference import leaves
 from ondevice.home import Home
 from ondevice.store import passphrase
 from ondevice.store.profile import Profile
@@ -155,7 +155,7 @@ NO_PERSONAL_DATA = {  # commands that open no profile
     "demo", "completion", "train", "teach", "score", "profile create", "profile list",
     "profile use", "profile path", "profile wipe", "profile import", "profile restore",
     "profile lock", "profile unlock", "model list", "model pull", "model remove", "model path",
-    "model check", "config show", "config set", "config path", "logs path", "doctor",
+    "model check", "config show", "config set", "config path", "doctor",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.home import Home
+from ondevice.memory.transcript import Conversation, Exchange
 from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
@@ -245,34 +246,30 @@ def test_async_pieces_and_cancellation(engine: LlamaEngine) -> None:
     asyncio.run(scenario())
 
 
-def test_oldest_turns_drop_whole(default_model: BaseModel, home: Home) -> None:
+def test_what_does_not_fit_is_refused_and_the_conversation_makes_room(
+    default_model: BaseModel, home: Home
+) -> None:
+    options = ChatOptions(temperature=0, max_tokens=32)
     with LlamaEngine(default_model, ModelSettings(n_ctx=512, n_threads=1), home) as engine:
-        system = Message("system", "You are brief.")
-        turns = [
-            [
-                Message("user", f"Question {i}: " + "word " * 30),
-                Message("assistant", f"Answer {i}."),
-            ]
-            for i in range(20)
-        ]
-        newest = Message("user", "The newest question?")
-        messages = [system, *(m for turn in turns for m in turn), newest]
-        stream = engine.chat(messages, ChatOptions(temperature=0, max_tokens=32))
+        exchanges = [Exchange(f"Question {i}: " + "word " * 30, f"Answer {i}.") for i in range(20)]
+        talk = Conversation("You are brief.", exchanges=exchanges)
+        newest = "The newest question?"
+        with pytest.raises(ContextOverflowError, match="room for 480"):
+            engine.chat(talk.messages(newest), options)
+        assert 0 < talk.make_room(newest, engine.count_prompt, 512 - 32) < 20
+        stream = engine.chat(talk.messages(newest), options)
         stream.read()
-        assert 0 < stream.dropped_turns < 20
-        kept = [system, *(m for turn in turns[stream.dropped_turns :] for m in turn), newest]
-        assert stream.usage.prompt_tokens == engine.count_prompt(kept) <= 512 - 32
-        # The next turn drops the same ones, so that its beginning is still cached.
-        messages += [Message("assistant", stream.text), Message("user", "Go on.")]
-        again = engine.chat(messages, ChatOptions(temperature=0, max_tokens=32))
+        assert stream.usage.prompt_tokens == engine.count_prompt(talk.messages(newest)) <= 480
+        # The next turn drops none, so that its beginning is still cached.
+        talk.exchanges.append(Exchange(newest, stream.text))
+        assert talk.make_room("Go on.", engine.count_prompt, 512 - 32) == 0
+        again = engine.chat(talk.messages("Go on."), options)
         again.read()
-        assert again.dropped_turns == stream.dropped_turns
         assert again.usage.cached_tokens >= stream.usage.prompt_tokens
+        system = Message("system", "You are brief.")
         with pytest.raises(ContextOverflowError, match="488"):
             engine.chat([system, Message("user", "word " * 600)], GREEDY)
-        with pytest.raises(ContextOverflowError):
-            engine.chat([Message("system", "word " * 600), newest], GREEDY)
-        assert engine.chat([newest], GREEDY).read()
+        assert engine.chat([Message("user", newest)], GREEDY).read()
 
 
 def test_no_message_and_odd_roles_are_refused(engine: LlamaEngine) -> None:

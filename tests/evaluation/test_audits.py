@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.evaluation.audits import (
     Audit,

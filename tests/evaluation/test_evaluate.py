@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse, TokenScores
 from ondevice.errors import OndeviceError
 from ondevice.evaluation.decision import GateSettings
@@ -28,11 +28,6 @@ TOPICS = [
     "baking rye bread", "mending the fence", "the cello lesson", "my tax return", "planting beans",
     "the bus strike", "painting the door", "sorting old photographs",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +210,7 @@ def test_what_does_not_fit_the_context_is_left_out_and_said(
 
 def test_other_contexts_stay_out(tmp_path: Path) -> None:
     with Profile.create(Home.below(tmp_path), "two", passphrase="x") as two:
-        two.add_fact("The user's code name is Falcon.", scope="work")
+        two.facts.add("The user's code name is Falcon.", scope="work")
         conversation = two.new_conversation(scope="work")
         two.add_turn(conversation, "user", "Falcon speaking", scope="work")
         two.add_turn(conversation, "user", "Home again")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.evaluation.items import neutral_items

@@ -7,12 +7,10 @@ import os
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ondevice.errors import ImportSourceError, ImportStoppedError, ProfileError
 from ondevice.importers import ImportOptions, preview, read
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import ingest
 from ondevice.store.profile import Profile
 
@@ -31,14 +29,6 @@ BAD = {
     "cut.json": b'[{"mapping": {"a"',
     "half.mbox": b"From anna@x Mon Jan 1 10:00:00 2024\nFrom: a@x\n\nHi\n",
 }
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    """The real vocabulary, and vectors of zeros."""
-    made = Embedder()
-    made.embed = lambda texts: np.zeros((len(texts), 384), np.float32)
-    return made
 
 
 def texts(paths, options=None):

@@ -8,7 +8,6 @@ import os
 import zipfile
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from ondevice.errors import ImportSourceError
 from ondevice.importers import ImportOptions, preview, read
 from ondevice.importers.html import text_of_html
 from ondevice.importers.surrogates import BROKEN, Whole, whole
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import cut, ingest
 from ondevice.store.profile import Profile
 
@@ -26,14 +24,6 @@ LONG = 200_000
 CHAT = "31/12/23, 10:00 - Anna: hi\n31/12/23, 10:01 - Anna: "
 MAIL = b"From anna@x Mon Jan 1 10:00:00 2024\nFrom: a@x\nSubject: s\n"
 ME = ImportOptions(me=("anna", "a@x"))
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    """The real vocabulary, and vectors of zeros."""
-    made = Embedder()
-    made.embed = lambda texts: np.zeros((len(texts), 384), np.float32)
-    return made
 
 
 @pytest.mark.parametrize(

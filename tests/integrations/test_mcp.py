@@ -72,6 +72,25 @@ def test_search_add_list_and_forget(home):
         assert [(f.state, "Mia" in f.text) for f in profile.facts.all()] == [("pending", True)]
 
 
+def test_an_added_memory_is_shown_as_it_will_be_kept(home):
+    with Profile.open(home, create=True):
+        pass
+    run(["memory", "add", "I am allergic to penicillin."])
+
+    async def conversation(client, call):
+        _, (added,) = await call("add_memory", text="The user is not allergic to penicillin.")
+        assert added["text"] == "The user is not allergic to penicillin."
+        assert [fact["text"] for fact in added["will_replace"]] == [
+            "The user is allergic to penicillin."
+        ]
+        _, (other,) = await call("add_memory", text="The user is no longer a member there.")
+        assert "no longer" in other["text"] and other["will_replace"] == []
+
+    talk(conversation)
+    with Profile.open(home) as profile:
+        assert [fact.state for fact in profile.facts.all()] == ["active", "pending", "pending"]
+
+
 def test_what_another_process_forgets_is_not_found(home):
     with Profile.open(home, create=True):
         pass

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.adapters.gguf_lora import read_adapter
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.engine.fake import FakeEngine
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.evaluation.split import split
 from ondevice.learning.options import LearnOptions

@@ -6,10 +6,10 @@ import dataclasses
 import threading
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.adapters.builtin_reader import builtin_reader
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.protocol import AdapterUse
 from ondevice.errors import AdapterStaleError, LearningError, TrainingError
 from ondevice.evaluation.evaluate import records_in_scope

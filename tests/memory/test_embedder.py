@@ -24,11 +24,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
 def test_embedding_is_the_normalised_mean_of_the_real_tokens(embedder: Embedder) -> None:
     vectors = embedder.embed(TEXTS)
     session, tokenizer = embedder._load()

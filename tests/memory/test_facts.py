@@ -40,7 +40,7 @@ POSITIVE = {
     "I have a dog named Rex": ("The user has a dog called Rex.", "dog name"),
     "I'm married": ("The user is married.", "status marital"),
     "I moved to Berlin last year": ("The user lives in Berlin.", "home"),
-    "My wife is a doctor.": ("The user's wife is a doctor.", "wife"),
+    "My wife is a doctor.": ("The user's wife is a doctor.", "wife job"),
     "By the way, I play the cello.": ("The user plays the cello.", "play cello"),
     "remember that my wifi code is heron-47": ("The user's wifi code is heron-47.", "wifi code"),
     "Please remember: the bins go out on Tuesdays": ("The bins go out on Tuesdays.", None),

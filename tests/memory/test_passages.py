@@ -20,11 +20,6 @@ from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
 
 
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
 @pytest.fixture
 def profile(tmp_path: Path) -> Iterator[Profile]:
     with Profile.create(Home.below(tmp_path), "me", passphrase="a test's own") as opened:

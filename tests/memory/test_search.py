@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memories import add_text
 
+from ondevice.errors import ProfileError
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
+from ondevice.memory.facts import candidate_for
 from ondevice.memory.fusion import Evidence, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
@@ -18,11 +21,6 @@ from ondevice.store.profile import Profile
 from ondevice.store.records import ANY_SCOPE, NewPassage
 
 PASSPHRASE = "a test's own"
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
 
 
 @pytest.fixture
@@ -48,8 +46,8 @@ def add_chat(profile: Profile, embedder: Embedder, lines: list[str]) -> list[str
 
 
 def test_a_fact_is_found_by_other_words_and_says_why(recall: Recall) -> None:
-    recall.add_text("I'm allergic to peanuts.")
-    recall.add_text("I live in Lisbon.")
+    add_text(recall, "I'm allergic to peanuts.")
+    add_text(recall, "I live in Lisbon.")
     best, *_ = recall.search("Which food is dangerous for me?", k=2)
     assert best.text == "The user is allergic to peanuts."
     assert best.kind == "fact"
@@ -82,24 +80,63 @@ def test_a_named_speaker_is_preferred_to_who_is_only_greeted(
 
 
 def test_a_superseded_fact_does_not_come_back(recall: Recall, profile: Profile) -> None:
-    old = recall.add_text("My dog is called Biscuit.")
-    assert recall.search("dog", k=5)
-    new = recall.add_text("My dog is called Rex.")
-    assert [memory.id for memory in recall.search("What is my dog called?", k=5)] == [new.id]
+    old = add_text(recall, "I live in Hamburg.")
+    assert recall.search("Where do I live?", k=5)
+    new = add_text(recall, "I live in Lisbon.")
+    assert [memory.id for memory in recall.search("Where do I live?", k=5)] == [new.id]
     assert profile.get(old.id).state == "superseded"  # type: ignore[union-attr]
 
 
+def test_what_is_replaced_is_told_and_comes_back(recall: Recall, profile: Profile) -> None:
+    old = recall.add_text("I live in Hamburg.")
+    kept = recall.keep(candidate_for("I moved from Hamburg to Lisbon."))
+    assert [fact.id for fact in kept.replaced] == [old.id]
+    assert recall.restore(old.id).state == "active"
+    assert {fact.id for fact in profile.facts.all(state="active")} == {old.id, kept.fact.id}
+    assert old.id in {memory.id for memory in recall.search("Where do I live?", k=5)}
+    with pytest.raises(ProfileError):
+        recall.restore(old.id)  # it is active already
+
+
+def test_what_an_approval_replaces_is_told(recall: Recall) -> None:
+    old = recall.add_text("I am married.")
+    waits = recall.add_fact(candidate_for("I am divorced."), state="pending")
+    assert recall.would_replace(candidate_for("I am divorced."), None) == (old,)
+    assert [fact.id for fact in recall.keep_pending(waits.id).replaced] == [old.id]
+
+
+def test_a_coarse_subject_of_an_older_version_replaces_nothing(
+    recall: Recall, profile: Profile
+) -> None:
+    intolerant = profile.facts.add("The user is lactose intolerant.", subject="diet")
+    vegetarian = profile.facts.add("The user is vegetarian.", subject="diet")
+    son = profile.facts.add("The user's son is allergic to nuts.", subject="son")
+    spanish = profile.facts.add("The user is learning Spanish.", subject="learning")
+    dog = profile.facts.add("The user's dog is called Rex.", subject="dog name")
+    for said in ("I am vegan.", "My son is 7.", "I'm learning to cook.", "My dog is called Max."):
+        recall.add_text(said)
+    states = {fact.id: fact.state for fact in profile.facts.all()}
+    assert states[vegetarian.id] == "superseded"
+    assert all(states[fact.id] == "active" for fact in (intolerant, son, spanish, dog))
+
+
+def test_what_no_rule_knows_replaces_nothing(recall: Recall, profile: Profile) -> None:
+    recall.add_text("The bins go out on Tuesdays.")
+    recall.add_text("The bins go out on Fridays.")
+    assert len(profile.facts.all(state="active")) == 2
+
+
 def test_a_statement_said_twice_is_kept_once_and_pinning_survives(recall: Recall) -> None:
-    recall.add_text("The bins go out on Tuesdays.", pinned=True)
-    again = recall.add_text("The bins go out on Tuesdays.")
+    add_text(recall, "The bins go out on Tuesdays.", pinned=True)
+    again = add_text(recall, "The bins go out on Tuesdays.")
     assert again.pinned
     assert len(recall.search("bins", k=5)) == 1
 
 
 def test_pending_facts_and_other_contexts_are_not_found(recall: Recall) -> None:
-    recall.add_text("I love jazz.", state="pending")
-    work = recall.add_text("I prefer tabs to spaces.", scope="work")
-    other = recall.add_text("I prefer tea to coffee.")
+    add_text(recall, "I love jazz.", state="pending")
+    work = add_text(recall, "I prefer tabs to spaces.", scope="work")
+    other = add_text(recall, "I prefer tea to coffee.")
     assert [m.id for m in recall.search("what do I prefer", k=5)] == [other.id]
     at_work = {m.id for m in recall.search("what do I prefer", k=5, scope="work")}
     assert at_work == {work.id, other.id}
@@ -109,7 +146,7 @@ def test_pending_facts_and_other_contexts_are_not_found(recall: Recall) -> None:
 def test_what_another_context_says_more_often_hides_nothing(
     profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
-    wanted = recall.add_text("The dog sleeps in the kitchen since the stove was mended.")
+    wanted = add_text(recall, "The dog sleeps in the kitchen since the stove was mended.")
     source = profile.sources.add("import", "kennel", scope="work")
     passages = [NewPassage("dog dog", scope="work") for _ in range(500)]
     profile.passages.add(source.id, passages, np.repeat(embedder.embed(["dog dog"]), 500, axis=0))
@@ -117,15 +154,15 @@ def test_what_another_context_says_more_often_hides_nothing(
 
 
 def test_facts_of_different_contexts_do_not_supersede_each_other(recall: Recall) -> None:
-    recall.add_text("My name is Jo.", scope="work")
-    recall.add_text("My name is Joanna.")
+    add_text(recall, "My name is Jo.", scope="work")
+    add_text(recall, "My name is Joanna.")
     assert len(recall.search("name", k=5, scope="work")) == 2
 
 
 def test_a_forgotten_record_is_gone_from_an_open_search(
     profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
-    fact = recall.add_text("My dog is called Biscuit.")
+    fact = add_text(recall, "My dog is called Biscuit.")
     assert recall.search("dog")
     profile.forget([fact.id])
     assert recall.search("dog") == []
@@ -135,12 +172,12 @@ def test_a_forgotten_record_is_gone_from_an_open_search(
 def test_what_another_process_writes_or_forgets_is_followed(
     tmp_path: Path, profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
-    recall.add_text("I live in Lisbon.")
-    recall.warm()
+    add_text(recall, "I live in Lisbon.")
+    assert recall.search("Lisbon")
     with Profile.open(
         Home.below(tmp_path), "me", ask_passphrase=lambda: PASSPHRASE
     ) as other_process:
-        fact = Recall(other_process, embedder).add_text("My dog is called Biscuit.")
+        fact = add_text(Recall(other_process, embedder), "My dog is called Biscuit.")
         assert recall.search("What is my dog called?", k=1)[0].id == fact.id
         other_process.forget([fact.id])
         assert all(memory.id != fact.id for memory in recall.search("dog called", k=5))
@@ -156,7 +193,7 @@ def test_records_left_out_are_not_found_and_lead_nowhere(
         "Nothing else to report.",
     ]
     made = profile.passages.add(source.id, [NewPassage(t) for t in texts], embedder.embed(texts))
-    recall.add_text("The zebra costume is in the attic.")
+    add_text(recall, "The zebra costume is in the attic.")
     question = "zebras at the turnstile"
     everything = recall.search(question, k=5)
     assert everything[0].id == made[0].id
@@ -167,7 +204,7 @@ def test_records_left_out_are_not_found_and_lead_nowhere(
 
 
 def test_an_edited_fact_is_found_by_its_new_words(recall: Recall) -> None:
-    fact = recall.add_text("I live in Lisbon.")
+    fact = add_text(recall, "I live in Lisbon.")
     recall.edit_fact(fact.id, text="I live in Reykjavik.")
     (found,) = recall.search("Reykjavik", k=1)
     assert found.text == "The user lives in Reykjavik."
@@ -176,21 +213,21 @@ def test_an_edited_fact_is_found_by_its_new_words(recall: Recall) -> None:
 
 def test_an_empty_profile_or_question_finds_nothing(recall: Recall) -> None:
     assert recall.search("anything") == []
-    recall.add_text("I live in Lisbon.")
+    add_text(recall, "I live in Lisbon.")
     assert recall.search("  ") == []
     assert recall.search("Lisbon", k=0) == []
 
 
 def test_a_question_of_operators_is_only_words(recall: Recall) -> None:
-    recall.add_text("I live in Lisbon.")
+    add_text(recall, "I live in Lisbon.")
     assert recall.search('" OR NEAR( lisbon* ) AND NOT -"', k=1)[0].text.endswith("Lisbon.")
 
 
 def test_threads_may_search_while_facts_come_in(recall: Recall) -> None:
-    recall.add_text("My dog is called Biscuit.")
+    add_text(recall, "My dog is called Biscuit.")
 
     def work(number: int) -> str:
-        recall.add_text(f"Locker {number} holds the {'abcd'[number]} papers.")
+        add_text(recall, f"Locker {number} holds the {'abcd'[number]} papers.")
         return recall.search("dog Biscuit", k=1)[0].text
 
     with ThreadPoolExecutor(4) as threads:

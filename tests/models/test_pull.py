@@ -182,7 +182,7 @@ def test_a_busy_hub_is_asked_again(hub, home):
     ("redirect", "words"),
     [
         ("ftp://localhost/x", "not encrypted"),
-        ("file:///etc/passwd", "no web address"),
+        ("file:///etc/passwd", "not a web address"),
         ("http://example.org/x.gguf", "not encrypted"),
         ("https://user:secret@example.org/x", "password"),
         (hub_server.PLACE, "redirects more than"),

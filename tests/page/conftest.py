@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -31,11 +30,6 @@ def chromium():
 def script():
     """What the fake engine answers; a test changes it in place."""
     return ["Hello **there**."]
-
-
-@pytest.fixture(scope="session")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hostile import ATTACKS
+from memories import add_text
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
@@ -43,6 +44,34 @@ def test_what_was_remembered_is_corrected_or_forgotten_under_the_answer(browser,
     browser.wait(lambda: not me.profile.facts.all())
 
 
+def test_an_imported_text_is_corrected_under_the_answer_and_brought_back(browser, me):
+    source = me.profile.sources.add("import", "chat")
+    text = "The spare key hangs in the shed."
+    me.profile.passages.add(
+        source.id, [NewPassage(text, speaker="Ben")], me.memory.embedder.embed([text])
+    )
+    browser.enter()
+    browser.say("Where does the spare key hang?")
+    browser.one(".under summary").click()
+    browser.says("Ben", ".under .used")
+    browser.click("Correct")
+    browser.write("dialog textarea", "the spare key hangs in the loft")
+    browser.click("Save", "dialog")
+    browser.says("loft", ".under")
+    assert [p.text for p in me.profile.passages.all()] == ["the spare key hangs in the loft"]
+    assert not me.profile.facts.all()
+    browser.driver.execute_script("location.hash = '#/memories'")
+    browser.says("What I know about you", "h1")
+    browser.driver.execute_script(
+        "const kind = document.querySelector('select[aria-label=Kind]');"
+        "kind.value = 'passage'; kind.dispatchEvent(new Event('change'))"
+    )
+    browser.wait(lambda: len(browser.all(".memory")) == 2)
+    browser.click("Use again")
+    browser.wait(lambda: [p.text for p in me.profile.passages.all()] == [text])
+    assert browser.problems() == []
+
+
 def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
     browser.enter()
     browser.say("I live in Ulm.")
@@ -69,7 +98,7 @@ def test_again_and_edit_take_the_last_exchange_back(browser, me, script):
 
 def slowly(monkeypatch):
     """Let answers pause after a few words, until they are stopped."""
-    from ondevice.engine.fake import FakeStream
+    from fake_engine import FakeStream
 
     step = FakeStream.__next__
 
@@ -230,7 +259,7 @@ def test_a_long_memory_is_read_whole_and_the_rows_fit_every_width(browser, me):
 
 
 def test_pending_memories_are_approved(browser, me):
-    me.memory.recall.add_text("I own a canoe.", state="pending")
+    add_text(me.memory.recall, "I own a canoe.", state="pending")
     browser.enter("memories")
     browser.says("to approve", ".list")
     browser.click("Approve", ".list")
@@ -420,7 +449,7 @@ def test_a_long_list_holds_only_what_is_seen(browser, me):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_fits_a_phone_and_its_text_stands_out(browser, me, scheme):
-    me.memory.recall.add_text("I own a canoe that is painted green and lies behind the mill.")
+    add_text(me.memory.recall, "I own a canoe that is painted green and lies behind the mill.")
     browser.as_phone(scheme)
     browser.enter()
     browser.say("My dog is called Biscuit.")

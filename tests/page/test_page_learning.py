@@ -6,10 +6,10 @@ import time
 
 import pytest
 from browser import Browser, served
+from fake_engine import FakeEngine
 
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.memory.service import Memory
 from ondevice.settings import LearningSettings, Settings
 from ondevice.store.records import NewPassage

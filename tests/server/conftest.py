@@ -6,11 +6,10 @@ import threading
 import time
 
 import pytest
+from fake_engine import FakeEngine, FakeStream
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine, FakeStream
-from ondevice.memory.embedder import Embedder
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.limits import Limits
@@ -44,11 +43,6 @@ class SlowEngine(FakeEngine):
         stream.__class__ = SlowStream
         self.streams.append(stream)
         return stream
-
-
-@pytest.fixture(scope="session")
-def embedder():
-    return Embedder()
 
 
 @pytest.fixture

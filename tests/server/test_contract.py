@@ -7,12 +7,12 @@ import zipfile
 
 import jsonschema
 import pytest
+from fake_engine import FakeEngine
 from starlette.routing import Mount, Route
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.engine.fake import FakeEngine
-from ondevice.memory.facts import candidate_for
 from ondevice.server.openapi import document
+from ondevice.store.records import NewPassage
 
 from .shapes import check_answer
 
@@ -130,8 +130,15 @@ def memories(call, me):
     call("GET", "/api/sources")
     changed = call("PATCH", f"/api/memories/{fact['id']}", {"text": "I like coffee."},
                    template="/api/memories/{id}")  # fmt: skip
-    pending = me.memory.recall.add_fact(candidate_for("I play chess."), state="pending")
+    pending = me.memory.suggest("I play chess.").fact
     call("POST", "/api/memories/approve", {"ids": [pending.id]})
+    noted = me.profile.sources.add("import", "diary")
+    (note,) = me.profile.passages.add(noted.id, [NewPassage("I own a kite.")])
+    call("PATCH", f"/api/memories/{note.id}", {"text": "I own a boat."},
+         template="/api/memories/{id}")  # fmt: skip
+    call("POST", "/api/memories", {"text": "I live in Rome."})
+    (old,) = call("POST", "/api/memories", {"text": "I live in Ulm."})["replaced"]
+    assert call("POST", "/api/memories/restore", {"id": old["id"]})["state"] == "active"
     call("POST", "/api/memories/forget/preview", {"ids": [changed["id"]]})
     call("POST", "/api/memories/forget", {"ids": [changed["id"]], "keep_turns": True})
 

@@ -7,10 +7,10 @@ import json
 import zipfile
 
 import pytest
+from fake_engine import FakeEngine
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.manage.privacy import backup
@@ -50,6 +50,29 @@ def say(client, text="", **fields):
     return "".join(one["piece"] for one in pieces), done
 
 
+# --- corrections ---------------------------------------------------------------------
+
+
+def test_a_text_is_corrected_and_the_correction_taken_back(client, me):
+    source = me.profile.sources.add("import", "diary")
+    text = "I sleep badly when I drink coffee."
+    (old,) = me.profile.passages.add(
+        source.id, [NewPassage(text)], me.memory.embedder.embed([text])
+    )
+    typed = "I sleep badly when I look at screens"
+    new = client.patch(f"/api/memories/{old.id}", json={"text": typed}).json()
+    assert (new["kind"], new["text"], new["corrects"]) == ("passage", typed, old.id)
+    rows = client.get("/api/memories", params={"state": "active"}).json()["memories"]
+    assert [row["text"] for row in rows] == [typed]
+    shown = client.post("/api/memories/forget/preview", json={"ids": [new["id"]]}).json()
+    assert {one["id"] for one in shown["records"]} == {old.id, new["id"]}
+    back = client.patch(f"/api/memories/{old.id}", json={"restore": True}).json()
+    assert (back["id"], back["state"]) == (old.id, "active")
+    mixed = client.patch(f"/api/memories/{old.id}", json={"restore": True, "text": "x"})
+    assert mixed.status_code == 400
+    assert client.patch(f"/api/memories/{old.id}", json={"learn": False}).status_code == 400
+
+
 # --- conversations -----------------------------------------------------------------------
 
 
@@ -68,6 +91,18 @@ def test_a_conversation_comes_back_with_what_each_answer_was_given(client, me):
     assert before["verdict"] == "accept" and after["verdict"] is None and not after["saved"]
     assert "The user's dog is called Biscuit." in [one["text"] for one in after["used"]]
     assert client.get("/api/chat").json()["exchanges"] == []
+
+
+def test_what_a_message_replaces_is_told_and_comes_back(client, me):
+    say(client, "I live in Rome.", conversation=None)
+    _, done = say(client, "I'm no longer living in Rome. I'm not tired anymore.")
+    (old,) = done["replaced"]
+    assert old["text"] == "The user lives in Rome."
+    assert "no longer" in done["saved"][0]["text"]
+    back = client.post("/api/memories/restore", json={"id": old["id"]}).json()
+    assert back["state"] == "active"
+    again = client.post("/api/memories/restore", json={"id": old["id"]})
+    assert again.status_code in (400, 409) and "replaced" in again.json()["error"]["message"]
 
 
 def test_each_message_goes_to_the_conversation_that_it_names(client, me):

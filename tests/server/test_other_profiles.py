@@ -21,7 +21,7 @@ def test_another_profile_is_opened_under_the_options_of_the_command(home, me, mo
 def test_what_is_due_in_another_profile_is_forgotten_when_it_is_opened(home, me, monkeypatch):
     monkeypatch.setattr("ondevice.home.Home.default", lambda: home)
     with Profile.create(home, "work", warn=lambda _: None) as work:
-        work.add_fact("The user lives in Ulm.", expires=1.0)
+        work.facts.add("The user lives in Ulm.", expires=1.0)
     other = _opener({"temporary": False, "scope": None, "no_reader": False})("work", me)
     assert other.profile is not None and other.profile.facts.all() == []
     other.profile.close()

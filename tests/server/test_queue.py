@@ -9,9 +9,9 @@ import time
 
 import openai
 import pytest
+from fake_engine import FakeStream
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeStream
 from ondevice.engine.generation_thread import GenerationThread
 from ondevice.engine.protocol import Usage
 from ondevice.errors import EngineError

@@ -5,9 +5,9 @@ import http.client
 import socket
 
 import pytest
+from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.settings import Settings
 
 from .conftest import TOKEN, live_servers

@@ -246,7 +246,7 @@ def test_search_terms_are_only_words(profile, term):
     assert len(hits(profile, term, "something")) == 1
 
 
-def test_vectors_and_neighbours(profile):
+def test_vectors_and_outline(profile):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -266,7 +266,6 @@ def test_vectors_and_neighbours(profile):
         profile.vectors.put([bare.id], np.ones((1, 5)))
     with pytest.raises(RecordNotFoundError):
         profile.vectors.put(["z" * 16], vectors[:1])
-    assert [p.text for p in profile.passages.neighbours(made[1].id, 1, 1)] == ["0", "2"]
 
 
 def test_scopes_of_facts(profile):

@@ -52,11 +52,8 @@ def test_only_what_the_assistant_says_is_supervised(
 ) -> None:
     path = write(tmp_path / "chat.jsonl", {"messages": CHAT})
     (document,) = reader(default_model, tokenizer).read([path])
-    learned = b"".join(tokenizer.piece_bytes(t) for t in document.tokens[document.supervised])
-    assert tokenizer.decode(document.tokens[document.supervised].tolist()) in (
-        "Assam, with milk.Rooibos.",
-        learned.decode(),
-    )
+    learned = tokenizer.decode(document.tokens[document.supervised].tolist())
+    assert learned == "Assam, with milk.Rooibos."
     ends = [t for t in document.tokens[document.supervised] if t in tokenizer.eog]
     assert len(ends) == 2  # the model must also learn to stop
     whole = tokenizer.decode(document.tokens.tolist())

@@ -217,7 +217,7 @@ def test_llama_cpp_prefers_the_chosen_answers(header: GgufHeader, below: bool) -
     assert first.held_out_loss == np.log(2.0)
     best = max(e.margin for e in events if e.kind == "evaluation" and e.margin is not None)
     lower = [(write_adapter(adapter, "F32"), scale) for adapter, scale in frozen]
-    training, held_out = run._training, run._held_out
+    training, held_out = run.course.training, run.course.held_out
     assert len(held_out) == 6
     for pairs in (training[:6], held_out):
         documents = [part.tokens.tolist() for pair in pairs for part in pair.parts]

@@ -402,8 +402,8 @@ def diff(first: str, second: str, profile: str | None, as_json: bool) -> None:
 def verify(name: str, profile: str | None, model: str | None) -> None:
     """Check an adapter's file, its base, and that the model really changes with it."""
     from ondevice.adapters.registry import AdapterRegistry
+    from ondevice.engine.adapter_use import use_of_row
     from ondevice.engine.llama import LlamaEngine
-    from ondevice.engine.protocol import AdapterUse
     from ondevice.home import Home
     from ondevice.models.base_model import resolve
     from ondevice.settings import ModelSettings
@@ -413,12 +413,10 @@ def verify(name: str, profile: str | None, model: str | None) -> None:
     with open_profile(profile) as store:
         registry = AdapterRegistry(store)
         registry.verify(name, base)
-        row = registry.get(name)
         with LlamaEngine(base, ModelSettings(n_ctx=256), home) as engine:
-            use = AdapterUse(
-                name, row.file_sha256, lambda: registry.read(name), row.base_sha256, 1.0
-            )
-            engine.set_adapters([use])  # runs the self-test
+            engine.set_adapters(
+                [use_of_row(registry, registry.get(name), 1.0)]
+            )  # runs the self-test
         talk(f"'{name}' is whole, made for {base.name}, and active when used.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ondevice.cli.chat.session import continue_option, model_options, open_assistant
-from ondevice.cli.output import json_option, print_json, stream, talk, warn
+from ondevice.cli.output import json_option, print_json, replaced_line, stream, talk, warn
 
 
 @click.command("ask")
@@ -35,6 +35,8 @@ def command(question: tuple[str, ...], as_json: bool, **options: Any) -> None:
             raise click.Abort
         if reply.finish_reason == "length":
             talk("(the answer reached --max-tokens and was cut)", dim=True)
+        for fact in reply.receipt.replaced:
+            talk(f"(what you said is kept {replaced_line(fact)})", dim=True)
 
 
 def _question(words: tuple[str, ...]) -> str:
@@ -59,9 +61,17 @@ def reply_json(reply: Any) -> dict[str, object]:
         "model": reply.model,
         "adapters": reply.adapters,
         "memories": [
-            {"id": m.id, "text": m.text, "score": round(m.score, 4), "place": m.place}
+            {
+                "id": m.id,
+                "text": m.text,
+                "score": round(m.score, 4),
+                "place": m.place,
+                "speaker": m.speaker,
+            }
             for m in reply.receipt.used
         ],
+        "saved": [{"id": fact.id, "text": fact.text} for fact in reply.receipt.saved],
+        "replaced": [{"id": fact.id, "text": fact.text} for fact in reply.receipt.replaced],
         "usage": {
             "prompt_tokens": reply.usage.prompt_tokens,
             "cached_tokens": reply.usage.cached_tokens,

@@ -12,7 +12,7 @@ import click
 from ondevice.cli.chat.session import continue_option, model_options, open_assistant, parse_adapter
 from ondevice.cli.editor import edited
 from ondevice.cli.lines import Prompt
-from ondevice.cli.output import stream, talk, warn
+from ondevice.cli.output import replaced_line, stream, talk, warn
 from ondevice.errors import OndeviceError, explain
 from ondevice.ground.files import expanded, write_atomic
 
@@ -215,8 +215,10 @@ class ChatLoop:
         if not text:
             talk("Say what: /remember My dog is called Biscuit.")
             return
-        fact = self.me.remember(text)
-        talk(f"Remembered ({fact.category}): {fact.text}  [{fact.id}]")
+        kept = self.me.memory.keep(text)
+        talk(f'Remembered ({kept.fact.category}): "{kept.fact.text}"  [{kept.fact.id}]')
+        for fact in kept.replaced:
+            talk(f"{replaced_line(fact)} (so does /undo)")
 
     def _forget(self, words: str) -> None:
         if not words:
@@ -277,8 +279,13 @@ class ChatLoop:
 
     def _approve(self, words: str) -> None:
         ids = self._chosen(words)
-        if ids is not None:
-            talk(f"Approved: {len(self.me.memory.approve(*ids))} facts. /undo takes it back.")
+        if ids is None:
+            return
+        approved = self.me.memory.keep_pending(*ids)
+        talk(f"Approved: {len(approved)} facts. /undo takes it back.")
+        for kept in approved:
+            for fact in kept.replaced:
+                talk(f'"{kept.fact.text}" {replaced_line(fact)}')
 
     def _reject(self, words: str) -> None:
         ids = self._chosen(words)
@@ -295,7 +302,7 @@ class ChatLoop:
             return
         for memory in self.last.used:
             place = PLACES[memory.place]
-            talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.text.split())[:200]}")
+            talk(f"{memory.score:6.3f}  {place}: {' '.join(memory.shown.split())[:200]}")
         if not self.last.used:
             talk("The last answer was given no memories.")
 
@@ -375,10 +382,11 @@ def receipt_line(receipt: Receipt, *, temporary: bool) -> str:
     if temporary:
         return "(temporary: nothing read, nothing saved)"
     parts = [f"saved: {' '.join(fact.text.split())}" for fact in receipt.saved]
+    parts += [replaced_line(fact) for fact in receipt.replaced]
     turn = [m for m in receipt.used if m.place != "prefix"]
     prefix = len(receipt.used) - len(turn)
     if turn:
-        shown = "; ".join(_short(m.text) for m in turn[:2])
+        shown = "; ".join(_short(m.shown) for m in turn[:2])
         more = f" and {len(turn) - 2} more" if len(turn) > 2 else ""
         parts.append(f"used: {shown}{more}")
     if prefix:

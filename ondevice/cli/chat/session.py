@@ -13,6 +13,7 @@ from ondevice.settings import GenerationSettings, ModelSettings, Settings, setti
 
 if TYPE_CHECKING:
     from ondevice.chat import Assistant
+    from ondevice.memory.service import Memory
     from ondevice.store.profile import Profile
 
 Command = Callable[..., Any]
@@ -191,6 +192,14 @@ def open_profile(name: str | None) -> Profile:
             retention=load_settings().retention,
             warn=warn,
         )
+
+
+def open_memory(name: str | None, scope: str | None = None) -> Memory:
+    """Open the memory of the profile called `name`, or of the one in use."""
+    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.service import Memory
+
+    return Memory(open_profile(name), Embedder(), load_settings(), scope=scope)
 
 
 _SETTINGS = "ondevice.settings"  # key of click's `Context.meta`, which nested commands share

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ondevice.cli.chat.session import keep_scope_option, load_settings, open_profile, profile_option
+from ondevice.cli.chat.session import keep_scope_option, open_memory, profile_option
 from ondevice.cli.output import (
     console_of_bars,
     counted,
@@ -79,9 +79,7 @@ def command(
     file which was named cannot be read to its end, or that nothing at all could be.
     """
     from ondevice.errors import ImportSourceError
-    from ondevice.importers import ImportOptions, preview, read
-    from ondevice.memory.embedder import Embedder
-    from ondevice.memory.ingest import ingest
+    from ondevice.importers import ImportOptions, preview
 
     progress = _Progress(shows_progress())
     options = ImportOptions(
@@ -95,18 +93,10 @@ def command(
         else:
             _print_previews(shown)
         return
-    with open_profile(profile) as store:
+    with open_memory(profile, scope) as memory:
         with progress:
             try:
-                report = ingest(
-                    store,
-                    Embedder(),
-                    read(paths, options),
-                    progress=progress.update,
-                    scope=scope,
-                    settings=load_settings().recall,
-                    options=options,
-                )
+                report = memory.import_paths(paths, progress.update, options)
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")
                 raise

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ondevice.cli.chat.session import open_profile, profile_option
 from ondevice.cli.memory.forget import forget_command
 from ondevice.cli.output import day, json_option, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ondevice.store.records import Record
 
 SHOWN = 20  # records of a source, unless all are wanted
 
@@ -56,7 +59,7 @@ def show(source_id: str, everything: bool, profile: str | None, as_json: bool) -
         for name, value in _plain(source, count).items():
             if value not in (None, ""):
                 say(f"{name:>10}  {day(value) if name == 'time' else value}")
-        print_table(["id", "time", "text"], [(r.id, day(r.time), r.text) for r in records], "")
+        print_table(["id", "time", "text"], [_row(r) for r in records], "")
         if count > len(records):
             click.echo(f"… and {count - len(records)} more; --all shows them.", err=True)
 
@@ -82,6 +85,16 @@ def forget(source_id: str, yes: bool, profile: str | None, as_json: bool) -> Any
         openings=None,
         profile=profile,
         as_json=as_json,
+    )
+
+
+def _row(record: Record) -> tuple[str, str, str]:
+    """Return a record as a line of a table; a former wording is marked as one."""
+    former = getattr(record, "replaced_by", None) is not None
+    return (
+        record.id,
+        day(record.time),
+        f"(a former wording) {record.text}" if former else record.text,
     )
 
 

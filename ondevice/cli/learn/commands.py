@@ -68,7 +68,7 @@ def parse_duration(text: str) -> float:
     "--dry-run", is_flag=True, help="Only say what would be trained, how long, how much memory."
 )
 @click.option("--plot", type=UserPath(), metavar="FILE",
-              help="Write the losses as a picture, .svg or .png.")  # fmt: skip
+              help="Write the losses as a picture, an SVG.")  # fmt: skip
 @click.option("--schedule", type=click.Choice(["nightly", "off"]),
               help="Learn at night, on mains power and when idle; off ends that.")  # fmt: skip
 @click.option("--scheduled", is_flag=True, hidden=True,

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--audits", "with_audits", is_flag=True,
               help="Also measure agreement, variety, bias and memorization.")  # fmt: skip
 @click.option("--plot", type=UserPath(dir_okay=False), metavar="FILE",
-              help="Write the table as a picture, .svg or .png.")  # fmt: skip
+              help="Write the table as a picture, an SVG.")  # fmt: skip
 @json_option
 def command(
     profile: str | None,

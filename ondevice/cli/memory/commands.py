@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,18 +12,34 @@ from ondevice.cli.chat.session import (
     keep_scope_option,
     model_options,
     open_assistant,
+    open_memory,
     open_profile,
     profile_option,
     scope_option,
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
-from ondevice.cli.output import day, json_option, print_json, print_table, say, talk
-from ondevice.store.records import ANY_SCOPE, CATEGORIES
+from ondevice.cli.output import (
+    day,
+    json_option,
+    print_json,
+    print_table,
+    replaced_line,
+    say,
+    talk,
+)
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, said_by
 
 if TYPE_CHECKING:
-    from ondevice.memory.search import Recall
+    from ondevice.memory.search import Hit
     from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
+
+
+def tell_replaced(replaced: Sequence[Fact]) -> None:
+    """Say which facts a new one has replaced, and how each comes back."""
+    for fact in replaced:
+        talk(f"It is kept {replaced_line(fact)}.")
+
 
 category_option = click.option(
     "--category", type=click.Choice(CATEGORIES), help="[default: found by rules]"
@@ -31,14 +49,6 @@ category_option = click.option(
 @click.group("memory")
 def command() -> None:
     """See, add, correct and forget what is remembered."""
-
-
-def _recall(store: Profile) -> Recall:
-    from ondevice.memory.embedder import Embedder
-    from ondevice.memory.search import Recall
-    from ondevice.settings import RecallSettings
-
-    return Recall(store, Embedder(), RecallSettings())
 
 
 @command.command("add")
@@ -60,25 +70,17 @@ def add(
 ) -> None:
     """Remember a fact about you.
 
-    A newer fact on the same subject replaces the older one in prompts.
+    It is kept as it is shown then. What it makes untrue, such as an earlier home,
+    is replaced: not used any more, but kept; `ondevice memory restore` brings it back.
     """
-    import dataclasses
-
-    from ondevice.memory.facts import candidate_for
-
-    with open_profile(profile) as store:
-        candidate = candidate_for(" ".join(text))
-        fact = _recall(store).add_fact(
-            dataclasses.replace(candidate, category=category or candidate.category),
-            pinned=pin,
-            learn=not no_learn,
-            scope=scope,
-        )
+    with open_memory(profile, scope) as memory:
+        kept = memory.keep(" ".join(text), category=category, pinned=pin, learn=not no_learn)
         if as_json:
-            print_json(fact)
-        else:
-            talk(f"Remembered ({fact.category}): {fact.text}")
-            click.echo(fact.id)
+            print_json({**_fact_json(kept.fact), "replaced": _as_json(kept.replaced)})
+            return
+        talk(f'Remembered ({kept.fact.category}): "{kept.fact.text}"')
+        tell_replaced(kept.replaced)
+        click.echo(kept.fact.id)
 
 
 @command.command("list")
@@ -114,9 +116,11 @@ def _state(fact: Fact) -> str:
 
 
 def _fact_json(fact: Fact) -> dict[str, Any]:
-    import dataclasses
-
     return dataclasses.asdict(fact)
+
+
+def _as_json(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    return [_fact_json(fact) for fact in facts]
 
 
 @command.command("search")
@@ -129,8 +133,8 @@ def search(
     query: tuple[str, ...], k: int, profile: str | None, scope: str | None, as_json: bool
 ) -> None:
     """Find memories by meaning and by words, best first."""
-    with open_profile(profile) as store:
-        found = _recall(store).search(" ".join(query), k=k, scope=scope)
+    with open_memory(profile, scope) as memory:
+        found = memory.search(" ".join(query), k=k)
         if as_json:
             print_json(
                 [
@@ -147,7 +151,7 @@ def search(
             return
         print_table(
             ["score", "id", "source", "time", "text"],
-            [(f"{m.score:.3f}", m.id, m.source or "", day(m.time), m.text) for m in found],
+            [(f"{m.score:.3f}", m.id, m.source or "", day(m.time), _shown(m)) for m in found],
             "Nothing fits.",
         )
 
@@ -158,8 +162,6 @@ def search(
 @json_option
 def show(record_id: str, profile: str | None, as_json: bool) -> None:
     """Show one record whole; the start of an id is enough."""
-    import dataclasses
-
     with open_profile(profile) as store:
         record = store.get(record_id)
         values = {"kind": type(record).__name__.lower(), **dataclasses.asdict(record)}
@@ -189,7 +191,12 @@ def edit(
     scope: str | None,
     as_json: bool,
 ) -> None:
-    """Correct a fact: its text, category, context or learn flag."""
+    """Correct a fact, a text that you imported, or something that you said.
+
+    Of a fact the text, category, context and learn flag can be changed. The new
+    wording of a text is kept as you type it; the former one is neither found
+    nor learned from any more, until `ondevice memory restore` brings it back.
+    """
     changes: dict[str, Any] = {}
     if text:
         changes["text"] = " ".join(text)
@@ -201,12 +208,18 @@ def edit(
         changes["scope"] = scope or None
     if not changes:
         raise click.UsageError("Say what to change: a new TEXT, --category, --learn or --context.")
-    with open_profile(profile) as store:
-        fact = _recall(store).edit_fact(record_id, **changes)
+    with open_memory(profile) as memory:
+        changed = memory.edit(record_id, **changes)
         if as_json:
-            print_json(fact)
-        else:
-            talk(f"Now: {fact.text}")
+            print_json(changed)
+            return
+        talk(f'Now: "{changed.text}"')
+        if getattr(changed, "corrects", None) is not None:
+            talk(
+                f"It is {changed.id}; `ondevice memory restore {changed.id}` brings the former "
+                "wording back.",
+                dim=True,
+            )
 
 
 def _review_options(command: Any) -> Any:
@@ -255,11 +268,11 @@ def approve(
     record_ids: tuple[str, ...], everything: bool, matching: str | None, profile: str | None
 ) -> None:
     """Approve pending facts: from now on they are used."""
-    with open_profile(profile) as store:
-        recall = _recall(store)
-        facts = _to_review(store, record_ids, everything, matching)
-        for fact in facts:
-            talk(f"Approved: {recall.approve(fact.id).text}")
+    with open_memory(profile) as memory:
+        facts = _to_review(memory.profile, record_ids, everything, matching)
+        for kept in memory.keep_pending(*(fact.id for fact in facts)):
+            talk(f'Approved: "{kept.fact.text}"')
+            tell_replaced(kept.replaced)
         if not facts:
             talk("No pending fact fits.")
 
@@ -270,11 +283,24 @@ def reject(
     record_ids: tuple[str, ...], everything: bool, matching: str | None, profile: str | None
 ) -> None:
     """Reject pending facts: they are deleted."""
-    with open_profile(profile) as store:
-        facts = _to_review(store, record_ids, everything, matching)
-        if facts:
-            store.forget([fact.id for fact in facts])
+    with open_memory(profile) as memory:
+        facts = _to_review(memory.profile, record_ids, everything, matching)
+        memory.reject(*(fact.id for fact in facts))
         talk(f"Rejected: {len(facts)} facts." if facts else "No pending fact fits.")
+
+
+@command.command("restore")
+@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@profile_option
+def restore(record_ids: tuple[str, ...], profile: str | None) -> None:
+    """Use a fact or a former wording again that a newer one has replaced.
+
+    A newer fact stays; of a text one wording holds. ondevice memory list --state
+    superseded shows the facts there are.
+    """
+    with open_memory(profile) as memory:
+        for record_id in record_ids:
+            talk(f'Used again: "{memory.restore(record_id).text}"')
 
 
 @command.command("propose")
@@ -309,8 +335,8 @@ def propose(turns: int, as_json: bool, **options: Any) -> None:
 @profile_option
 def pin(record_id: str, off: bool, profile: str | None) -> None:
     """Always show a fact to the model."""
-    with open_profile(profile) as store:
-        fact = store.facts.pin(record_id, not off)
+    with open_memory(profile) as memory:
+        fact = memory.pin(record_id, not off)
         talk(f"{'Unpinned' if off else 'Pinned'}: {fact.text}")
 
 
@@ -332,10 +358,11 @@ def why(
     as_json: bool,
 ) -> None:
     """Show which memories an answer was given: the last one, or that of TURN_ID."""
+    if query is not None:
+        with open_memory(profile, scope) as memory:
+            _explain(memory.search(query), as_json)
+        return
     with open_profile(profile) as store:
-        if query is not None:
-            _explain_query(_recall(store), query, scope, as_json)
-            return
         turn = store.get(turn_id) if turn_id else store.turns.last_answer()
         if turn is None:
             talk("There is no answer yet; ask something first.")
@@ -345,23 +372,43 @@ def why(
         ids = getattr(turn, "memories_used", None)
         if ids is None:
             raise click.UsageError("That id is not an answer's; see `ondevice memory show ID`.")
-        used = [(record_id, _text_of(store.get(record_id))) for record_id in ids]
+        used = [(record_id, store.get(record_id)) for record_id in ids]
         if as_json:
-            rows = [{"id": record_id, "text": text} for record_id, text in used]
+            rows = [
+                {"id": record_id, "text": _text_of(one), "speaker": _speaker_of(one)}
+                for record_id, one in used
+            ]
             print_json({"answer": turn.id, "memories": rows})
             return
-        print_table(["id", "text"], used, "That answer was given no memories.")
+        texts = [(record_id, said_by(_speaker_of(one), _text_of(one))) for record_id, one in used]
+        print_table(["id", "text"], texts, "That answer was given no memories.")
 
 
 def _text_of(record: object) -> str:
     return str(getattr(record, "text", None) or getattr(record, "name", ""))
 
 
-def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool) -> None:
-    found = recall.search(query, k=10, scope=scope)
+def _speaker_of(record: object) -> str | None:
+    return getattr(record, "speaker", None) or getattr(record, "role", None)
+
+
+def _shown(memory: Hit) -> str:
+    return said_by(memory.speaker or memory.role, memory.text)
+
+
+def _explain(found: Sequence[Hit], as_json: bool) -> None:
     if as_json:
         print_json(
-            [{"id": m.id, "text": m.text, "score": m.score, "reason": m.reason} for m in found]
+            [
+                {
+                    "id": m.id,
+                    "text": m.text,
+                    "score": m.score,
+                    "speaker": m.speaker or m.role,
+                    "reason": m.reason,
+                }
+                for m in found
+            ]
         )
         return
     print_table(
@@ -374,7 +421,7 @@ def _explain_query(recall: Recall, query: str, scope: str | None, as_json: bool)
                     for key, value in m.reason.items()
                 ),
                 m.id,
-                m.text,
+                _shown(m),
             )
             for m in found
         ],

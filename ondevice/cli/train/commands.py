@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--precision", type=click.Choice(["auto", "f32"]), default="auto", show_default=True,
               help="auto multiplies in bfloat16 where the processor can.")  # fmt: skip
 @click.option("--plot", type=UserPath(), metavar="FILE",
-              help="Write the losses as a picture, .svg or .png.")  # fmt: skip
+              help="Write the losses as a picture, an SVG.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each event.")
 @recipe_options
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,9 +91,9 @@ def _score_by_llama(
     max_length: int,
     home: Home,
 ) -> Score:
-    from ondevice.adapters.gguf_lora import content_sha256, read_adapter
+    from ondevice.adapters.gguf_lora import read_adapter
+    from ondevice.engine.adapter_use import use_of_content
     from ondevice.engine.llama import LlamaEngine
-    from ondevice.engine.protocol import AdapterUse
     from ondevice.settings import ModelSettings
     from ondevice.training.scoring import score_with
 
@@ -103,8 +102,7 @@ def _score_by_llama(
         base_sha256 = read_adapter(source, model.header).provenance.get("base_sha256")
         content = source if isinstance(source, bytes) else source.read_bytes()
         name = "reader" if isinstance(source, bytes) else source.stem
-        digest = content_sha256(content)
-        uses.append(AdapterUse(name, digest, partial(bytes, content), base_sha256, scale))
+        uses.append(use_of_content(name, content, base_sha256, scale))
     with LlamaEngine(model, ModelSettings(n_ctx=max_length + 8), home) as engine:
         engine.set_adapters(uses)
         return score_with(

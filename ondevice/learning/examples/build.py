@@ -22,12 +22,12 @@ from ondevice.learning.examples.replay import neutral
 from ondevice.learning.examples.selection import OwnText, Selection
 from ondevice.memory.persona import PREFIX_HEAD, TURN_HEAD, neutralise
 from ondevice.models.messages import Message
-from ondevice.store.records import Fact, Feedback, Turn
+from ondevice.store.records import Fact, Feedback, Turn, Verdict
 
 QUESTIONS = 2  # of the templates, for each fact
 NOTES_BESIDE = 2  # other notes that stand with the one that answers
 CONTEXT_TURNS = 2  # before a turn of the person's own
-WRITE_WORDS = 12  # a shorter text is no piece of writing
+WRITE_WORDS = 12  # a shorter text does not count as writing
 OPENING_WORDS = 16  # of a text that is to be continued
 
 # Turns a question into another one that asks the same, or None: see `paraphrase.Paraphraser`.
@@ -205,7 +205,7 @@ def _below_notes(known: _Known, others: Sequence[_Known]) -> Example:
 class _Verdict:
     """A verdict with the prompt of the answer, as far as it may be shown in training."""
 
-    verdict: str
+    verdict: Verdict
     prompt: tuple[Message, ...]
     question: str
     answer: str

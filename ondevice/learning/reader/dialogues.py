@@ -35,7 +35,7 @@ _KINDS = (
 )  # fmt: skip
 _FEW = 2  # notes; beside so few the weight of "unknown" is halved
 _GO_ON = 0.12  # of the talks with more notes in which all was asked: something that is not known
-_CHANGED = 0.4  # of the dialogues: something that was so is so no more
+_CHANGED = 0.4  # of the dialogues: something that was true no longer is
 _ORDERS = 0.12  # of the dialogues: a note tries to give orders
 
 
@@ -127,7 +127,7 @@ class _Dialogue:
         self.cut = False  # the newest answer is not whole, so nothing can follow it
 
     def make(self) -> list[Message]:
-        """Return the messages; none if nothing fitted."""
+        """Return the messages; none if nothing fits."""
         rng = self.rng
         low, high, _ = rng.choices(_COUNTS, [weight for *_, weight in _COUNTS])[0]
         n_notes = rng.randint(low, high)
@@ -195,7 +195,7 @@ class _Dialogue:
             text = new.note
         else:  # or the one that says that it is new, wherever it stands
             where = self.rng.randint(0, len(notes))
-            changes = [c for c in self.maker.topics.CHANGES if "{old_}" not in c]
+            changes = [c for c in self.maker.topics.changes if "{old_}" not in c]
             text = self.maker.filled(changes, new, "note")
         self.known[new.place] = new
         return [*notes[:where], text, *notes[where:]]
@@ -354,10 +354,10 @@ class _Dialogue:
             old = rng.choice(self._told_so_far())
             one = self.maker.statement(old.attribute, old.owner, unlike=old.value)
             self.asked_for.discard(one.place)
-            text = self.maker.filled(topics.TOLD_CHANGED, one, "speech")
+            text = self.maker.filled(topics.told_changed, one, "speech")
         else:
             taken = {*self.known, *(s.place for s in self.hidden)}
             one = self.maker.statement(*self.maker.place(taken))
-            text = self.maker.filled(topics.TOLD, one, "speech")
+            text = self.maker.filled(topics.told, one, "speech")
         self.known[one.place] = one
-        return text, self.maker.filled(topics.NOTED, one, "speech"), []
+        return text, self.maker.filled(topics.noted, one, "speech"), []

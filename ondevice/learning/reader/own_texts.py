@@ -18,8 +18,8 @@ from ondevice.ground.processor import physical_cores
 from ondevice.models import native
 from ondevice.models.base_model import BaseModel
 
-PARALLEL = 16  # texts at once: a step costs little more than for one
-TEMPERATURE = 0.8  # at 1 a small model loses the thread, and its prose is none
+PARALLEL = 16  # texts at once: a step for all costs little more than for one
+TEMPERATURE = 0.8  # at 1 a small model loses the thread and writes no prose
 # A text begins with one of these, in turn.
 OPENINGS = (
     "The", "In", "When", "A", "If", "This", "There", "For", "It", "As", "Most", "During", "One",

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 
-from ondevice.learning.reader import held_out_topics, topics, words
+from ondevice.learning.reader import words
 from ondevice.learning.reader.preferences import DISLIKES, LIKES, LIMITS, TASTES, Limit, Taste
 from ondevice.learning.reader.requests import ORDER_WORDS, ORDERS, PASSAGES
-from ondevice.learning.reader.statements import Attribute, Owner, fill
+from ondevice.learning.reader.statements import Attribute, Owner, Voice, fill
+from ondevice.learning.reader.topics import TOPICS
 from ondevice.learning.reader.words import Split
 from ondevice.memory.persona import build_prefix, build_turn
 from ondevice.memory.search import Hit
@@ -23,8 +23,6 @@ from ondevice.store.records import Fact
 
 CountTokens = Callable[[str], int]
 NO_LIMIT = 1 << 20  # tokens; how much a prompt may have is decided where dialogues are made
-
-_TOPICS: dict[Split, ModuleType] = {"train": topics, "test": held_out_topics}
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Maker:
         """Make things of the half `split`."""
         self.split: Split = split
         self.rng = rng
-        self.topics = _TOPICS[split]
+        self.topics = TOPICS[split]
 
     def owner(self) -> Owner:
         """Return whom a fact is about: mostly the user."""
@@ -102,7 +100,7 @@ class Maker:
         if chance < 0.7:
             return Owner()
         if chance < 0.9:
-            return Owner(relation=self.rng.choice(self.topics.RELATIONS))
+            return Owner(relation=self.rng.choice(self.topics.relations))
         return Owner(name=self.rng.choice(words.POOLS["person"][self.split]))
 
     def place(
@@ -112,7 +110,7 @@ class Maker:
         closed = set(taken)
         while True:
             who = owner or self.owner()
-            what: Attribute = self.rng.choice(self.topics.ATTRIBUTES)
+            what = self.rng.choice(self.topics.attributes)
             if self.may_be_said(what, who) and not any(
                 (key, who) in closed for key in self.alike(what.key)
             ):
@@ -140,7 +138,7 @@ class Maker:
 
     def alike(self, key: str) -> set[str]:
         """Return the keys of all that says something about `key`, itself included."""
-        return {key}.union(*(group for group in self.topics.ALIKE if key in group))
+        return {key}.union(*(group for group in self.topics.alike if key in group))
 
     def statement(self, what: Attribute, who: Owner, *, unlike: str = "") -> Statement:
         """Return a statement about `what` of `who`, with another value than `unlike`."""
@@ -168,21 +166,15 @@ class Maker:
 
     def carried(self, question: str, owner: Owner) -> str:
         """Return the question as part of what somebody writes."""
-        carrier: str = self.rng.choice(self.topics.CARRIERS)
+        carrier = self.rng.choice(self.topics.carriers)
         keep = question.startswith(("I ", *((owner.name,) if owner.name else ())))
         low = question if keep else question[:1].lower() + question[1:]
         return carrier.replace("{q}", low).replace("{Q}", question)
 
-    def filled(self, templates: Sequence[str], one: Statement, voice: str) -> str:
+    def filled(self, templates: Sequence[str], one: Statement, voice: Voice) -> str:
         """Return one of `templates` around the statement in the voice "note" or "speech"."""
-        text = one.note if voice == "note" else one.speech
-        inner = fill(
-            one.template,
-            one.owner,
-            "note" if voice == "note" else "speech",
-            one.value,
-            capital=False,
-        )
+        text = fill(one.template, one.owner, voice, one.value)
+        inner = fill(one.template, one.owner, voice, one.value, capital=False)
         answer = fill(one.template, one.owner, "answer", one.value, capital=False)
         template = self.rng.choice(list(templates))
         return (

@@ -2,7 +2,7 @@
 
 One template serves three voices. `{s}` stands for the person ("I"), `{m}` for
 the person as an object ("me") and `{p}` for whose something is ("my"),
-`[plays|play]` for a verb (third person, else), `[is|am|are]` for one with three
+`[plays|play]` for a verb (third person, otherwise), `[is|am|are]` for one with three
 forms, `{x}` for the value:
 
     "{s} [plays|play] the {x}."   notes   The user plays the cello.
@@ -29,7 +29,7 @@ _ARTICLE = re.compile(r"\b([Aa]) (?=[aeioAEIO])")
 class Owner:
     """Whom a fact is about: the user, a relation of theirs, or somebody by name.
 
-    `relation` is such as "sister", `name` such as "Ines"; neither means the user.
+    `relation` is a word such as "sister", `name` one such as "Ines"; without either it is the user.
     """
 
     relation: str = ""
@@ -101,17 +101,3 @@ def fill(
     text = text.replace("{m}", owner.object(voice))
     text = _ARTICLE.sub(r"\1n ", text.replace("{x}", value))
     return text[:1].upper() + text[1:] if capital else text
-
-
-def split_templates(text: str) -> tuple[str, ...]:
-    """Return the templates of `text`, which a slash between spaces separates."""
-    return tuple(part.strip() for part in " ".join(text.split()).split(" / ") if part.strip())
-
-
-def attribute(
-    key: str, kind: str, states: str, asks: str, hints: str = "", *, own: bool = False
-) -> Attribute:
-    """Return an attribute from its templates as text."""
-    return Attribute(
-        key, kind, split_templates(states), split_templates(asks), split_templates(hints), own
-    )

@@ -34,7 +34,7 @@ from ondevice.training.trainer import Callback, Trainer, TrainingResult
 from ondevice.training.weights import Weights
 
 ANSWER_TOKENS = 48  # of the model's own answers that are learned again
-_SPARE_TOKENS = 128  # that a dialogue may be longer than was counted
+_SPARE_TOKENS = 128  # by which a dialogue may be longer than was counted
 
 
 def _default_recipe() -> Recipe:

@@ -154,6 +154,7 @@ class Used(Answer):
     place: str
     source: str | None
     reason: dict[str, Any]
+    speaker: str | None = Field(description='Of a text: "user", "assistant" or a name.')
     kind: str
 
 
@@ -163,6 +164,9 @@ class Said(Answer):
     stage: Literal["done"]
     conversation: str | None
     saved: list[FactRecord]
+    replaced: list[FactRecord] = Field(
+        description="Facts that are not used any more for what was saved."
+    )
     used: list[Used]
     dropped_exchanges: int
     forgotten_meanwhile: bool
@@ -231,6 +235,7 @@ def _said(page: Page, job: Job[Piece | Said], reply: Reply) -> Said:
         stage="done",
         conversation=page.chat.temporary if session.is_temporary else session.id,
         saved=[fact_of(fact) for fact in receipt.saved],
+        replaced=[fact_of(fact) for fact in receipt.replaced],
         used=_used(page, receipt),
         dropped_exchanges=receipt.dropped_exchanges,
         forgotten_meanwhile=receipt.forgotten_meanwhile,

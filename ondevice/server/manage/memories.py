@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from ondevice.errors import RecordNotFoundError
-from ondevice.memory.facts import candidate_for
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Count, Page, page_routes
 from ondevice.server.manage.records import (
@@ -24,7 +23,7 @@ from ondevice.server.manage.records import (
 )
 from ondevice.server.routing import Answer, Fields
 from ondevice.store.listing import Filter
-from ondevice.store.records import AdapterRow, Category, Copy, Fact
+from ondevice.store.records import AdapterRow, Category, Copy, Fact, Passage, Turn
 
 MAX_ROWS = 500  # of one answer
 PREVIEW_ROWS = 50  # of what would be forgotten; the rest is counted
@@ -41,7 +40,9 @@ class Wanted(Fields):
     query: str = Field("", description="Beginnings of words, all of which must occur.")
     kind: Literal["", "fact", "passage", "turn"] | None = None
     category: Category | Literal[""] | None = None
-    state: str | None = Field(None, description="Of facts: pending, active or superseded.")
+    state: str | None = Field(
+        None, description="pending, active or superseded; only facts are pending."
+    )
     source: str | None = Field(None, description="The id of a source.")
 
     def filter(self) -> Filter:
@@ -136,24 +137,33 @@ class NewFact(Fields):
     keep: bool = KEEP
 
 
+class KeptFact(FactRecord):
+    """A fact as it is kept, and the facts that it has replaced."""
+
+    replaced: list[FactRecord]
+
+
 @routes.post("/memories")
-def add(page: Page, body: NewFact) -> FactRecord:
-    """Remember a fact."""
-    candidate = candidate_for(body.text)
-    if not candidate.text.strip():
+def add(page: Page, body: NewFact) -> KeptFact:
+    """Remember a fact; it is answered as it is kept, with what it has replaced."""
+    if not body.text.strip():
         raise BadRequestError("Say what to remember.")
     _ = page.profile  # it may have been locked or wiped
     page.refuse_if_temporary(keep=body.keep)
-    fact = page.me.memory.remember(
+    kept = page.me.memory.keep(
         body.text, category=body.category or None, pinned=body.pinned, learn=body.learn
     )
-    return fact_of(fact)
+    replaced = [fact_of(one) for one in kept.replaced]
+    return mirrored(KeptFact, kept.fact, kind="fact", replaced=replaced)
 
 
 class FactChange(Fields):
-    """What is changed of a fact; what is absent stays as it is."""
+    """What is changed of a fact; of a passage or a message of the person's, the text.
 
-    text: str = ""
+    What is absent stays as it is.
+    """
+
+    text: str = Field("", description="Of passages and messages kept as it is.")
     category: Category = "other"
     learn: bool = True
     pinned: bool = False
@@ -161,17 +171,18 @@ class FactChange(Fields):
 
 
 @routes.patch("/memories/{id}")
-def edit(page: Page, id: str, body: FactChange) -> FactRecord:
-    """Change a fact."""
-    fact = page.profile.get(id)
+def edit(page: Page, id: str, body: FactChange) -> MemoryRecord:
+    """Change a fact, or correct a text."""
+    changed = page.profile.get(id)
     page.refuse_if_temporary(keep=body.keep)
-    if changes := body.model_dump(exclude_unset=True, exclude={"pinned", "keep"}):
-        fact = page.me.memory.edit(id, **changes)
+    changes = body.model_dump(exclude_unset=True, exclude={"pinned", "keep"})
+    if changes:
+        changed = page.me.memory.edit(id, **changes)
     if "pinned" in body.model_fields_set:
-        fact = page.profile.facts.pin(id, body.pinned)
-    if not isinstance(fact, Fact):
-        raise RecordNotFoundError("That is not the id of a fact.")
-    return fact_of(fact)
+        changed = page.me.memory.pin(id, body.pinned)
+    if not isinstance(changed, Fact | Passage | Turn):
+        raise RecordNotFoundError("That is not the id of something remembered.")
+    return memory_of(changed)
 
 
 class Ids(Fields):
@@ -187,9 +198,10 @@ class Approve(Ids):
 
 
 class Approved(Answer):
-    """Facts that are active now."""
+    """Facts that are active now, and those that they have replaced."""
 
     memories: list[FactRecord]
+    replaced: list[FactRecord]
 
 
 @routes.post("/memories/approve")
@@ -197,7 +209,26 @@ def approve(page: Page, body: Approve) -> Approved:
     """Approve pending facts."""
     _ = page.profile  # it may have been locked or wiped
     page.refuse_if_temporary(keep=body.keep)
-    return Approved(memories=[fact_of(fact) for fact in page.me.memory.approve(*body.ids)])
+    approved = page.me.memory.keep_pending(*body.ids)
+    return Approved(
+        memories=[fact_of(kept.fact) for kept in approved],
+        replaced=[fact_of(one) for kept in approved for one in kept.replaced],
+    )
+
+
+class Restore(Fields):
+    """Something that was replaced."""
+
+    id: str
+    keep: bool = KEEP
+
+
+@routes.post("/memories/restore")
+def restore(page: Page, body: Restore) -> MemoryRecord:
+    """Use a fact again that was replaced, or the former wording of a text."""
+    _ = page.profile  # it may have been locked or wiped
+    page.refuse_if_temporary(keep=body.keep)
+    return memory_of(page.me.memory.restore(body.id))
 
 
 # --- forgetting ---------------------------------------------------------------------------

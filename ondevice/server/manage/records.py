@@ -49,6 +49,9 @@ class PassageRecord(Answer):
     scope: str | None
     speaker: str | None
     learn: bool
+    state: str = Field(description='"superseded" if another wording holds.')
+    corrects: str | None = Field(description="The first wording, of a correction.")
+    replaced_by: str | None = Field(description="The wording that holds, of a former one.")
 
 
 class TurnRecord(Answer):
@@ -65,6 +68,9 @@ class TurnRecord(Answer):
     scope: str | None
     learn: bool
     position: int
+    state: str = Field(description='"superseded" if another wording holds.')
+    corrects: str | None = Field(description="The first wording, of a correction.")
+    replaced_by: str | None = Field(description="The wording that holds, of a former one.")
 
 
 class FeedbackRecord(Answer):

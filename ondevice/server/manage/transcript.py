@@ -14,6 +14,7 @@ from ondevice.server.manage.records import (
     mirrored,
 )
 from ondevice.server.routing import Answer
+from ondevice.store.corrections import facts_by_turn
 from ondevice.store.profile import Profile
 from ondevice.store.records import ANY_SCOPE, Feedback, Record, Turn
 
@@ -64,16 +65,16 @@ def transcript(profile: Profile, conversation_id: str) -> list[Exchange]:
     exchanges = list(_exchanges(profile.turns.all(conversation_id)))
     facts = [f for f in profile.facts.all(scope=ANY_SCOPE) if f.source_id == conversation_id]
     used = profile.records([one for _, a in exchanges if a is not None for one in a.memories_used])
-    ends = [asked.id for asked, _ in exchanges[1:]] + ["~"]  # "~" sorts after every id
+    saved_with = facts_by_turn([asked for asked, _ in exchanges], facts)
     shown = []
-    for (asked, answer), end in zip(exchanges, ends, strict=False):
+    for asked, answer in exchanges:
         kept = None
         if answer is not None:
             kept = KeptAnswer(
                 text=answer.text,
                 turn_id=answer.id,
                 used=[_used(used[one]) for one in answer.memories_used if one in used],
-                saved=[fact_of(fact) for fact in facts if asked.id < fact.id < end],
+                saved=[fact_of(f) for f in saved_with.get(asked.corrects or asked.id, ())],
                 verdict=_verdict(profile.feedback.all(answer.id)),
             )
         shown.append(Exchange(text=asked.text, time=asked.time, answer=kept))

@@ -51,6 +51,9 @@ class UsedMemory(Answer):
     score: float
     place: str = Field(description="`prefix`, `turn` (beside it) or `earlier`.")
     source: str | None
+    speaker: str | None = Field(
+        description='Whose words: "user", "assistant" or a name; null of facts and notes.'
+    )
 
 
 class SavedFact(Answer):
@@ -61,11 +64,21 @@ class SavedFact(Answer):
     category: str
 
 
+class ReplacedFact(Answer):
+    """A fact that a newer one has replaced."""
+
+    id: str
+    text: str
+
+
 class Receipt(Answer):
     """What was used and kept of the person."""
 
     used: list[UsedMemory]
     saved: list[SavedFact]
+    replaced: list[ReplacedFact] = Field(
+        description="Facts that are not used any more for what was saved; they can be restored."
+    )
     adapters: list[str]
     user_turn_id: str | None
     assistant_turn_id: str | None
@@ -84,6 +97,7 @@ class Receipt(Answer):
                     score=round(memory.score, 4),
                     place=memory.place,
                     source=memory.source,
+                    speaker=memory.speaker,
                 )
                 for memory in receipt.used
             ],
@@ -91,6 +105,7 @@ class Receipt(Answer):
                 SavedFact(id=fact.id, text=fact.text, category=fact.category)
                 for fact in receipt.saved
             ],
+            replaced=[ReplacedFact(id=fact.id, text=fact.text) for fact in receipt.replaced],
             adapters=reply.adapters,
             user_turn_id=receipt.user_turn_id,
             assistant_turn_id=receipt.assistant_turn_id,

@@ -23,7 +23,8 @@ export async function forgetWithPreview(ids) {
 
 function describe(shown) {
   const list = shown.records.map((record) =>
-    el("p", {}, el("span", { class: "tag" }, KINDS[record.kind] ?? record.kind), " ", (record.text || record.name || VERDICTS[record.verdict] || "").slice(0, 300)));
+    el("p", {}, el("span", { class: "tag" }, KINDS[record.kind] ?? record.kind), " ",
+      record.replaced_by && el("span", { class: "tag" }, "former wording"), " ", (record.text || record.name || VERDICTS[record.verdict] || "").slice(0, 300)));
   const more = shown.count - shown.records.length;
   const copies = shown.copies.map((one) => el("p", {}, `${one.kind}: ${one.path}`));
   return el("div", {},

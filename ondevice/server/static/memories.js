@@ -5,6 +5,8 @@ import { ask, askText, kept } from "./dialog.js";
 import { attempt, brief, button, counted, day, el, heading, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { virtualList } from "./list.js";
+import { author } from "./message.js";
+import { replacedLine } from "./replaced.js";
 
 const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
@@ -30,7 +32,8 @@ export function create() {
   const text = el("input", { type: "text", placeholder: "Tell me something about you", "aria-label": "Something to remember", class: "grow" });
   const add = el("form", { class: "row add", onsubmit: (event) => { event.preventDefault(); attempt(remember); } },
     text, el("button", { type: "submit", class: "main" }, "Remember"));
-  const node = el("div", { class: "view memories" }, heading("What I know about you"), add,
+  const replaced = el("div", { role: "status", id: "replaced" });
+  const node = el("div", { class: "view memories" }, heading("What I know about you"), add, replaced,
     el("div", { class: "row filters" }, search, kind, category, state, source), bar, count, none, list.node);
 
   narrow.addEventListener("change", () => list.resize(rowHeight()));
@@ -74,7 +77,19 @@ export function create() {
     if (!fact) return;
     text.value = "";
     toast(`Remembered: ${brief(fact.text, 80)}`);
+    tellReplaced(fact.replaced);
     await reload();
+  }
+
+  /** Say what is not used any more, until something else is remembered or approved. */
+  function tellReplaced(facts) {
+    replaced.replaceChildren(...facts.map((fact) => replacedLine(fact, () => reload(true))));
+  }
+
+  async function approve(ids) {
+    const done = await kept((more) => post("/api/memories/approve", { ids, ...more }));
+    if (done) tellReplaced(done.replaced);
+    return done;
   }
 
   function row(record) {
@@ -85,14 +100,20 @@ export function create() {
       record.state === "pending" && el("span", { class: "tag warn" }, "to approve"),
       record.state === "superseded" && el("span", { class: "tag" }, "replaced"),
       record.pinned && el("span", { class: "tag good" }, "pinned"),
+      author(record),
       el("span", { class: "tag" }, fact ? record.category : record.kind === "turn" ? (record.role === "user" ? "you said" : "answer") : "imported"),
       el("span", { class: "quiet small" }, day(record.time))];
     const actions = [
-      record.state === "pending" && action("Approve", record, () => kept((more) => post("/api/memories/approve", { ids: [record.id], ...more }))),
+      record.state === "pending" && action("Approve", record, () => approve([record.id])),
+      record.state === "superseded" && action("Use again", record, () => kept((more) => post("/api/memories/restore", { id: record.id, ...more }))),
       fact && action(record.pinned ? "Unpin" : "Pin", record, () => kept((more) => patch(`/api/memories/${record.id}`, { pinned: !record.pinned, ...more }))),
       fact && action("Edit", record, async () => {
         const better = await askText("Correct this memory", record.text);
         if (better && better !== record.text) await kept((more) => patch(`/api/memories/${record.id}`, { text: better, ...more }));
+      }),
+      !fact && record.state === "active" && record.role !== "assistant" && action("Correct", record, async () => {
+        const better = await askText("Correct this text", record.text, { hint: "Only your wording is used from now on. The old one is kept, as “replaced”, so that you can go back." });
+        if (better && better !== record.text) await patch(`/api/memories/${record.id}`, { text: better });
       }),
       action("Forget", record, () => forgetWithPreview([record.id]))];
     return el("div", { "data-id": record.id, class: `memory${leaving.has(record.id) ? " gone" : ""}${record.state === "superseded" ? " old" : ""}` }, tick,
@@ -139,7 +160,7 @@ export function create() {
   async function approveChosen() {
     const { ids } = await get("/api/memories/ids", { state: "pending" });
     const pending = ids.filter((id) => chosen.has(id));
-    if (pending.length && !await kept((more) => post("/api/memories/approve", { ids: pending, ...more }))) return;
+    if (pending.length && !await approve(pending)) return;
     toast(`Approved: ${counted(pending.length, "memory", "memories")}.`);
     chosen.clear();
     showBar();

@@ -5,6 +5,7 @@ import { askText, kept } from "./dialog.js";
 import { attempt, button, counted, el, toast } from "./dom.js";
 import { forgetWithPreview } from "./forget.js";
 import { markdown } from "./markdown.js";
+import { replacedLine } from "./replaced.js";
 
 const PLACES = { turn: "fits your message", earlier: "from an earlier message", prefix: "always at hand", kept: "used" };
 
@@ -36,6 +37,7 @@ export function receipt(done, text, changed) {
   if (done.finish_reason === "length") parts.push(el("p", { class: "quiet small" }, "The longest allowed answer was reached."));
   if (done.forgotten_meanwhile) parts.push(el("p", { class: "note warn small" }, "Stopped: a memory was forgotten meanwhile. Ask again."));
   for (const fact of done.saved) parts.push(memory(fact, "Remembered", changed));
+  for (const fact of done.replaced ?? []) parts.push(replacedLine(fact, changed));
   if (done.used.length) {
     const used = el("details", {}, el("summary", {}, `Used ${counted(done.used.length, "memory", "memories")}`),
       ...done.used.map((one) => memory(one, PLACES[one.place] ?? one.place, changed)));
@@ -44,10 +46,15 @@ export function receipt(done, text, changed) {
   return [...parts, verdicts(done, text)].filter(Boolean);
 }
 
+/** Who wrote a text, as a tag, if that was somebody else. */
+export function author(record) {
+  const other = record.speaker && record.speaker !== "user" && record.kind !== "fact";
+  return other ? el("span", { class: "tag" }, record.speaker) : null;
+}
+
 function memory(record, label, changed) {
   const shown = el("span", { class: "grow clamp" }, record.text);
-  const row = el("div", { class: "used" }, el("span", { class: "tag good" }, label), shown);
-  const isFact = record.kind === "fact";
+  const row = el("div", { class: "used" }, el("span", { class: "tag good" }, label), author(record), shown);
   row.append(button("Forget", () => attempt(async () => {
     if (!await forgetWithPreview([record.id])) return;
     row.classList.add("gone");
@@ -56,9 +63,10 @@ function memory(record, label, changed) {
   row.append(button("Correct", () => attempt(async () => {
     const better = await askText("Correct this memory", record.text);
     if (better === null || better === record.text) return;
-    const fact = await kept((more) => (isFact ? patch(`/api/memories/${record.id}`, { text: better, ...more }) : post("/api/memories", { text: better, ...more })));
-    if (!fact) return;
-    shown.textContent = fact.text;
+    const now = await kept((more) => patch(`/api/memories/${record.id}`, { text: better, ...more }));
+    if (!now) return;
+    Object.assign(record, { id: now.id, text: now.text });
+    shown.textContent = now.text;
     toast("Corrected.");
   }), { class: "plain", "aria-label": `Correct: ${record.text.slice(0, 60)}` }));
   return row;

@@ -20,8 +20,7 @@ def reader(home):
 
 
 def supervised(reader, document):
-    pairs = zip(document.tokens.tolist(), document.supervised, strict=True)
-    return b"".join(reader.tokenizer.piece_bytes(token) for token, on in pairs if on).decode()
+    return reader.tokenizer.decode(document.tokens[document.supervised].tolist())
 
 
 def test_only_the_learned_messages_are_supervised(reader):

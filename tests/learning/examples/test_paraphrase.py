@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from fake_engine import FakeEngine
 
-from ondevice.engine.fake import FakeEngine
 from ondevice.learning.examples.paraphrase import Paraphraser
 
 

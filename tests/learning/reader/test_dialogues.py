@@ -4,15 +4,10 @@ import itertools
 import random
 from collections.abc import Sequence
 
+from reader_probes import Probe, ProbeMaker, is_right, question_alone, says_unknown
+
 from ondevice.learning.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
 from ondevice.learning.reader.preferences import SUGGESTIONS
-from ondevice.learning.reader.probes import (
-    Probe,
-    ProbeMaker,
-    is_right,
-    question_alone,
-    says_unknown,
-)
 from ondevice.learning.reader.requests import NEUTRAL, ORDERS, UNKNOWN
 from ondevice.learning.reader.scene import Maker, prefix_of
 from ondevice.learning.reader.statements import Owner, fill

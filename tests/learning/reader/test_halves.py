@@ -3,17 +3,20 @@
 import random
 import re
 
-from ondevice.learning.reader import held_out_topics, topics, words
+from ondevice.learning.reader import words
 from ondevice.learning.reader.preferences import DISLIKES, LIKES, LIMITS, SUGGESTIONS, TASTES, Taste
 from ondevice.learning.reader.requests import NEUTRAL, ORDER_WORDS, ORDERS, PASSAGES
+from ondevice.learning.reader.topics import TOPICS, Topics
+
+LEARNED, HELD_OUT = TOPICS["train"], TOPICS["test"]
 
 
-def templates(half):
-    found = {t for a in half.ATTRIBUTES for t in (*a.states, *a.asks, *a.hints)}
-    return found | set(half.CHANGES) | set(half.TOLD) | set(half.TOLD_CHANGED) | set(half.NOTED)
+def templates(half: Topics) -> set[str]:
+    found = {t for a in half.attributes for t in (*a.states, *a.asks, *a.hints)}
+    return found | set(half.changes) | set(half.told) | set(half.told_changed) | set(half.noted)
 
 
-def preference_texts(split):
+def preference_texts(split: words.Split) -> set[str]:
     found = {*LIKES[split], *DISLIKES[split], *SUGGESTIONS[split]}
     for matter in (*TASTES[split], *LIMITS[split]):
         found |= {matter.key, *matter.requests}
@@ -25,10 +28,10 @@ def preference_texts(split):
 
 
 def test_topics_templates_and_relations_are_disjoint() -> None:
-    assert not {a.key for a in topics.ATTRIBUTES} & {a.key for a in held_out_topics.ATTRIBUTES}
-    assert not templates(topics) & templates(held_out_topics)
-    assert not set(topics.RELATIONS) & set(held_out_topics.RELATIONS)
-    wrapped = {*topics.CARRIERS} & {*held_out_topics.CARRIERS}
+    assert not {a.key for a in LEARNED.attributes} & {a.key for a in HELD_OUT.attributes}
+    assert not templates(LEARNED) & templates(HELD_OUT)
+    assert not set(LEARNED.relations) & set(HELD_OUT.relations)
+    wrapped = {*LEARNED.carriers} & {*HELD_OUT.carriers}
     assert wrapped == {"{Q}"}  # the question by itself
 
 
@@ -43,7 +46,7 @@ def test_values_are_disjoint() -> None:
 
 
 def test_made_values_are_disjoint() -> None:
-    kinds = {a.kind for half in (topics, held_out_topics) for a in half.ATTRIBUTES}
+    kinds = {a.kind for half in (LEARNED, HELD_OUT) for a in half.attributes}
     for kind in kinds - set(words.POOLS):
         made = [
             {words.value(kind, split, random.Random(f"{split} {i}")) for i in range(400)}
@@ -61,8 +64,8 @@ def test_preferences_and_requests_are_disjoint() -> None:
 
 def test_templates_have_only_known_places() -> None:
     known = {"{s}", "{m}", "{p}", "{x}"}
-    for half in (topics, held_out_topics):
-        for one in half.ATTRIBUTES:
+    for half in (LEARNED, HELD_OUT):
+        for one in half.attributes:
             for template in (*one.states, *one.asks, *one.hints):
                 assert set(re.findall(r"\{[^}]*\}", template)) <= known, template
             assert all("{x}" in state for state in one.states), one.key

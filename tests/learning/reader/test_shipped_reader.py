@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
+from reader_probes import ProbeMaker, is_right
 
 from ondevice.adapters.builtin_reader import READER, builtin_reader, reader_sha256_among
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.chat import Assistant
-from ondevice.engine.fake import FakeEngine
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import AdapterUse, ChatOptions
 from ondevice.errors import AdapterError, AdapterStaleError, InvalidAdapterError
 from ondevice.home import Home
-from ondevice.learning.reader.probes import ProbeMaker, is_right
 from ondevice.memory.service import Memory
 from ondevice.models.base_model import BaseModel
 from ondevice.settings import Settings

@@ -1,6 +1,6 @@
 """The documentation of every command, written from the commands themselves.
 
-python -m ondevice.cli.reference        writes docs/commands.md and docs/schemas/*.json
+python tools/command_reference.py        writes docs/commands.md and docs/schemas/*.json
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from json_schemas import schemas
 
-from ondevice.cli import CONTEXT_SETTINGS, cli
-from ondevice.cli.schemas import schemas
+from ondevice.cli import cli
 from ondevice.settings import Settings
 from ondevice.settings_file import flat
 
 HEAD = """# Commands
 
-Written by `python -m ondevice.cli.reference` from the program; a test checks that it is current.
+Written by `python tools/command_reference.py` from the program; a test checks that it is current.
 
 Every command takes `-h`, `--help` and `-q`, `--quiet`: print answers, listings, warnings and errors
 only. Answers and listings go to standard output, everything else to standard error. Listings take
@@ -38,7 +38,7 @@ _EVERYWHERE = {"--help", "--quiet"}
 
 def render() -> str:
     """Return the whole text, in Markdown."""
-    context = click.Context(cli, info_name="ondevice", **CONTEXT_SETTINGS)  # type: ignore[arg-type]
+    context = click.Context(cli, info_name="ondevice", **cli.context_settings)
     sections = [HEAD]
     for names, command, inner in _leaves(cli, context):
         sections.append(_section(names, command, inner))
@@ -48,7 +48,7 @@ def render() -> str:
 
 def leaves() -> list[tuple[str, click.Command]]:
     """Return every command that does something, with its full name, such as `memory add`."""
-    context = click.Context(cli, info_name="ondevice", **CONTEXT_SETTINGS)  # type: ignore[arg-type]
+    context = click.Context(cli, info_name="ondevice", **cli.context_settings)
     return [(" ".join(names), command) for names, command, _ in _leaves(cli, context)]
 
 

@@ -1,6 +1,6 @@
 """What `--json` prints, as JSON Schema: one for each command, derived from its dataclasses.
 
-`python -m ondevice.cli.reference` writes them to docs/schemas. Tests hold outputs against them.
+`python tools/command_reference.py` writes them to docs/schemas. Tests hold outputs against them.
 """
 
 from __future__ import annotations
@@ -108,21 +108,25 @@ def _descriptions(kind: type) -> dict[str, str]:
 def _memories() -> dict[str, Schema]:
     from ondevice.importers import Preview
     from ondevice.memory.ingest import IngestReport
-    from ondevice.store.records import Fact
+    from ondevice.store.records import Fact, Passage, Turn
 
     fact = of(Fact)
     found = {"id": TEXT, "text": TEXT, "score": NUMBER}
+    used = {"id": TEXT, "text": TEXT, "speaker": maybe(TEXT)}
     return {
-        "memory add": fact,
+        "memory add": record(**fact["properties"], replaced=listing(fact)),
         "memory list": listing(fact),
         "memory propose": listing(fact),
-        "memory edit": fact,
+        "memory edit": {
+            "anyOf": [fact, of(Passage), of(Turn)],
+            "description": "The fact, or the text in the wording that holds now.",
+        },
         "memory search": listing(record(**found, source=maybe(TEXT), time=NUMBER)),
         "memory show": _any_record(),
         "memory why": {
             "oneOf": [
-                record(answer=maybe(TEXT), memories=listing(record(id=TEXT, text=TEXT))),
-                listing(record(**found, reason=MAP)),
+                record(answer=maybe(TEXT), memories=listing(record(**used))),
+                listing(record(**found, speaker=maybe(TEXT), reason=MAP)),
             ],
             "description": "The memories of an answer; with --query, what it would recall.",
         },
@@ -222,8 +226,16 @@ def _answer() -> Schema:
         model=TEXT,
         adapters=IDS,
         memories=listing(
-            record(id=TEXT, text=TEXT, score=NUMBER, place={"enum": ["prefix", "turn", "earlier"]})
+            record(
+                id=TEXT,
+                text=TEXT,
+                score=NUMBER,
+                place={"enum": ["prefix", "turn", "earlier"]},
+                speaker=maybe(TEXT),
+            )
         ),
+        saved=listing(record(id=TEXT, text=TEXT)),
+        replaced=listing(record(id=TEXT, text=TEXT)),
         usage=record(prompt_tokens=WHOLE, cached_tokens=WHOLE, completion_tokens=WHOLE),
         timings=record(
             first_token_seconds=maybe(NUMBER),

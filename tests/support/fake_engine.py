@@ -10,7 +10,6 @@ from typing import Self
 
 from ondevice.engine.async_stream import AsyncChatStream
 from ondevice.engine.generation_thread import GenerationThread
-from ondevice.engine.prompt import split_turns
 from ondevice.engine.protocol import (
     AdapterUse,
     ChatOptions,
@@ -123,25 +122,16 @@ class FakeEngine:
             raise EngineError("The engine is closed; open a new one.")
         self.calls.chats.append((list(messages), options))
         room = self._n_ctx - max(1, min(options.max_tokens, self._n_ctx // 4))
-        system, turns = split_turns(messages)
-        dropped = 0
-        kept = list(messages)
-        while self.count_prompt(kept) > room:
-            if dropped + 1 >= len(turns):
-                raise ContextOverflowError(
-                    "System message and newest turn do not fit the context; shorten the message."
-                )
-            dropped += 1
-            kept = [*system, *(m for turn in turns[dropped:] for m in turn)]
+        if self.count_prompt(messages) > room:
+            raise ContextOverflowError("The messages do not fit the context; shorten them.")
         if callable(self._script):
-            answer = self._script(kept)
+            answer = self._script(messages)
         else:
             answer = self._script[min(self._answered, len(self._script) - 1)]
         self._answered += 1
         stream = FakeStream(
-            answer, Usage(self.count_prompt(kept)), options.max_tokens, options.logprobs
+            answer, Usage(self.count_prompt(messages)), options.max_tokens, options.logprobs
         )
-        stream.dropped_turns = dropped
         return stream
 
     def complete(self, prompt: str, options: ChatOptions) -> FakeStream:

@@ -125,8 +125,8 @@ class ProbeMaker:
             talk = conversation(None)
             if number % 2:
                 talk.prefix = prefix_of([s.note for s in world if s is not target], self._count)
-                said = maker.filled(maker.topics.TOLD, target, "speech")
-                answer = maker.filled(maker.topics.NOTED, target, "speech")
+                said = maker.filled(maker.topics.told, target, "speech")
+                answer = maker.filled(maker.topics.noted, target, "speech")
                 talk.exchanges.append(Exchange(said, answer))
             else:
                 memories = Memories()
@@ -155,7 +155,7 @@ class ProbeMaker:
             if way == 0:  # two notes: the later one holds
                 notes.append(new.note)
             elif way == 1:  # a note that says that it is new
-                text = maker.filled(maker.topics.CHANGES, new, "note")
+                text = maker.filled(maker.topics.changes, new, "note")
                 notes.insert(rng.randint(0, len(notes)), text)
             elif way == 2:  # an older saying and the fact
                 notes.remove(old.note)
@@ -164,8 +164,8 @@ class ProbeMaker:
                 for text, kind in pair:
                     memories.add(text, kind)
             else:  # said in the talk
-                said = maker.filled(maker.topics.TOLD_CHANGED, new, "speech")
-                answer = maker.filled(maker.topics.NOTED, new, "speech")
+                said = maker.filled(maker.topics.told_changed, new, "speech")
+                answer = maker.filled(maker.topics.noted, new, "speech")
                 talk.exchanges.append(Exchange(said, answer))
             talk.prefix = prefix_of(notes, self._count)
             user = turn_of(maker.question(new), memories, self._count)
