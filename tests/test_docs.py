@@ -175,6 +175,13 @@ def test_the_picture_of_the_rooms_is_the_contract():
     assert [floors[number] for number in sorted(floors, reverse=True)] == wanted
 
 
+def test_every_kind_of_test_is_described():
+    settings = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["pytest"]["ini_options"]
+    described = code_in(ROOT / "CONTRIBUTING.md")
+    for marker in settings.get("markers", ()):
+        assert re.match(r"\w+", marker)[0] in described, marker
+
+
 def test_every_table_and_column_is_described():
     described = set(code_in(ROOT / "docs/formats.md"))
     database = sqlcipher3.connect(":memory:")
