@@ -115,7 +115,7 @@ def test_links_lead_somewhere(document):
             assert heading in anchors, target
 
 
-@pytest.mark.parametrize("document", OWN, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*OWN, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
 def test_options_are_there(document, home):
     options = {"--help", "--quiet", "--version"} | {
         option
