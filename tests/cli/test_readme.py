@@ -12,6 +12,7 @@ import pytest
 from ondevice.cli import cli
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 PROGRAM = re.compile(r"(?:\.venv/bin/)?ondevice$")
 
 
@@ -31,9 +32,7 @@ def commands(document):
                     yield tuple(rest[: ends[0]] if ends else rest)
 
 
-CALLS = sorted(
-    {call for name in ("README.md", "docs/commands.md") for call in commands(ROOT / name)}
-)
+CALLS = sorted({call for path in (ROOT / "README.md", *DOCUMENTS) for call in commands(path)})
 
 
 def test_the_documents_have_commands():
