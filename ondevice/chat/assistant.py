@@ -44,7 +44,6 @@ class Assistant:
     """A base model, what it remembers, and its adapters.
 
     Attributes:
-        engine: generates; the assistant closes it.
         learning: adapters from the profile.
         conversation: the session that `chat` and `ask` go on with.
     """
@@ -74,7 +73,6 @@ class Assistant:
         self._clients = ClientConversations()
         self._temporary = temporary
         self._system = system
-        self.engine = engine
         self.learning = Learning(self._runtime)
         self.conversation = self.session()
 
@@ -163,6 +161,11 @@ class Assistant:
             OndeviceError: the assistant was opened without a profile.
         """
         return self._runtime.needed_memory
+
+    @property
+    def engine(self) -> Engine:
+        """What generates; the assistant closes it."""
+        return self._runtime.engine
 
     @property
     def profile(self) -> Profile | None:

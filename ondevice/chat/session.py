@@ -68,9 +68,10 @@ class Session:
         self._told = tuple(told) if told is not None else None
         self._prefix_ready = False
         self._prefix_facts: Sequence[Fact] = ()
-        self._generation = 0
+        self._generation = -1  # nothing of the profile was read yet
         self._data_version = 0
-        self.rebuild()
+        if conversation_id is not None:
+            self.rebuild()
         runtime.joined_by(self)
 
     # --- talking ----------------------------------------------------------------------

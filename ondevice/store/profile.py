@@ -322,7 +322,12 @@ class Profile:
         return self._forgetting.purge_due()
 
     def finish_purge(self, seconds: float | None = None) -> bool:
-        """Truncate the log if it may still hold what was deleted; see `Lineage.finish_purge`."""
+        """Delete what dead processes have left of copies, and truncate the log if it must be.
+
+        Returns:
+            Whether nothing of what was deleted is left in the log; see `Lineage.finish_purge`.
+        """
+        self._sweep()
         return self._lineage.finish_purge(seconds)
 
     def certificate_key(self) -> bytes:

@@ -221,7 +221,8 @@ def test_what_is_due_is_forgotten_by_a_program_that_runs_for_long(open_assistant
     me.profile.retention.set(fact_days=1, turn_days=1)
     me.ask("I live in Ulm.")
     in_two_days = time.time() + 2 * 86_400
-    me.profile.retention.clock = lambda: in_two_days
+    monkeypatch.setattr(time, "time", lambda: in_two_days)
+    me.profile.retention.clock = time.time
     assert me.profile.facts.all() == []
     me.profile.purge_due()
     me.ask("Where do I live?")

@@ -42,7 +42,7 @@ def test_a_conversation_goes_on(home, temporary):
         assert second.usage().input > 0
         third = chat.prompt("Say hello.", system="Be brief.", **options)
         assert third.text()
-        turns = model._opened[1].profile.turns()
+        turns = model._opened[1].profile.turns.all()
         if temporary:
             assert turns == []
             return

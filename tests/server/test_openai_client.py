@@ -53,7 +53,7 @@ def test_a_chat_recalls_saves_and_tells_what(ask, me):
     assert any("Porto" in fact["text"] for fact in receipt["saved"])
     shown, _ = me.engine.calls.chats[-1]
     assert "Biscuit" in shown[-1].content or "Biscuit" in shown[0].content
-    assert me.conversation.exchanges == []  # the client's conversation is its own
+    assert not me.conversation.exchanges  # the client's conversation is its own
 
 
 @pytest.mark.parametrize(

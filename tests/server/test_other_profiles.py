@@ -10,9 +10,9 @@ from ondevice.store.profile import Profile
 def test_another_profile_is_opened_under_the_options_of_the_command(home, me, monkeypatch):
     monkeypatch.setattr("ondevice.home.Home.default", lambda: home)
     Profile.create(home, "work").close()
-    options = {"temporary": True, "scope": "office", "no_reader": True}
+    options = {"temporary": True, "scope": "office", "system": None, "no_reader": True}
     other = _opener(options)("work", me)
-    assert other.temporary
+    assert other.without_memory
     assert other.scope == "office"
     assert other.profile is not None and other.profile.name == "work"
     other.profile.close()
@@ -22,7 +22,9 @@ def test_what_is_due_in_another_profile_is_forgotten_when_it_is_opened(home, me,
     monkeypatch.setattr("ondevice.home.Home.default", lambda: home)
     with Profile.create(home, "work", warn=lambda _: None) as work:
         work.facts.add("The user lives in Ulm.", expires=1.0)
-    other = _opener({"temporary": False, "scope": None, "no_reader": False})("work", me)
+    other = _opener({"temporary": False, "scope": None, "system": None, "no_reader": False})(
+        "work", me
+    )
     assert other.profile is not None and other.profile.facts.all() == []
     other.profile.close()
 

@@ -279,7 +279,7 @@ def test_what_does_not_fit_the_context_is_openais_error(ask):
 
 def test_a_stale_adapter_is_refused_and_not_listed(ask, client, me):
     fact = next(fact for fact in me.profile.facts.all() if "Lisbon" in fact.text)
-    me.forget(fact.id, keep_stale=True)
+    me.memory.forget(fact.id, keep_stale=True)
     with pytest.raises(openai.ConflictError, match="forgotten or changed"):
         ask(model="default+pirate")
     assert "smollm2-135m+pirate" not in [model.id for model in client.models.list()]

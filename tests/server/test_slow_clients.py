@@ -104,7 +104,8 @@ def test_a_trickling_reader_holds_the_model_no_longer_than_the_answer_takes(
 
 
 def test_closing_the_page_stops_its_answer_within_a_second(serve_live, me, raw):
-    engine = me.engine = SlowEngine([WORDS])
+    engine = SlowEngine([WORDS])
+    me = Assistant(engine, me.memory, me.settings)
     port, app = serve_live(me)
     connection = raw(port)
     _post(connection, port, "/api/chat", {"text": "Go on"})
@@ -147,7 +148,8 @@ def test_many_pages_may_follow_a_job_and_requests_are_still_answered(serve_live,
      ("/api/chat", {"text": "Go on"})],
 )  # fmt: skip
 def test_stopping_the_server_ends_an_answer_within_its_bound(serve_live, me, raw, path, body):
-    engine = me.engine = SlowEngine([" ".join([WORDS] * 5)])
+    engine = SlowEngine([" ".join([WORDS] * 5)])
+    me = Assistant(engine, me.memory, me.settings)
     limits = dataclasses.replace(Limits(), stop_seconds=1.0)
     port, _ = serve_live(me, limits)
     connection = raw(port)
