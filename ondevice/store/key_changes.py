@@ -196,7 +196,7 @@ def _changing(profile: Profile, what: str) -> Iterator[keys.Wraps]:
 def _reading(
     home: Home, name: str, warn: Callable[[str], None] | None = None
 ) -> Iterator[tuple[Any, keys.Wraps]]:
-    from ondevice.store.profile import check_name, exclusive, exists, not_found
+    from ondevice.store.profiles import check_name, exclusive, exists, not_found
 
     if not exists(home, check_name(name)):
         raise not_found(home, name)

@@ -10,7 +10,6 @@ processes may have it open; `generation` and `data_version` tell what others did
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,13 +18,10 @@ from typing import Self
 
 from ondevice.errors import (
     ProfileDamagedError,
-    ProfileError,
     ProfileExistsError,
     ProfileLockedError,
-    ProfileNotFoundError,
-    did_you_mean,
 )
-from ondevice.ground.files import private_folder, sync_folder, write_atomic
+from ondevice.ground.files import private_folder
 from ondevice.home import Home
 from ondevice.settings import RetentionSettings
 from ondevice.store import keys, leftovers
@@ -43,6 +39,20 @@ from ondevice.store.lineage import Lineage
 from ondevice.store.listing import Listing
 from ondevice.store.migrations import migrate
 from ondevice.store.passages import Passages
+from ondevice.store.profiles import (
+    DATABASE_NAME,
+    DEFAULT_NAME,
+    check_name,
+    check_place,
+    destroy,
+    exclusive,
+    exists,
+    has_database,
+    not_found,
+    profile_in_use,
+    stamp,
+    wipe_profile,
+)
 from ondevice.store.records import AnyRecord, ForgetPreview, ForgetReport, Record
 from ondevice.store.retention import Retention
 from ondevice.store.search_tables import SearchTables
@@ -50,15 +60,7 @@ from ondevice.store.sources import Sources
 from ondevice.store.table import Table
 from ondevice.store.turns import Turns
 from ondevice.store.vectors import Vectors
-from ondevice.store.working_folder import clear_workplaces, former_place, put_back
-
-DEFAULT_NAME = "default"
-DATABASE_NAME = "profile.db"
-WIPED_NAME = "wiped"  # lies in a profile's folder when its keys were destroyed on purpose
-PATIENCE_SECONDS = 1.0  # for another process, before it is said what is waited for
-
-_NAME = re.compile(r"[^\W_][\w-]{0,63}")
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")  # devices on Windows
+from ondevice.store.working_folder import former_place, put_back
 
 
 class Profile:
@@ -93,11 +95,11 @@ class Profile:
         self._home = home
         self._is_at_home = folder is None
         self._key: bytearray | None = bytearray(data_key)
-        self._keys_seen = _stamp(self.folder / "keys.json")
+        self._keys_seen = stamp(self.folder / "keys.json")
         self._db = Database(
             self.folder / DATABASE_NAME, self.derive_key("database"), may_use=self._may_use
         )
-        self._file = _stamp(self.folder / DATABASE_NAME)[0]
+        self._file = stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
             self._compose(retention or RetentionSettings())
@@ -215,10 +217,10 @@ class Profile:
             with exclusive(home, name, warn):
                 if not exists(home, name):  # else another process was faster
                     return cls._make(home, name, None, ask_passphrase, warn, retention)
-        if not _has_database(home, name):
+        if not has_database(home, name):
             with exclusive(home, name, warn):  # another process may be making it
                 pass
-            if not _has_database(home, name):
+            if not has_database(home, name):
                 raise ProfileDamagedError(
                     f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
                     f"backup, or destroy what is left with `ondevice profile wipe {name}`."
@@ -249,7 +251,7 @@ class Profile:
             )
             return cls(home, name, data_key, retention=retention)
         except BaseException:
-            _destroy(home, name)
+            destroy(home, name)
             raise
 
     @classmethod
@@ -373,8 +375,8 @@ class Profile:
 
     def _may_use(self) -> None:
         """Close at once if the profile was locked, wiped or replaced elsewhere."""
-        stamp = _stamp(self.folder / "keys.json")
-        if stamp == self._keys_seen:
+        seen = stamp(self.folder / "keys.json")
+        if seen == self._keys_seen:
             return
         if keys.is_locked(self._home, self.name):
             self.lock()
@@ -382,12 +384,12 @@ class Profile:
                 f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
                 "opens it."
             )
-        if _stamp(self.folder / DATABASE_NAME)[0] != self._file:
+        if stamp(self.folder / DATABASE_NAME)[0] != self._file:
             self.lock()
             raise ProfileLockedError(
                 f"The profile '{self.name}' was replaced by a backup; open it again."
             )
-        self._keys_seen = stamp
+        self._keys_seen = seen
 
     def _sweep(self) -> None:
         """Delete what processes that died have left of copies of this profile."""
@@ -437,153 +439,3 @@ class Profile:
     ) -> None:
         """Lock the profile."""
         self.lock()
-
-
-# --- the profiles of a home ---------------------------------------------------------
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can be a profile's.
-
-    Raises:
-        ProfileError: it has other characters than letters, digits, `_` and `-`, or is too long.
-    """
-    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
-        raise ProfileError(
-            f"'{name}' cannot be the name of a profile; use up to 64 letters, digits, '_' and '-'."
-        )
-    return name
-
-
-def exists(home: Home, name: str) -> bool:
-    """Whether there is a profile called `name`."""
-    return keys.keys_path(home, name).exists()
-
-
-def list_profiles(home: Home) -> list[str]:
-    """Return the names of all profiles, sorted."""
-    if not home.profiles.is_dir():
-        return []
-    names = (folder.name for folder in home.profiles.iterdir())
-    return sorted(name for name in names if _NAME.fullmatch(name) and exists(home, name))
-
-
-def profile_in_use(home: Home) -> str:
-    """Return the name that `use_profile` chose, or "default"."""
-    try:
-        return check_name(_pointer(home).read_text(encoding="utf-8").strip())
-    except FileNotFoundError:
-        return DEFAULT_NAME
-    except (OSError, UnicodeDecodeError, ProfileError) as error:
-        raise ProfileError(
-            f"{_pointer(home)} does not name a profile; delete it, or choose one with `ondevice "
-            "profile use NAME`."
-        ) from error
-
-
-def use_profile(home: Home, name: str) -> None:
-    """Make `name` the profile that is opened when none is named.
-
-    Raises:
-        ProfileNotFoundError: there is none of that name.
-    """
-    if not exists(home, check_name(name)):
-        raise not_found(home, name)
-    write_atomic(_pointer(home), name.encode() + b"\n")
-
-
-def wipe_profile(home: Home, name: str) -> None:
-    """Destroy a profile without opening it: first its keys, then every file.
-
-    Raises:
-        ProfileNotFoundError: there is none of that name.
-    """
-    if not (home.profile(check_name(name)).exists() or former_place(home, name).exists()):
-        raise not_found(home, name)
-    with exclusive(home, name):
-        _destroy(home, name)
-
-
-def _destroy(home: Home, name: str) -> None:
-    """Destroy a profile; call it `exclusive`ly."""
-    folder, former = home.profile(name), former_place(home, name)
-    if former.exists():  # left by a restore that was interrupted: it must not come back
-        keys.shred_wraps(former / keys.KEYS_NAME)
-        shutil.rmtree(former)
-    keys.shred(home, name)
-    if folder.exists():
-        with contextlib.suppress(OSError):  # a full disk
-            write_atomic(folder / WIPED_NAME, b"")
-        shutil.rmtree(folder)
-    clear_workplaces(home.profiles)
-    sync_folder(home.profiles)
-    if _pointer(home).exists() and profile_in_use(home) == name:
-        _pointer(home).unlink()
-
-
-def check_place(home: Home, name: str) -> None:
-    """Check that nothing of a profile is lost if its folder, without `keys.json`, is deleted.
-
-    What a wipe or a creation left that was interrupted may go. A database whose keys are missing
-    for another reason can be read again when they come back, such as from a backup of the disk.
-
-    Raises:
-        ProfileDamagedError: there is such a database.
-    """
-    if _has_database(home, name) and not (home.profile(name) / WIPED_NAME).exists():
-        raise ProfileDamagedError(
-            f"{keys.keys_path(home, name)} is missing, without which nobody can read the profile "
-            f"'{name}'; restore that file from a backup, or destroy what is left with `ondevice "
-            f"profile wipe {name}`."
-        )
-
-
-def _has_database(home: Home, name: str) -> bool:
-    try:
-        return (home.profile(name) / DATABASE_NAME).stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return what changes when the file is replaced; zeros if it is gone."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return status.st_ino, status.st_mtime_ns
-
-
-def _pointer(home: Home) -> Path:
-    return home.config / "profile"
-
-
-def not_found(home: Home, name: str) -> ProfileNotFoundError:
-    """Return the error that there is no profile called `name`."""
-    return ProfileNotFoundError(
-        f"There is no profile called '{name}'; {did_you_mean(name, list_profiles(home))}"
-        "`ondevice profile list` shows those there are."
-    )
-
-
-@contextlib.contextmanager
-def exclusive(home: Home, name: str, warn: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Keep other processes from making the profile, or changing its keys, at the same time.
-
-    One of them may be asking somebody for a passphrase: after a moment `warn` is called with a
-    sentence that says so.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(private_folder(home.profiles) / f".{name}.lock", mode=0o600)
-    try:
-        held = lock.acquire(timeout=PATIENCE_SECONDS)
-    except Timeout:
-        (warn or keys.silent)(
-            f"Another ondevice is making the profile '{name}' or changing its keys, and may be "
-            "asking for a passphrase in its terminal; this one waits until that is done (Ctrl-C "
-            "ends it)."
-        )
-        held = lock.acquire()
-    with held:
-        yield

@@ -40,14 +40,8 @@ from ondevice.store import keys, recovery
 from ondevice.store import passphrase as phrases
 from ondevice.store.archive import ArchiveReader, ArchiveWriter
 from ondevice.store.leftovers import held
-from ondevice.store.profile import (
-    DATABASE_NAME,
-    Profile,
-    check_name,
-    check_place,
-    exclusive,
-    exists,
-)
+from ondevice.store.profile import Profile
+from ondevice.store.profiles import DATABASE_NAME, check_name, check_place, exclusive, exists
 from ondevice.store.working_folder import put_back, replace_profile, workplace
 
 Ask = Callable[[], str]
@@ -323,7 +317,7 @@ def _key(
 
 def _guessed_name(home: Home, reader: ArchiveReader) -> str:
     """Return the profile that the archive's keys are of, before its own name can be read."""
-    from ondevice.store.profile import list_profiles
+    from ondevice.store.profiles import list_profiles
 
     for name in list_profiles(home):
         with contextlib.suppress(ProfileDamagedError, FileNotFoundError):

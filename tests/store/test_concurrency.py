@@ -13,7 +13,8 @@ import pytest
 from ondevice.errors import ProfileLockedError
 from ondevice.store import key_changes
 from ondevice.store.passphrase import Cost
-from ondevice.store.profile import Profile, exclusive
+from ondevice.store.profile import Profile
+from ondevice.store.profiles import exclusive
 
 WRITER = """
 import sys

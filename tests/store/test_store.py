@@ -19,12 +19,13 @@ from ondevice.errors import (
     ProfileNotFoundError,
     RecordNotFoundError,
 )
-from ondevice.store import profile as store
+from ondevice.store import profiles as store
 from ondevice.store import transfer
 from ondevice.store.database import PAGE_BYTES
 from ondevice.store.migrations import MIGRATIONS, Migration, migrate
 from ondevice.store.passphrase import Cost
-from ondevice.store.profile import Profile, wipe_profile
+from ondevice.store.profile import Profile
+from ondevice.store.profiles import wipe_profile
 from ondevice.store.records import NewPassage
 
 QUICK = Cost(memory_kib=64, iterations=1, lanes=1)

@@ -16,7 +16,8 @@ from ondevice.ground.files import write_atomic
 from ondevice.home import Home
 from ondevice.store import transfer
 from ondevice.store.passphrase import Cost
-from ondevice.store.profile import Profile, list_profiles
+from ondevice.store.profile import Profile
+from ondevice.store.profiles import list_profiles
 
 QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
 

@@ -12,7 +12,8 @@ from ondevice.errors import ProfileError, ProfileExistsError, ProfileNotFoundErr
 from ondevice.store import key_changes, keys, transfer
 from ondevice.store.copies import Copies
 from ondevice.store.journal import Journal
-from ondevice.store.profile import Profile, wipe_profile
+from ondevice.store.profile import Profile
+from ondevice.store.profiles import wipe_profile
 from ondevice.store.readable import export_readable
 from ondevice.store.working_folder import clear_workplaces, workplace
 

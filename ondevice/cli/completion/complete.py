@@ -17,7 +17,7 @@ def complete_profiles(
 ) -> list[CompletionItem]:
     """Return the profiles that begin with `incomplete`."""
     from ondevice.home import Home
-    from ondevice.store.profile import list_profiles
+    from ondevice.store.profiles import list_profiles
 
     with contextlib.suppress(OSError):
         return _fitting(list_profiles(Home.default()), incomplete)
@@ -65,7 +65,8 @@ def complete_adapters(
     """
     from ondevice.home import Home
     from ondevice.store import keys
-    from ondevice.store.profile import Profile, exists, profile_in_use
+    from ondevice.store.profile import Profile
+    from ondevice.store.profiles import exists, profile_in_use
 
     home = Home.default()
     with contextlib.suppress(OndeviceError, OSError):

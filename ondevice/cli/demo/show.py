@@ -181,7 +181,7 @@ class Demo:
         """Free the model, destroy the keys, and delete everything."""
         name, home = self.profile.name, Home.below(self.folder)
         self.me.close()
-        from ondevice.store.profile import wipe_profile
+        from ondevice.store.profiles import wipe_profile
 
         with contextlib.suppress(OSError):
             wipe_profile(home, name)

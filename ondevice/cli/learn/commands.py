@@ -204,7 +204,8 @@ def _schedule(options: dict[str, Any]) -> int:
     from ondevice.errors import LearningError, ProfileLockedError
     from ondevice.home import Home
     from ondevice.learning.schedule import Entry, scheduler
-    from ondevice.store.profile import Profile, profile_in_use
+    from ondevice.store.profile import Profile
+    from ondevice.store.profiles import profile_in_use
 
     home = Home.default()
     name = options["profile"] or profile_in_use(home)

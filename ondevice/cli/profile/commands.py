@@ -45,7 +45,8 @@ for _part in (
 def create(name: str, passphrase: bool, use_it: bool) -> None:
     """Create a profile, encrypted on disk."""
     from ondevice.home import Home
-    from ondevice.store.profile import Profile, use_profile
+    from ondevice.store.profile import Profile
+    from ondevice.store.profiles import use_profile
 
     home = Home.default()
     secret = new_passphrase("New passphrase") if passphrase else None
@@ -61,7 +62,7 @@ def list_(as_json: bool) -> None:
     """List the profiles; the one in use has a star."""
     from ondevice.home import Home
     from ondevice.store.keys import is_locked
-    from ondevice.store.profile import list_profiles, profile_in_use
+    from ondevice.store.profiles import list_profiles, profile_in_use
 
     home = Home.default()
     names, used = list_profiles(home), profile_in_use(home)
@@ -98,7 +99,7 @@ def list_(as_json: bool) -> None:
 def use(name: str) -> None:
     """Use a profile from now on."""
     from ondevice.home import Home
-    from ondevice.store.profile import use_profile
+    from ondevice.store.profiles import use_profile
 
     use_profile(Home.default(), name)
     talk(f"Using the profile '{name}'.")
@@ -109,7 +110,7 @@ def use(name: str) -> None:
 def path(name: str | None) -> None:
     """Print the folder of a profile."""
     from ondevice.home import Home
-    from ondevice.store.profile import check_name, exists, not_found, profile_in_use
+    from ondevice.store.profiles import check_name, exists, not_found, profile_in_use
 
     home = Home.default()
     if name is not None and not exists(home, check_name(name)):
@@ -126,7 +127,7 @@ def wipe(name: str, yes: bool) -> None:
     Needs no passphrase: without the keys the data cannot be read by anybody.
     """
     from ondevice.home import Home
-    from ondevice.store.profile import wipe_profile
+    from ondevice.store.profiles import wipe_profile
 
     confirm(f"Destroy the profile '{name}' and everything in it, for good?", yes=yes)
     wipe_profile(Home.default(), name)

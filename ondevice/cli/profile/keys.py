@@ -96,7 +96,7 @@ def lock_command(name: str | None) -> None:
     """
     from ondevice.home import Home
     from ondevice.store import key_changes
-    from ondevice.store.profile import profile_in_use
+    from ondevice.store.profiles import profile_in_use
 
     home = Home.default()
     name = name or profile_in_use(home)
@@ -111,7 +111,7 @@ def unlock_command(name: str | None) -> None:
     from ondevice.cli.secret import asker
     from ondevice.home import Home
     from ondevice.store import key_changes
-    from ondevice.store.profile import profile_in_use
+    from ondevice.store.profiles import profile_in_use
 
     home = Home.default()
     name = name or profile_in_use(home)
