@@ -30,8 +30,10 @@
     │   └── DivergedError            the loss is no longer a number, or grows without end
     └── LearningError            the profile cannot be learned from now
 
-Messages are one sentence: what happened, which file, what to do. They never
-quote personal text. `explain` gives such words for what the operating system says.
+Messages are one sentence: what happened, which file, what to do. They never quote personal
+text. What to do is part of the sentence where it is the same for everybody ("free some space");
+where it is a command, an option or a button, it is a `Remedy`, which each front end words.
+`explain` gives such words for what the operating system says.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Iterable, Iterator
+
+from ondevice.remedies import Notice, Remedy, Step, Words, said
 
 # what happened; what to do. By number, because the texts of the systems differ.
 _SYSTEM = {
@@ -49,7 +53,7 @@ _SYSTEM = {
     errno.EPERM: "permission denied; check who may use it",
     errno.EROFS: "the disk can only be read; choose another place",
     errno.ENOENT: "there is no such file or folder; check the path",
-    errno.ENOTDIR: "a part of the path is no folder; check the path",
+    errno.ENOTDIR: "a part of the path is not a folder; check the path",
     errno.EISDIR: "it is a folder; give a file",
     errno.EEXIST: "it exists already; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
@@ -74,6 +78,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'? " if close else ""
 
 
+def or_meant(fact: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence `fact`, and what `name` was perhaps meant to be."""
+    close = did_you_mean(name, known).rstrip()
+    return f"{fact}; {close}" if close else f"{fact}."
+
+
 @contextlib.contextmanager
 def ending_with(clean_up: Callable[[], None]) -> Iterator[None]:
     """Call `clean_up` when the block has ended; an error of the block is not hidden by its own."""
@@ -87,7 +97,26 @@ def ending_with(clean_up: Callable[[], None]) -> Iterator[None]:
 
 
 class OndeviceError(Exception):
-    """Base of every error that ondevice raises on purpose."""
+    """Base of every error that ondevice raises on purpose.
+
+    `str` of it says what happened and, in neutral words, what to do.
+
+    Attributes:
+        notice: the same; `notice.fact` is what happened, `notice.steps` what can be done.
+    """
+
+    def __init__(self, fact: str | Notice, *remedies: Remedy | Step) -> None:
+        """Tell `fact`, one sentence without a command, and what can be done about it."""
+        self.notice = fact if isinstance(fact, Notice) else Notice(fact, *remedies)
+        super().__init__(self.notice.fact, *self.notice.steps)  # what `repr` shows
+
+    def __str__(self) -> str:
+        """Return what happened and what to do, in neutral words."""
+        return str(self.notice)
+
+    def said(self, words: Words) -> str:
+        """Return what happened and what to do, in the words of a front end."""
+        return said(self.notice, words)
 
 
 class SettingsError(OndeviceError):
@@ -201,9 +230,9 @@ class DivergedError(TrainingError):
         happened: the beginning of the sentence, without what to do, which depends on who trains.
     """
 
-    def __init__(self, message: str, happened: str) -> None:
-        """Say what happened and what to do; see the class for `happened`."""
-        super().__init__(message)
+    def __init__(self, fact: str, happened: str) -> None:
+        """Tell what happened and what to do; see the class for `happened`."""
+        super().__init__(fact)
         self.happened = happened
 
 

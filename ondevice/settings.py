@@ -16,6 +16,7 @@ from typing import Any
 from ondevice import settings_lines
 from ondevice.errors import SettingsError, did_you_mean, explain
 from ondevice.home import Home
+from ondevice.remedies import Remedy, within
 from ondevice.settings_lines import Problem
 
 
@@ -121,7 +122,8 @@ class Settings:
         if problems:
             if warn is None:
                 raise wrong_file(path, problems)
-            warn(f"{wrong_file(path, problems)} Until then the defaults stand in for it.")
+            until = "; until that is corrected, the defaults stand in."
+            warn(within("", wrong_file(path, problems).notice, until))
         return found
 
     @classmethod
@@ -169,10 +171,7 @@ def wrong_file(path: Path, problems: Sequence[Problem]) -> SettingsError:
         for one in sorted(problems, key=lambda one: one.line or 0)[:MOST_NAMED]
     ]
     more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
-    return SettingsError(
-        f"{path}: {'; '.join(told)}{more}; correct the file, or change any setting with `ondevice "
-        "config set`, which leaves out what is wrong."
-    )
+    return SettingsError(f"{path}: {'; '.join(told)}{more}.", Remedy.CHANGE_SETTINGS)
 
 
 def _no_table(name: str, *, known: bool) -> str:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ondevice import settings_lines
-from ondevice.errors import BaseModelError, SettingsError, did_you_mean, explain
+from ondevice.errors import BaseModelError, SettingsError, explain, or_meant
 from ondevice.ground.files import expanded, write_atomic
 from ondevice.home import Home
 from ondevice.models.catalogue import CATALOGUE
 from ondevice.models.chosen import DEFAULT_NAME, usable
+from ondevice.remedies import Remedy, within
 from ondevice.settings import MOST_THREADS, Settings, out_of_bounds, settings_path
 from ondevice.settings_lines import Problem
 
@@ -57,8 +58,7 @@ def set_value(home: Home, name: str, text: str) -> Saved:
     path, defaults = settings_path(home), flat(Settings())
     if name not in defaults:
         raise SettingsError(
-            f"There is no setting '{name}'; {did_you_mean(name, defaults)}`ondevice config show` "
-            "lists them all."
+            or_meant(f"There is no setting '{name}'", name, defaults), Remedy.LIST_SETTINGS
         )
     value = _usable(home, name, _parsed(name, text, defaults[name]))
     content = _content(path)
@@ -169,12 +169,14 @@ def _usable_model(home: Home, name: str, value: Value) -> Value:
     """
     wanted = str(value).strip()
     if any(unicodedata.category(one) in ("Cc", "Cs") for one in wanted):
-        raise SettingsError(f"'{name}' holds what is no character; give a name or a path.")
+        raise SettingsError(
+            f"'{name}' holds something that is not a character; give a name or a path."
+        )
     try:
         base = usable(wanted, home)
     except BaseModelError as error:
-        why = str(error).rstrip(".")
-        raise SettingsError(f"'{name}' was not changed: {why}; choose another model.") from error
+        why = within(f"'{name}' was not changed: ", error.notice, "; choose another model.")
+        raise SettingsError(why) from error
     except OSError as error:
         raise SettingsError(f"'{name}' was not changed: {wanted}: {explain(error)}.") from error
     if wanted == DEFAULT_NAME or wanted in CATALOGUE or base.path.parent == home.models:

@@ -19,6 +19,7 @@ from typing import Any
 from ondevice.adapters.gguf_lora import content_sha256
 from ondevice.errors import AdapterNotFoundError, InvalidAdapterError
 from ondevice.models.base_model import BaseModel
+from ondevice.remedies import Remedy
 
 READER = "reader"  # the name under which it is listed; no adapter of a profile may have it
 
@@ -71,8 +72,7 @@ def needed_reader(base: BaseModel) -> Reader:
     reader = builtin_reader(base)
     if reader is None:
         raise AdapterNotFoundError(
-            f"No reader comes for the model '{base.name}'; leave out --reader, "
-            "or make one (ondevice teach) and put it below with --on or --adapter."
+            f"No reader comes with the model '{base.name}'.", Remedy.LEAVE_OUT_READER
         )
     return reader
 

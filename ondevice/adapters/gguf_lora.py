@@ -42,7 +42,7 @@ from ondevice.models.gguf_header import (
 )
 
 Float32 = NDArray[np.float32]
-AGAIN = "get it again from its source, or make it anew"  # advice for a file that is no use
+AGAIN = "get it again from its source, or make it again"  # advice for a file that is no use
 
 # Field of `LoraAdapter.provenance` -> GGUF key. Hashes only: nothing personal, no times.
 PROVENANCE_KEYS = {
@@ -204,9 +204,9 @@ def _read_header(source: Path | bytes) -> GgufHeader:
             return read_header_bytes(source, "the adapter")
         return read_header(source)
     except ModelNotFoundError as error:
-        raise AdapterNotFoundError(str(error)) from error
+        raise AdapterNotFoundError(error.notice) from error
     except InvalidModelError as error:
-        raise InvalidAdapterError(str(error)) from error
+        raise InvalidAdapterError(error.notice) from error
 
 
 def _check_kind(header: GgufHeader, where: str) -> float:
@@ -241,7 +241,7 @@ def _pair_tensors(header: GgufHeader, where: str) -> dict[str, tuple[TensorInfo,
         base_name, _, half = name.rpartition(".")
         if not base_name or half not in ("lora_a", "lora_b"):
             raise InvalidAdapterError(
-                f"{where} holds '{name}', which is no part of a LoRA adapter; {AGAIN}."
+                f"{where} holds '{name}', which is not part of a LoRA adapter; {AGAIN}."
             )
         halves.setdefault(base_name, {})[half] = tensor
     if not halves:
@@ -274,7 +274,7 @@ def _check_dims(name: str, n_in: int, a_rank: int, b_rank: int, n_out: int, wher
     if name.startswith("token_embd"):
         raise InvalidAdapterError(
             f"{where} adapts '{name}', a lookup table or tied head, which llama.cpp cannot; train "
-            "it anew on the layers of the blocks."
+            "it again on the layers of the blocks."
         )
     if a_rank != b_rank:
         raise InvalidAdapterError(
@@ -317,13 +317,13 @@ def _values(content: bytes | memoryview, tensor: TensorInfo, where: str) -> Floa
     if len(content) != tensor.nbytes:  # the file shrank after its header was read
         raise InvalidAdapterError(
             f"{where}: '{tensor.name}' could not be read completely; try again, or get the "
-            "file anew."
+            "file again."
         )
     stored = np.frombuffer(content, dtype="<f2" if tensor.type == "F16" else "<f4")
     values = stored.astype(np.float32).reshape(tensor.shape[::-1])
     if not np.isfinite(values).all():
         raise InvalidAdapterError(
-            f"{where}: '{tensor.name}' holds NaN or infinity; train it anew at a lower "
+            f"{where}: '{tensor.name}' holds NaN or infinity; train it again at a lower "
             "learning rate."
         )
     return values
@@ -375,7 +375,7 @@ def _stored(values: Float32, name: str, dtype: str) -> NDArray[np.generic]:
     """Return `values` in the file's type, row after row, little-endian."""
     if not np.isfinite(values).all():
         raise InvalidAdapterError(
-            f"The adapter: '{name}' holds NaN or infinity; train it anew at a lower learning rate."
+            f"The adapter: '{name}' holds NaN or infinity; train it again at a lower learning rate."
         )
     if dtype == "F32":
         return np.ascontiguousarray(values, dtype="<f4")

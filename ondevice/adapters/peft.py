@@ -24,6 +24,7 @@ from ondevice.adapters.safetensors import read_safetensors, write_safetensors
 from ondevice.errors import AdapterError, AdapterNotFoundError, InvalidAdapterError, explain
 from ondevice.ground.files import private_folder, write_atomic
 from ondevice.models.gguf_header import GgufHeader
+from ondevice.remedies import Remedy
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model.model.layers."
@@ -111,8 +112,7 @@ def _by_block(adapter: LoraAdapter, layouts: Layouts) -> dict[int, dict[str, Fac
         match = _TENSOR.fullmatch(name)
         if match is None or match[2] not in layouts.gguf.matrices:
             raise AdapterError(
-                f"The adapter adapts '{name}', which has no place in PEFT; export it with "
-                "--gguf instead."
+                f"The adapter adapts '{name}', which has no place in PEFT.", Remedy.EXPORT_GGUF
             )
         factors = Factors(pair.a, pair.b, adapter.alpha / pair.rank)
         blocks.setdefault(int(match[1]), {})[match[2]] = factors

@@ -17,10 +17,11 @@ from ondevice.errors import (
     AdapterNotFoundError,
     AdapterStaleError,
     InvalidAdapterError,
-    did_you_mean,
     explain,
+    or_meant,
 )
 from ondevice.models.base_model import BaseModel
+from ondevice.remedies import Remedy
 from ondevice.store.ids import new_id
 from ondevice.store.profile import Profile
 from ondevice.store.records import AdapterRow
@@ -117,13 +118,14 @@ class AdapterRegistry:
                 return row
         if name == READER:
             raise AdapterNotFoundError(
-                f"'{READER}' comes with the base model and is no adapter of the profile; only "
-                "`ondevice adapter use`, `off` and `show` take it."
+                f"'{READER}' comes with the base model and is not an adapter of the profile.",
+                Remedy.SWITCH_READER,
             )
         raise AdapterNotFoundError(
-            f"There is no adapter '{name}' in this profile; "
-            f"{did_you_mean(name, (row.name for row in rows))}`ondevice adapter list` shows "
-            "those there are."
+            or_meant(
+                f"There is no adapter '{name}' in this profile", name, (row.name for row in rows)
+            ),
+            Remedy.LIST_ADAPTERS,
         )
 
     def use(self, name: str, scale: float) -> None:
@@ -175,20 +177,20 @@ class AdapterRegistry:
         row = self._fresh(name)
         if row.base_sha256 != base.sha256:
             raise AdapterBaseMismatchError(
-                f"Adapter '{name}' was made for another base model than '{base.name}'; use the "
-                "model it was made for, leave it out (--no-adapter), or learn again."
+                f"The adapter '{name}' was made for another base model than '{base.name}'.",
+                Remedy.LEAVE_OUT_ADAPTER,
             )
         trained_on = row.provenance.get("reader_sha256")
         if trained_on is None or trained_on == reader_sha256:
             return
         if reader_sha256 is None:
             raise AdapterStaleError(
-                f"The adapter '{name}' was trained on top of the reader, which is off; turn it on "
-                f"(ondevice adapter use {READER}) or leave out both (--no-adapter --no-reader)."
+                f"The adapter '{name}' was trained on top of the reader, which is off.",
+                Remedy.TURN_READER_ON,
             )
         raise AdapterStaleError(
             f"The adapter '{name}' was trained on top of another reader than the one that comes "
-            "with this version; train it anew or turn it off."
+            "with this version; train it again or turn it off."
         )
 
     def read(self, name: str) -> bytes:
@@ -230,7 +232,7 @@ class AdapterRegistry:
             raise AdapterBaseMismatchError(
                 f"The adapter '{name}' was made for the base with SHA-256 "
                 f"{row.base_sha256[:16]}…, not for {base.name} ({base.sha256[:16]}…); use it "
-                "with the one that it was made for, or train it anew."
+                "with the one that it was made for, or train it again."
             )
         adapter = read_adapter(self.read(name), base.header)
         dims = {n: (pair.a.shape[1], pair.b.shape[0]) for n, pair in adapter.tensors.items()}
@@ -253,8 +255,9 @@ class AdapterRegistry:
         row = self.get(name)
         if row.state == "stale":
             raise AdapterStaleError(
-                f"The adapter '{name}' was trained on something that was forgotten or "
-                "changed, so it is not used; run `ondevice learn` for a new one."
+                f"The adapter '{name}' was trained on something that was forgotten or changed, so "
+                "it is not used.",
+                Remedy.LEARN_AGAIN,
             )
         return row
 

@@ -79,7 +79,7 @@ def _values(data: bytearray, dtype: str, name: str, path: Path) -> Float32:
         )
     if not np.isfinite(values).all():
         raise InvalidAdapterError(
-            f"{path}: '{_shown(name)}' holds NaN or infinity; train it anew at a lower "
+            f"{path}: '{_shown(name)}' holds NaN or infinity; train it again at a lower "
             "learning rate."
         )
     return values

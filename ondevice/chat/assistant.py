@@ -30,6 +30,7 @@ from ondevice.memory.service import Memory
 from ondevice.models.base_model import resolve
 from ondevice.models.chosen import chosen
 from ondevice.models.messages import Message
+from ondevice.remedies import within
 from ondevice.settings import Settings, settings_path
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Assistant:
             if stand_in is None or adapters is not None:
                 raise
             self.adapters.choose([])
-            stand_in(f"The active adapters are left out: {error}")
+            stand_in(within("The active adapters are left out: ", error.notice))
 
     # --- conversations ------------------------------------------------------------------
 

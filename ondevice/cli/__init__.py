@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ondevice
+from ondevice.cli.remedies import told
 from ondevice.errors import OndeviceError, did_you_mean, explain
 from ondevice.ground.text import visible
 
@@ -165,7 +166,7 @@ def run(arguments: list[str]) -> int:
         click.echo("Stopped.", err=True)
         return 130
     except OndeviceError as error:
-        click.echo(f"Error: {visible(str(error))}", err=True)
+        click.echo(f"Error: {visible(told(error.notice))}", err=True)
         return 1
     except BrokenPipeError:
         # The reader has gone (`ondevice … | head`); keep Python from saying so again at exit.

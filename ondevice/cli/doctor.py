@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import click
 
 from ondevice.cli.output import json_option, print_json, size
+from ondevice.cli.remedies import told
 from ondevice.errors import OndeviceError, explain
 
 LIBRARIES = ("llama-cpp-python", "onnxruntime", "sqlcipher3", "cryptography", "numpy", "gguf")
@@ -52,7 +53,9 @@ def _run(name: str, check: Callable[[], str]) -> Finding:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return Finding(name, False, f"{where}{explain(error)}.")
-    except (OndeviceError, ImportError) as error:
+    except OndeviceError as error:
+        return Finding(name, False, told(error.notice))
+    except ImportError as error:
         return Finding(name, False, str(error))
     except Exception as error:  # noqa: BLE001 - the other checks are worth knowing all the same
         return Finding(name, False, f"An unforeseen {type(error).__name__}; reinstall ondevice.")

@@ -13,8 +13,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ondevice.cli import QUIET
+from ondevice.cli.remedies import WORDS, told
 from ondevice.ground.dates import to_the_minute
 from ondevice.ground.text import visible
+from ondevice.remedies import all_said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +38,7 @@ def print_json(value: object) -> None:
 
 def json_text(value: object) -> str:
     """Return what `print_json` prints."""
+    value = all_said(value, WORDS)
     text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
     # JSON lets these stand, and a terminal may obey them.
     return re.sub(r"[\x7f-\x9f]", lambda control: f"\\u{ord(control[0]):04x}", text)
@@ -43,7 +46,8 @@ def json_text(value: object) -> str:
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return all_said(fields, WORDS)
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
@@ -96,12 +100,12 @@ def _one_line(cell: object) -> str:
 def talk(text: str, *, dim: bool = False) -> None:
     """Print a sentence for the person on stderr, unless `--quiet` was given."""
     if not is_quiet():
-        click.secho(visible(text), file=_above_bars(), err=True, dim=dim)
+        click.secho(visible(told(text)), file=_above_bars(), err=True, dim=dim)
 
 
 def warn(text: str) -> None:
     """Print a sentence on stderr that nobody should miss, `--quiet` or not."""
-    click.secho(visible(text), file=_above_bars(), err=True)
+    click.secho(visible(told(text)), file=_above_bars(), err=True)
 
 
 def say(text: str, *, end: str = "\n") -> None:

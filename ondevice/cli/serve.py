@@ -73,7 +73,7 @@ def command(
         raise click.UsageError("--no-token is for loopback only, and without --token-file.")
     for origin in origins:
         if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
-            raise click.UsageError(f"'{origin}' is no origin such as http://localhost:3000.")
+            raise click.UsageError(f"'{origin}' is not an origin such as http://localhost:3000.")
     try:
         from ondevice.server.access import load_token
         from ondevice.server.app import create_app

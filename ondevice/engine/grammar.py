@@ -137,7 +137,7 @@ class _Document:
         if schema is True:
             schema = {}
         if not isinstance(schema, dict):
-            raise _refused(at, "nothing fits it" if schema is False else "it is no schema")
+            raise _refused(at, "nothing fits it" if schema is False else "it is not a schema")
         for word in _NOT_SAID & schema.keys():
             if schema[word] is not False and not (word == "multipleOf" and schema[word] == 1):
                 raise _refused(at, f"'{word}' is not supported")
@@ -246,7 +246,7 @@ class _Document:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         more = schema.get("additionalProperties", "properties" not in schema)
         if not isinstance(properties, dict) or not _are_texts(required):
-            raise _refused(at, "'properties' or 'required' is no list of names")
+            raise _refused(at, "'properties' or 'required' is not a list of names")
         if not properties and not required:
             return self._map(more, at)
         if isinstance(more, dict) and more and properties:
@@ -389,7 +389,9 @@ def _literal(value: Any) -> str:
     except UnicodeEncodeError:  # half a character
         said = json.dumps(value)
     except ValueError as error:
-        raise EngineError("A constant of the JSON schema is no JSON value; remove it.") from error
+        raise EngineError(
+            "A constant of the JSON schema is not a JSON value; remove it."
+        ) from error
     return '"' + said.replace("\\", "\\\\").replace('"', '\\"').replace("\x7f", "\\x7F") + '"'
 
 

@@ -36,6 +36,7 @@ from ondevice.evaluation.measure import (
 )
 from ondevice.evaluation.split import Split, SplitSettings, content_hash, own_texts, split
 from ondevice.evaluation.table import ArmName, Metric, Outcome, Table, build_table
+from ondevice.remedies import Notice, Remedy
 from ondevice.store.records import ANY_SCOPE, AnyRecord
 
 if TYPE_CHECKING:
@@ -383,8 +384,8 @@ def _notes_about(items: Items, parts: Split, settings: EvaluationSettings) -> li
     notes = []
     if not parts.held_out:
         notes.append(
-            f"Nothing was held out: fewer than {settings.split.fewest} different texts by you."
+            f"Nothing was held out: fewer than {settings.split.fewest} different texts of your own."
         )
     if not items.choices:
-        notes.append("No facts to ask about: tell it something with `ondevice memory add`.")
+        notes.append(Notice("There are no facts to ask about.", Remedy.ADD_MEMORY))
     return notes

@@ -31,7 +31,7 @@ def check_url(url: str) -> None:
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise DownloadError(
-            f"{parts.scheme}://{host} is not encrypted, so that anybody on the way could change "
+            f"{parts.scheme}://{host} is not encrypted, so anybody on the way could change "
             "the file; use an https address."
         )
 

@@ -38,6 +38,7 @@ from ondevice.importers.document import (
     on_disk,
 )
 from ondevice.importers.meter import Meter
+from ondevice.remedies import Remedy, within
 
 __all__ = [
     "DATES_UNCLEAR",
@@ -230,11 +231,12 @@ class _Reading:
         first, *more = self._errors
         if not more:
             return first
-        return ImportSourceError(f"Nothing of {len(self._errors)} can be read; the first: {first}")
+        told = f"Nothing of {len(self._errors)} can be read; the first: "
+        return ImportSourceError(within(told, first.notice))
 
     def _skip(self, name: str, error: ImportSourceError, size: int = 0) -> None:
         self._errors.append(error)
-        self._options.skip(name, str(error))
+        self._options.skip(name, error.notice)
         self._options.meter.passed(size)
 
     def _single(self, file: ImportFile) -> _Found:
@@ -337,7 +339,7 @@ class _Reading:
         except ImportStoppedError:
             raise
         except ImportSourceError as error:
-            document.damage.why = str(error)
+            document.damage.why = error.notice
             self._n_read -= not anything
             self._skip(name, error)
 
@@ -346,8 +348,8 @@ def _unknown(file: ImportFile) -> Importer:
     """Return the importer of text for a file that no format claims, unless it is JSON."""
     if file.suffix == ".json" and file.head().strip():
         raise ImportSourceError(
-            f"{file} is JSON, but no export of ChatGPT, Claude or Telegram; convert it to JSONL "
-            'with one {"role", "content"} a line.'
+            f"{file} is JSON, but not an export of ChatGPT, Claude or Telegram; convert it to "
+            'JSONL with one {"role", "content"} a line.'
         )
     return text.IMPORTER
 
@@ -359,6 +361,5 @@ def _no_file(place: walk.Place) -> ImportSourceError:
             f"{', '.join(walk.SUFFIXES)}."
         )
     return ImportSourceError(
-        f"{place.title} has no file in a format that can be imported; `ondevice import --help` "
-        "lists them."
+        f"{place.title} has no file in a format that can be imported.", Remedy.LIST_FORMATS
     )

@@ -50,7 +50,7 @@ def members(file: ImportFile) -> list[ImportFile]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         raise ImportSourceError(
-            f"{path} is no zip archive, or is cut off; download it again."
+            f"{path} is not a zip archive, or is cut off; download it again."
         ) from error
     except OSError as error:
         raise ImportSourceError(f"{path} cannot be read: {explain(error)}.") from error

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from ondevice.errors import ImportSourceError, explain
 from ondevice.ground import text as _text
 from ondevice.importers.meter import Meter
+from ondevice.remedies import Notice, Remedy
 
 BURST_SECONDS = 300
 MAX_BURST = 2000  # characters
@@ -20,7 +21,7 @@ HEAD_BYTES = 64 * 1024  # read to recognise a format
 OWN: Final = "user"  # the role of the person's own words
 MAX_REMARKS = 1000  # named one by one
 MORE_SKIPPED: Final = "more that cannot be read"
-DATES_UNCLEAR: Final = "nothing yet, but say --dates dmy or --dates mdy to import it"
+DATES_UNCLEAR: Final = Notice("with dates that can be read in two ways", Remedy.CHOOSE_DATES)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Remark:
 
     Attributes:
         file: the file, or the place in it.
-        why: in one sentence.
+        why: in one sentence, which may be a `Notice`.
         asks: whether it is read as soon as the person says what it does not tell.
     """
 

@@ -289,7 +289,7 @@ class _Recoded(io.RawIOBase):
         except UnicodeDecodeError as error:
             raise ImportSourceError(
                 f"{self._name} is damaged: it begins as {self._encoding.upper()} text and does not "
-                "go on so; save it anew, as UTF-8."
+                "go on so; save it again as UTF-8."
             ) from error
         self._ready = text.encode()
 

@@ -32,7 +32,7 @@ BLOCK_BYTES = 4096  # read at once: no more brackets than this can come unseen
 class BrokenElement:
     """Stands where an element is that is no valid JSON; `why` says so."""
 
-    why: str = "it is no valid JSON."
+    why: str = "it is not valid JSON."
 
 
 def elements(source: ImportFile, left_out: Counter[str]) -> Iterator[Any]:
@@ -180,7 +180,7 @@ def events(source: ImportFile, ends: str, left_out: Counter[str]) -> Iterator[tu
 def broken(source: ImportFile, error: Exception, where: str) -> ImportSourceError:
     """Return the sentence for JSON that cannot be read to its end."""
     ended = any(word in str(error) for word in ("premature EOF", "ncomplete", "parse error: unal"))
-    what = "is cut off" if ended else "is damaged: it is no valid JSON"
+    what = "is cut off" if ended else "is damaged: it is not valid JSON"
     return ImportSourceError(
         f"{source} {what} {where}, and what came before is kept; export it again for the rest."
     )
@@ -218,6 +218,6 @@ class _Meter:
 
 def _too_much(source: ImportFile) -> ImportSourceError:
     return ImportSourceError(
-        f"{source} has a single element of more than {MAX_ELEMENT_BYTES >> 20} MB, which is no "
+        f"{source} has a single element of more than {MAX_ELEMENT_BYTES >> 20} MB, which is not a "
         "conversation; choose another file."
     )

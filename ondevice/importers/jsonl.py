@@ -48,7 +48,7 @@ def chunks(path: ImportFile, options: ImportOptions) -> Iterator[ImportedChunk]:
 
     def skip(number: int, error: ImportSourceError) -> None:
         if said:
-            options.skip(f"{path.name}, line {number}", str(error))
+            options.skip(f"{path.name}, line {number}", error.notice)
         elif len(wrong) < MAX_REMARKS:
             wrong.append((number, error))
 
@@ -82,7 +82,7 @@ def _message(value: object, place: str, options: ImportOptions) -> ImportedChunk
     """
     if not isinstance(value, dict):
         raise ImportSourceError(
-            f"{place}: this is no message; write a JSON object with 'role' and 'content'."
+            f"{place}: this is not a message; write a JSON object with 'role' and 'content'."
         )
     content, role = value.get("content"), value.get("role")
     if not isinstance(content, str) or not isinstance(role, str) or not role.strip():
@@ -114,7 +114,7 @@ def _time(value: Any, place: str) -> float | None:
     if abs(seconds) < MOST_SECONDS:
         return seconds
     raise ImportSourceError(
-        f"{place}: 'time' is no time; write seconds since 1970, or a date such as "
+        f"{place}: 'time' is not a time; write seconds since 1970, or a date such as "
         "2024-05-01T18:30:00Z."
     )
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from email.message import Message
 from pathlib import Path
 
-from ondevice.errors import ImportSourceError
+from ondevice.errors import ImportSourceError, explain
 from ondevice.importers.document import (
     OWN,
     ImportedChunk,
@@ -27,6 +27,7 @@ from ondevice.importers.document import (
     on_disk,
 )
 from ondevice.importers.html import text_of_html
+from ondevice.remedies import Notice, Remedy
 
 MAX_MAIL_BYTES = 8 << 20  # what a person writes stands before the attachments
 MAX_LINE = 1 << 20
@@ -112,7 +113,12 @@ def _mails_of(files: list[Path], options: ImportOptions) -> Iterator[bytes]:
             with file.open() as opened:
                 mail = opened.read(MAX_MAIL_BYTES)
         except (OSError, ImportSourceError) as error:  # moved meanwhile by the program for mail
-            options.skip(str(file), str(error))
+            why = (
+                f"{file} cannot be read: {explain(error)}."
+                if isinstance(error, OSError)
+                else error.notice
+            )
+            options.skip(str(file), why)
         else:
             yield mail
         options.meter.passed(file.size)
@@ -162,9 +168,8 @@ def _own(
         labels = headers.get("x-gmail-labels", "")
         if not (options.me or sent_folder or labels) and not asked:
             asked = True
-            options.need(
-                place, f"{place} does not tell which mails are yours; say it with --as ADDRESS."
-            )
+            why = f"{place} does not tell which mails are yours."
+            options.need(place, Notice(why, Remedy.CHOOSE_PERSON(of_these="address")))
         sender = _address(headers.get("from", ""))
         mine = options.is_me(sender) if options.me else sent_folder or bool(_SENT.search(labels))
         if not mine:  # parsed no further

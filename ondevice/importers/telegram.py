@@ -20,6 +20,7 @@ from ondevice.importers.document import (
     speaker_name,
 )
 from ondevice.importers.json_stream import events
+from ondevice.remedies import Notice, Remedy
 
 # Chats with one other person: whoever is not the other one is the owner of the export.
 _PERSONAL = ("personal_chat", "bot_chat")
@@ -127,11 +128,8 @@ def _chunks(
             continue
         if not mine_known and not asked:
             asked = True
-            options.need(
-                str(file),
-                f"{file} does not tell who you are; say it with --as NAME (the name or id "
-                "that `ondevice import --preview` lists).",
-            )
+            why = f"{file} does not tell who you are."
+            options.need(str(file), Notice(why, Remedy.CHOOSE_PERSON(of_these="name or id")))
         sender, sender_id = message.get("from"), message.get("from_id")
         if forwarded := message.get("forwarded_from") or message.get("via_bot"):
             yield ImportedChunk(text, None, _time(message), speaker_name(forwarded))

@@ -28,6 +28,7 @@ from ondevice.importers.document import (
     lines_of,
     speaker_name,
 )
+from ondevice.remedies import Notice, Remedy
 
 _MARKS = "\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # of writing direction
 _MORNING = ["am", "a.m.", "vorm.", "上午", "午前", "오전", "ص", "ق.م", "πμ", "de.", "öö"]
@@ -107,19 +108,18 @@ def documents(file: ImportFile, options: ImportOptions) -> Iterator[ImportedDocu
     if day_first is None and not outline.year_first:
         options.need(
             str(file),
-            f"{file}: whether its dates are day/month or month/day cannot be decided; say "
-            "it with --dates dmy or --dates mdy.",
+            Notice(
+                f"{file} does not tell whether its dates are day/month or month/day.",
+                Remedy.CHOOSE_DATES,
+            ),
         )
         options.left_out[DATES_UNCLEAR] += 1
         day_first = True
     name = _name(file)
     others = _others(outline.speakers, name, options)
     if others is None:
-        options.need(
-            str(file),
-            f"{file} does not tell who you are; say it with --as NAME (one of the names that "
-            "`ondevice import --preview` lists).",
-        )
+        why = f"{file} does not tell who you are."
+        options.need(str(file), Notice(why, Remedy.CHOOSE_PERSON(of_these="name")))
     messages = _messages(file, outline.year_first, bool(day_first), options)
     chunks = (
         ImportedChunk(text, None, time, speaker_name(sender))

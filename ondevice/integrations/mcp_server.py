@@ -6,14 +6,21 @@ embedder only.  What another program adds waits for the person's approval.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ondevice.errors import OndeviceError, RecordNotFoundError
+from ondevice.integrations.remedies import WORDS
+from ondevice.remedies import Remedy
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
     from ondevice.memory.service import Memory
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 INSTRUCTIONS = (
     "The user's private memory on their own machine. Search it before answering about the user. "
@@ -42,7 +49,7 @@ def make_server(memory: Memory) -> MCPServer:
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise OndeviceError(
-            "The package `mcp` is not installed; run: pip install 'ondevice[mcp]'"
+            "The package mcp is not installed.", Remedy.INSTALL_EXTRA(name="mcp")
         ) from error
 
     from ondevice import __version__
@@ -52,11 +59,24 @@ def make_server(memory: Memory) -> MCPServer:
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     adds = ToolAnnotations(destructive_hint=False, open_world_hint=False)
     forgets = ToolAnnotations(destructive_hint=True, open_world_hint=False)
-    server.tool(annotations=reads)(tools.search_memory)
-    server.tool(annotations=reads)(tools.list_memories)
-    server.tool(annotations=adds)(tools.add_memory)
-    server.tool(annotations=forgets)(tools.forget_memory)
+    server.tool(annotations=reads)(_worded(tools.search_memory))
+    server.tool(annotations=reads)(_worded(tools.list_memories))
+    server.tool(annotations=adds)(_worded(tools.add_memory))
+    server.tool(annotations=forgets)(_worded(tools.forget_memory))
     return server
+
+
+def _worded(tool: Callable[Given, Found]) -> Callable[Given, Found]:
+    """Return `tool`, whose errors say what to do in the words of these tools."""
+
+    @functools.wraps(tool)
+    def worded(*arguments: Given.args, **named: Given.kwargs) -> Found:
+        try:
+            return tool(*arguments, **named)
+        except OndeviceError as error:
+            raise OndeviceError(error.said(WORDS)) from error
+
+    return worded
 
 
 class _Tools:

@@ -20,6 +20,7 @@ from ondevice.learning.examples.selection import select
 from ondevice.learning.options import LearnOptions
 from ondevice.memory.persona import PERSONA_VERSION
 from ondevice.models.base_model import BaseModel
+from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings
 from ondevice.store.records import AdapterRow, AnyRecord
 from ondevice.training.data import Document, DocumentReader, plan_steps, split_held_out
@@ -293,10 +294,11 @@ def _too_little(
     if not made.personal:
         return "there is nothing to learn from yet: remember something, import notes, or chat"
     if options.method == "dpo" and not pairs:
-        return (
+        return Notice(
             f"{_there_are(len(made.preferences), 'preference')} to learn from, and "
-            f"{settings.fewest_preferences} are needed: judge answers with /good, /bad and /edit "
-            "in a chat (the newest verdicts are kept back to judge by)"
+            f"{settings.fewest_preferences} are needed (the newest verdicts are kept back to "
+            "judge by)",
+            Remedy.JUDGE_ANSWERS,
         )
     if options.method != "dpo" and made.personal < settings.fewest_examples:
         return (
@@ -323,9 +325,9 @@ def _warnings(
             words += len(text.split())
             tokens += len(reader.tokenizer.encode(text))
     if words >= 50 and tokens / words > MAX_TOKENS_A_WORD:
-        return (
+        told = (
             f"Your texts need {tokens / words:.1f} tokens a word (English: about 1.3): the base "
-            "model hardly knows their language, and the adapter will learn little. Use a "
-            "multilingual base with --model.",
+            "model hardly knows their language, and the adapter will learn little."
         )
+        return (Notice(told, Remedy.CHOOSE_MULTILINGUAL),)
     return ()

@@ -11,6 +11,7 @@ from ondevice.evaluation.audits import Audit
 from ondevice.evaluation.evaluate import Evaluation
 from ondevice.evaluation.report import headline
 from ondevice.evaluation.table import ACTIVE, ArmName
+from ondevice.remedies import within
 
 Outcome = Literal["activated", "candidate", "nothing", "stopped"]
 
@@ -52,7 +53,7 @@ class LearnReport:
     def summary(self) -> str:
         """One line: how the writing is predicted, what neutral text costs, the decision."""
         if self.evaluation is None:
-            return f"{_VERBS[self.outcome]}: {self.reason}."
+            return within(f"{_VERBS[self.outcome]}: ", self.reason, ".")
         decided = self.evaluation.decision
         arm: ArmName = decided.arm if decided.arm in ("adapter", "hybrid") else "hybrid"
         verdict = decided.arm if self.outcome == "activated" else f"{decided.arm}, not activated"

@@ -31,6 +31,7 @@ from ondevice.learning.report import LearnReport, metrics_of
 from ondevice.learning.train import PlanTrainer, Trained
 from ondevice.memory.persona import PERSONA_VERSION
 from ondevice.models.tokenizer import Tokenizer
+from ondevice.remedies import Notice, Remedy
 from ondevice.store.records import AdapterRow, AnyRecord, Fact
 from ondevice.training.data import DocumentReader
 
@@ -186,7 +187,7 @@ class Learner:
         try:
             evaluation, audits = self._judge(row)
         except _Stopped:
-            reason = f"'{row.name}' was not judged; `ondevice evaluate` does it"
+            reason = Notice(f"'{row.name}' was not judged", Remedy.EVALUATE)
             return dataclasses.replace(report, outcome="stopped", reason=reason)
         self._profile.adapters.note_training(row.id, {"metrics": metrics_of(evaluation, audits)})
         activate, reason = self._decide(evaluation, audits, confirm)
@@ -274,8 +275,7 @@ class Learner:
         except DivergedError as error:
             self._place.clear()  # from there it would diverge again
             raise LearningError(
-                f"{error.happened}, so nothing of this run was kept; run it again with --scratch, "
-                "or with a shorter --time-budget."
+                f"{error.happened}, so nothing of this run was kept.", Remedy.START_OVER
             ) from error
         if watched.gone:
             raise self._changed_meanwhile()
@@ -430,7 +430,7 @@ class Learner:
         )
         if confirm is not None and confirm(f"It helps, but {found}. Activate it all the same?"):
             return True, f"{decision.summary.rstrip('.')}; activated although {found}"
-        return False, f"it helps, but {found}; `ondevice adapter use` activates it all the same"
+        return False, Notice(f"it helps, but {found}", Remedy.ACTIVATE)
 
     def _activate(self, row: AdapterRow) -> None:
         """Use the new adapter in place of the learned ones of its scope; others stay."""

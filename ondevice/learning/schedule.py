@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from ondevice.errors import LearningError
 from ondevice.ground.files import expanded, write_atomic
+from ondevice.remedies import Remedy
 
 HOUR, MINUTE = 3, 0  # at night; a machine that is off runs it when it is next on
 _PATHS = ("ONDEVICE_HOME", "ONDEVICE_PASSPHRASE_FILE")
@@ -298,15 +299,15 @@ def _run(command: Sequence[str]) -> None:
         subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     except FileNotFoundError as error:
         raise LearningError(
-            f"There is no {command[0]} on this machine, so nothing can be scheduled; start "
-            "`ondevice learn --scheduled` with your own scheduler."
+            f"There is no {command[0]} on this machine, so nothing can be scheduled.",
+            Remedy.RUN_SCHEDULED,
         ) from error
     except (OSError, subprocess.SubprocessError) as error:
         told = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise LearningError(
             f"{command[0]} refused the schedule ({told[0] if told else 'no reason given'}), "
-            "so nothing was scheduled; start `ondevice learn --scheduled` with your own "
-            "scheduler."
+            "so nothing was scheduled.",
+            Remedy.RUN_SCHEDULED,
         ) from error
 
 

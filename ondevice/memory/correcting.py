@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
 from ondevice.memory.facts import facts_in
+from ondevice.remedies import Remedy
 from ondevice.store.corrections import as_correctable, facts_by_turn
 from ondevice.store.records import Fact, Turn
 
@@ -47,8 +48,8 @@ class Corrector:
         record = as_correctable(record)
         if set(changes) != {"text"}:
             raise ProfileError(
-                "Of a text that was said or imported, the text can be corrected and nothing else; "
-                "nothing was changed."
+                "Only the wording of what was said or imported can be corrected, so nothing was "
+                "changed; give a new text and nothing else."
             )
         text: str = changes["text"]
         vector = self._embedder.embed([text])[0] if text.strip() else None
@@ -69,7 +70,10 @@ class Corrector:
         record = as_correctable(self._profile.get(record_id))
         wordings = self._profile.corrections.wordings(record.id)
         if len(wordings) == 1:
-            raise ProfileError(f"The record {record.id} was never corrected; nothing was changed.")
+            raise ProfileError(
+                f"The record {record.id} was never corrected, so there is nothing to restore.",
+                Remedy.SHOW_RECORD(id=record.id),
+            )
         if record.state == "active":
             earlier = [one for one in wordings if one.id < record.id]
             record = earlier[-1] if earlier else wordings[-1]

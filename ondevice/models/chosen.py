@@ -8,6 +8,7 @@ from ondevice.errors import BaseModelError
 from ondevice.home import Home
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.models.chat_template import ChatTemplate
+from ondevice.remedies import Remedy, within
 
 DEFAULT_NAME = "default"
 
@@ -39,10 +40,10 @@ def chosen(name: str, home: Home, stand_in: Callable[[str], None] | None = None)
     except BaseModelError as error:
         if name == DEFAULT_NAME:
             raise
-        why = f"The base model of the settings cannot be used: {str(error).rstrip('.')}"
+        why = within("The base model of the settings cannot be used: ", error.notice)
         if stand_in is None:
-            way_out = f"`ondevice config set model.name {DEFAULT_NAME}` goes back to the default"
-            raise type(error)(f"{why}; {way_out}.") from error
+            raise type(error)(why.fact, *why.steps, Remedy.DEFAULT_MODEL) from error
         base = usable(DEFAULT_NAME, home)
-        stand_in(f"{why}; {base.name} answers instead until model.name is changed in the settings.")
+        meanwhile = f"; {base.name} answers instead until model.name is changed in the settings."
+        stand_in(within("", why, meanwhile))
         return base

@@ -67,7 +67,7 @@ def try_model(path: Path) -> str:
         return _fault("cannot evaluate text with it")
     logits = np.ctypeslib.as_array(lib.llama_get_logits_ith(context, -1), shape=(vocab.n_vocab,))
     if np.isnan(logits).any():
-        return "cannot be used: what it computes are no numbers"
+        return "cannot be used: what it computes is not numbers"
     token = int(logits.argmax())
     vocab.piece(token)
     return "" if _evaluates(context, [token]) else _fault("cannot write a text with it")

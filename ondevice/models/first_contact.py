@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ondevice.errors import BaseModelError, InvalidModelError, explain
 from ondevice.models.notes import note, read_notes
+from ondevice.remedies import Remedy
 
 _CACHE = "first-contact.json"
 _ROUND = "1"  # of what the child tries; a higher one tries every file again
@@ -69,8 +70,7 @@ def check_first_contact(path: Path, sha256: str, cache: Path, *, again: bool = F
             note(notes, key, fault, outdated=lambda other: not other.endswith(f"|{_version()}"))
     if fault:
         raise InvalidModelError(
-            f"{path} {fault}; get the file again or use another model "
-            "(`ondevice model check FILE` tries it again)."
+            f"{path} {fault}; get the file again or use another model.", Remedy.TRY_MODEL
         )
 
 
@@ -109,7 +109,8 @@ def _try(path: Path) -> _Outcome:
     if _READY not in said:
         raise BaseModelError(
             f"{path} is new, and llama.cpp could not be started to try it "
-            f"({complaint or _death(done.returncode)}); `ondevice doctor` says more."
+            f"({complaint or _death(done.returncode)}).",
+            Remedy.DIAGNOSE,
         )
     if done.returncode == 0 and said[-1] != _READY:
         return _Outcome(_plain(json.loads(said[-1])["fault"]))

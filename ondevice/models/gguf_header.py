@@ -130,7 +130,7 @@ def read_header(path: Path) -> GgufHeader:
     except OSError as error:
         raise InvalidModelError(f"{path} cannot be read: {explain(error)}.") from error
     except ValueError as error:  # a zero byte in the name
-        raise ModelNotFoundError("That is no path of a file; check it.") from error
+        raise ModelNotFoundError("That cannot be the path of a file; check it.") from error
     if stat.S_ISDIR(status.st_mode):
         raise InvalidModelError(f"{path} is a folder; give the path of a .gguf file in it.")
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
@@ -318,7 +318,9 @@ def _read_tensor(reader: _Reader, alignment: int) -> TensorInfo:
         raise reader.fail(f"tensor '{name}' has the unknown type {type_id}")
     type_name, block, block_bytes = TENSOR_TYPES[type_id]
     if shape[0] % block:
-        raise reader.fail(f"the rows of tensor '{name}' are no whole number of {type_name} blocks")
+        raise reader.fail(
+            f"the rows of tensor '{name}' are not a whole number of {type_name} blocks"
+        )
     offset = reader.number("Q", f"the offset of tensor '{name}'")
     if offset % alignment:
         raise reader.fail(f"tensor '{name}' is not aligned")

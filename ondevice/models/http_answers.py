@@ -8,6 +8,7 @@ from typing import Any
 
 from ondevice.errors import DownloadError
 from ondevice.ground.address import contradiction, host_of
+from ondevice.remedies import Remedy
 
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
@@ -53,14 +54,12 @@ def refusal(url: str, response: Any) -> Exception:
         return BrokenOffError(f"HTTP {status}", float(wait))
     if status in (401, 403):
         return DownloadError(
-            f"{host} gives this file only to people with an account, or it is not there (HTTP "
-            f"{status}), and ondevice sends no token; check the name, or download it in a browser "
-            "and give its path with --model."
+            f"{host} gives this file only to people with an account, or there is no such file "
+            f"(HTTP {status}), and ondevice sends no token.",
+            Remedy.DOWNLOAD_YOURSELF,
         )
     if status in (404, 410):
-        return DownloadError(
-            f"{host} has no such file (HTTP {status}); check name, file and --revision."
-        )
+        return DownloadError(f"{host} has no such file (HTTP {status}).", Remedy.CHECK_REVISION)
     return DownloadError(f"{host} refuses (HTTP {status}); check the address in a browser.")
 
 

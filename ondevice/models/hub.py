@@ -40,6 +40,7 @@ from ondevice.models.http_answers import (
     start_of,
     why,
 )
+from ondevice.remedies import Remedy
 
 Progress = Callable[[int, int], None]
 """Is called with the bytes that are here and those of the whole file."""
@@ -78,8 +79,9 @@ class HubClient:
         size = number_in(told.get("x-linked-size") or told.get("content-length"))
         if size is None or size <= 0:
             raise DownloadError(
-                f"{host_of(url)} does not say how long the file is, so that a broken transfer "
-                "could not be noticed; download it in a browser and give its path with --model."
+                f"{host_of(url)} does not say how long the file is, so a broken transfer "
+                "could not be noticed.",
+                Remedy.DOWNLOAD_YOURSELF,
             )
         etag = told.get("x-linked-etag") or told.get("etag") or ""
         strong = re.fullmatch(r'"([^"]+)"', etag.strip())
@@ -176,8 +178,8 @@ class HubClient:
                 head = (head + block)[:4] if here == len(head) else head
                 if len(head) == 4 and head != b"GGUF":
                     raise InvalidModelError(
-                        f"What {host_of(remote.url)} sends is no GGUF file; check the address, or "
-                        "open it in a browser to see what it is."
+                        f"What {host_of(remote.url)} sends is not a GGUF file; check the address, "
+                        "or open it in a browser to see what it is."
                     )
             file.write(block)
             here += len(block)

@@ -11,6 +11,7 @@ import re
 
 from ondevice.errors import InvalidModelError
 from ondevice.models.gguf_header import GgufHeader
+from ondevice.remedies import Remedy
 
 MAX_LAYERS = 512  # llama.cpp's own limits
 MAX_EXPERTS = 1024
@@ -60,7 +61,8 @@ def _check_whole(header: GgufHeader) -> None:
     name = f"part {this} of {count}" if this else f"one of {count} parts"
     raise InvalidModelError(
         f"{header.path} is {name} of a model{_missing_parts(header, count, this)}; a model must "
-        "be one file: choose one that is whole, or join the parts with `llama-gguf-split --merge`."
+        "be one file.",
+        Remedy.JOIN_PARTS,
     )
 
 
@@ -166,7 +168,7 @@ def _check_numbers(header: GgufHeader) -> None:
             usable = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
             if not usable:
                 raise InvalidModelError(
-                    f"{header.path} has a '{key}' that is no number from 0 on; {_AGAIN}."
+                    f"{header.path} has a '{key}' that is not a number from 0 on; {_AGAIN}."
                 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ondevice.errors import ModelHashError
 from ondevice.ground.files import write_atomic
+from ondevice.remedies import Remedy
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ def read_origin(model: Path) -> Origin | None:
         return None
     except (ValueError, TypeError) as error:
         raise ModelHashError(
-            f"{note} is damaged, so that its model cannot be checked; remove the model with "
-            "`ondevice model remove` and pull it again."
+            f"{note} is damaged, so its model cannot be checked.", Remedy.PULL_AGAIN
         ) from error
     return origin
 

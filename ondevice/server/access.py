@@ -31,7 +31,7 @@ def load_token(path: Path) -> str:
         write_atomic(path, token.encode("ascii") + b"\n")
         return token
     if not stat.S_ISREG(described.st_mode):
-        raise SettingsError(f"{path} is no regular file; name one for the token.")
+        raise SettingsError(f"{path} is not a regular file; name one for the token.")
     if os.name != "nt" and described.st_mode & 0o077:
         raise SettingsError(
             f"Others can read the token file {path}; make it yours alone (chmod 600) after "

@@ -54,7 +54,7 @@ async def enter(state: ServerState, query: Key, request: Request) -> Redirect | 
     if session is None:
         raise ApiError(
             403,
-            "This link was used or is too old; 'ondevice serve' prints one at each start.",
+            "This link was used or is too old; start the server again for a new one.",
             code="link_used",
         )
     response = Redirect("/", 303)

@@ -20,6 +20,7 @@ from ondevice.errors import (
     SettingsError,
     explain,
 )
+from ondevice.server.remedies import WORDS
 
 # The first class that fits wins: (class, HTTP status, code).
 _STATUS: list[tuple[type[OndeviceError], int, str]] = [
@@ -77,9 +78,9 @@ def as_api_error(error: Exception) -> ApiError:
         return error
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
-            return ApiError(status, str(error), code=code)
+            return ApiError(status, error.said(WORDS), code=code)
     if isinstance(error, OndeviceError):
-        return ApiError(500, str(error), code="failed")
+        return ApiError(500, error.said(WORDS), code="failed")
     if isinstance(error, OSError):
         return ApiError(500, f"A file cannot be used: {explain(error)}.", code="file_error")
     return ApiError(

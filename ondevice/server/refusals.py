@@ -51,7 +51,7 @@ def refusal(error: pydantic.ValidationError, model: type[BaseModel]) -> tuple[st
     if kind == _OWN:
         return worst["msg"], name or None
     if kind == "json_invalid":
-        return "The body is no JSON; send an object.", None
+        return "The body is not JSON; send an object.", None
     if kind == "extra_forbidden":
         return "There is no such field here; see /openapi.json.", None
     if not name:

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ondevice.errors import SettingsError
+from ondevice.remedies import Remedy
 from ondevice.server.limits import Limits
 
 
@@ -39,8 +40,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         not_here = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         raise SettingsError(
-            f"Cannot listen on {host}, port {port} ({error.strerror}); choose another with "
-            f"{'--host' if not_here else '--port'}."
+            f"Cannot listen on {host}, port {port} ({error.strerror}).",
+            Remedy.CHOOSE_ADDRESS if not_here else Remedy.CHOOSE_PORT,
         ) from error
     listener.set_inheritable(False)
     return listener

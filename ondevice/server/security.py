@@ -120,8 +120,8 @@ class Gate:
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise ApiError(
                 421,
-                "This server does not answer under that host name; if it is its own, start it "
-                "with --allow-host NAME.",
+                "This server does not answer under that host name; if it is its own, allow the "
+                "name when the server is started.",
                 code="unknown_host",
             )
         if sum(name == b"origin" for name, _ in headers) > 1 or (
@@ -156,7 +156,7 @@ class Gate:
         raise ApiError(
             401,
             "Send the token of the token file as 'Authorization: Bearer …', or open the link that "
-            "'ondevice serve' prints.",
+            "the server prints when it starts.",
             code="invalid_api_key",
             headers={"www-authenticate": "Bearer"},
         )

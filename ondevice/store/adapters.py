@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError, did_you_mean
+from ondevice.errors import AdapterError, AdapterNotFoundError, AdapterStaleError, or_meant
+from ondevice.remedies import Remedy
 from ondevice.store.adapter_files import AdapterFiles
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
@@ -59,7 +60,9 @@ class Adapters:
         listed = sorted(set(records))
         with self._db.write() as run:
             if run("SELECT 1 FROM adapter WHERE name = ?", (name,)):
-                raise AdapterError(f"There is an adapter called '{name}' already; name it anew.")
+                raise AdapterError(
+                    f"There is an adapter called '{name}' already; choose another name."
+                )
             present = self.all_present(listed)
             run(
                 "INSERT INTO adapter (id, name, file_sha256, base_sha256, rank, alpha, scale,"
@@ -119,9 +122,12 @@ class Adapters:
         )
         if not found:
             raise AdapterNotFoundError(
-                f"There is no adapter called '{name}' in this profile; "
-                f"{did_you_mean(name, (row.name for row in self.all()))}"
-                "`ondevice adapter list` shows those there are."
+                or_meant(
+                    f"There is no adapter called '{name}' in this profile",
+                    name,
+                    (row.name for row in self.all()),
+                ),
+                Remedy.LIST_ADAPTERS,
             )
         return found[0]
 
@@ -177,8 +183,8 @@ class Adapters:
             last = run("SELECT number FROM activation ORDER BY number DESC LIMIT 1")
             if not last:
                 raise AdapterError(
-                    "No adapter was ever activated, so there is nothing to undo; see "
-                    "`ondevice adapter list`."
+                    "No adapter was ever activated, so there is nothing to undo.",
+                    Remedy.LIST_ADAPTERS,
                 )
             run("DELETE FROM activation WHERE number = ?", last[0])
             before = run("SELECT active FROM activation ORDER BY number DESC LIMIT 1")
@@ -224,7 +230,7 @@ class Adapters:
         if row.state == "stale":
             raise AdapterStaleError(
                 f"The adapter '{row.name}' was trained on something that was forgotten or "
-                "changed; train it anew or remove it."
+                "changed; train it again or remove it."
             )
         return row
 
@@ -269,5 +275,5 @@ class Adapters:
 def _check_state(state: str) -> None:
     if state not in ADAPTER_STATES:
         raise AdapterError(
-            f"'{state}' is no state of an adapter; they are: {', '.join(ADAPTER_STATES)}."
+            f"'{state}' is not a state of an adapter; they are: {', '.join(ADAPTER_STATES)}."
         )

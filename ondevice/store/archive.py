@@ -80,8 +80,8 @@ class ArchiveReader(io.RawIOBase):
         head = file.read(len(MAGIC) + 4)
         if head[: len(MAGIC)] != MAGIC:
             raise ProfileDamagedError(
-                f"{path} is no export or backup of a profile; give a file that `ondevice "
-                "profile export` or `backup` wrote."
+                f"{path} is not an export or a backup of a profile; give a file that was written "
+                "as one."
             )
         length = int.from_bytes(head[len(MAGIC) :], "big")
         content, self._salt = file.read(min(length, _MOST_KEYS)), file.read(16)

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ondevice.errors import ProfileError
+from ondevice.remedies import Remedy
 
 _FORMAT = "ondevice-forgetting-1"
 
@@ -102,8 +103,8 @@ def verify(content: Mapping[str, Any], public_key: bytes | None = None) -> None:
         Ed25519PublicKey.from_public_bytes(own).verify(signature, _canonical(signed))
     except (KeyError, TypeError, ValueError) as error:
         raise ProfileError(
-            "This is not a certificate of forgetting; give a file that `ondevice memory "
-            "forget` wrote."
+            "This is not a certificate of forgetting; give a file that was written when something "
+            "was forgotten."
         ) from error
     except InvalidSignature as error:
         raise ProfileError(
@@ -112,8 +113,7 @@ def verify(content: Mapping[str, Any], public_key: bytes | None = None) -> None:
         ) from error
     if public_key is not None and own != public_key:
         raise ProfileError(
-            "The certificate is whole, but it was not made by this profile; try "
-            "another one with --profile."
+            "The certificate is whole, but it was not made by this profile.", Remedy.OTHER_PROFILE
         )
 
 

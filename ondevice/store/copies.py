@@ -38,7 +38,9 @@ class Copies:
             ProfileError: the kind is unknown.
         """
         if kind not in COPY_KINDS:
-            raise ProfileError(f"'{kind}' is no kind of copy; they are: {', '.join(COPY_KINDS)}.")
+            raise ProfileError(
+                f"'{kind}' is not a kind of copy; they are: {', '.join(COPY_KINDS)}."
+            )
         with self._db.write() as run:
             run("DELETE FROM copy WHERE path = ?", (path,))
             copy = Copy(new_id(), kind, path, clock())
@@ -53,7 +55,9 @@ class Copies:
             ProfileError: the kind is unknown.
         """
         if kind not in COPY_KINDS:
-            raise ProfileError(f"'{kind}' is no kind of copy; they are: {', '.join(COPY_KINDS)}.")
+            raise ProfileError(
+                f"'{kind}' is not a kind of copy; they are: {', '.join(COPY_KINDS)}."
+            )
         row = (_key(path), COPY_KINDS.index(kind))
         with self._db.write() as run:
             run("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)

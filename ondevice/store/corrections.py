@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.journal import Journal
@@ -58,10 +59,7 @@ class Corrections:
         """
         record = as_correctable(self._table.get(record_id))
         if not text.strip():
-            raise ProfileError(
-                "A correction needs a text; to have nothing there, forget it with `ondevice memory "
-                "forget`."
-            )
+            raise ProfileError("A correction needs a text, and this one is empty.", Remedy.FORGET)
         text = storable(text)
         with self._db.write() as run:
             present = self._present(record)
@@ -140,12 +138,13 @@ def as_correctable(record: AnyRecord) -> Passage | Turn:
     if isinstance(record, Passage) or (isinstance(record, Turn) and record.role == "user"):
         return record
     if isinstance(record, Turn):
-        raise RecordNotFoundError(
-            f"The record {record.id} is an answer; say what it should have been with /edit in a "
-            "chat, or “Write it better” on the page."
-        )
-    what = "a fact, which has one wording" if isinstance(record, Fact) else "no text that you said"
-    raise RecordNotFoundError(f"The record {record.id} is {what}; see `ondevice memory show`.")
+        raise RecordNotFoundError(f"The record {record.id} is an answer.", Remedy.WRITE_BETTER)
+    what = (
+        "is a fact, which has one wording"
+        if isinstance(record, Fact)
+        else "is not something that you said or imported"
+    )
+    raise RecordNotFoundError(f"The record {record.id} {what}.", Remedy.SHOW_RECORD(id=record.id))
 
 
 def former_wordings(links: Iterable[Link], chosen: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from time import time as clock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
@@ -74,8 +75,7 @@ class Facts:
         with self._db.write() as run:
             if source_id is not None and not run("SELECT 1 FROM source WHERE id=?", (source_id,)):
                 raise RecordNotFoundError(
-                    f"There is no source with the id '{source_id}'; `ondevice source list` "
-                    "shows those there are."
+                    f"There is no source with the id '{source_id}'.", Remedy.LIST_SOURCES
                 )
             run(
                 "INSERT INTO record (id, kind, text, time, state, scope, learn, source_id, expires)"
@@ -173,7 +173,7 @@ class Facts:
         """
         fact = self._fact(fact_id)
         if fact.state == "superseded":
-            raise ProfileError(f"The fact {fact.id} was superseded; add it anew instead.")
+            raise ProfileError(f"The fact {fact.id} was superseded; add it again instead.")
         with self._db.write() as run:
             run("UPDATE record SET state = 'active' WHERE id = ?", (fact.id,))
             if supersedes:
@@ -260,7 +260,7 @@ class Facts:
         record = self._table.get(fact_id)
         if not isinstance(record, Fact):
             raise RecordNotFoundError(
-                f"The record {record.id} is not a fact; see `ondevice memory list`."
+                f"The record {record.id} is not a fact.", Remedy.LIST_MEMORIES
             )
         return record
 
@@ -269,9 +269,11 @@ def _check(text: str, category: str, state: str) -> None:
     if not text.strip():
         raise ProfileError("A fact needs a text; this one is empty; write one.")
     if category not in CATEGORIES:
-        raise ProfileError(f"'{category}' is no category; they are: {', '.join(CATEGORIES)}.")
+        raise ProfileError(f"'{category}' is not a category; they are: {', '.join(CATEGORIES)}.")
     if state not in FACT_STATES:
-        raise ProfileError(f"'{state}' is no state of a fact; they are: {', '.join(FACT_STATES)}.")
+        raise ProfileError(
+            f"'{state}' is not a state of a fact; they are: {', '.join(FACT_STATES)}."
+        )
 
 
 def _numbered(condition: str) -> str:

@@ -8,6 +8,7 @@ from time import time as clock
 from typing import Any
 
 from ondevice.errors import ProfileError, RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.database import Database
 from ondevice.store.ids import new_id
 from ondevice.store.records import VERDICTS, Feedback, Turn
@@ -45,7 +46,7 @@ class FeedbackLog:
             ProfileError: the verdict is unknown, or an edit has no text.
         """
         if verdict not in VERDICTS:
-            raise ProfileError(f"'{verdict}' is no verdict; they are: {', '.join(VERDICTS)}.")
+            raise ProfileError(f"'{verdict}' is not a verdict; they are: {', '.join(VERDICTS)}.")
         if (verdict == "edit") != (text is not None):
             raise ProfileError(
                 "An edit, and nothing else, comes with the text that was wanted; give it "
@@ -54,7 +55,7 @@ class FeedbackLog:
         turn = self._table.get(turn_id)
         if not isinstance(turn, Turn):
             raise RecordNotFoundError(
-                f"The record {turn.id} is not a turn; see `ondevice source show`."
+                f"The record {turn.id} is not a turn of a conversation.", Remedy.LIST_SOURCES
             )
         now = clock() if time is None else time
         feedback = Feedback(

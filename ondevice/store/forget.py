@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import Certificate, certify
 from ondevice.store.copies import Copies
@@ -288,7 +289,7 @@ class Forgetting:
             if table == "adapter":
                 row = cast("AdapterRow", self._table.get(full))
                 raise RecordNotFoundError(
-                    f"{full} is the adapter '{row.name}'; `ondevice adapter remove` removes it."
+                    f"{full} is the adapter '{row.name}'.", Remedy.REMOVE_ADAPTER(name=row.name)
                 )
             by_table[table][full] = None
         for (member,) in self._db.rows(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError, ProfileLockedError
 from ondevice.home import Home
+from ondevice.remedies import Remedy
 from ondevice.store import keys, recovery
 from ondevice.store import passphrase as phrases
 from ondevice.store.keyring_store import SystemKeyring
@@ -53,8 +54,7 @@ def remove_passphrase(profile: Profile, *, warn: Callable[[str], None] | None = 
     with _changing(profile, "passphrase removed") as wraps:
         if not wraps.of_kind("passphrase"):
             raise ProfileError(
-                f"The profile '{profile.name}' has no passphrase to remove; see `ondevice "
-                "profile passphrase --show`."
+                f"The profile '{profile.name}' has no passphrase to remove.", Remedy.SHOW_KEYS
             )
         left = wraps.without("passphrase")
         if not any(wrap["kind"] in ("keyring", "file") for wrap in left):
@@ -79,10 +79,7 @@ def add_keyring(profile: Profile, *, warn: Callable[[str], None] | None = None) 
     """
     stored = SystemKeyring.find()
     if stored is None:
-        raise ProfileError(
-            "There is no system keyring that answers; on a desktop install its client (pip install "
-            "'ondevice[keyring]'), elsewhere use a passphrase."
-        )
+        raise ProfileError("There is no system keyring that answers.", Remedy.KEYRING)
     data_key = profile.data_key
     with _changing(profile, "keyring added") as wraps:
         new = keys.wrap_in_keyring(stored, data_key, wraps.profile_id, warn or keys.silent)
@@ -152,8 +149,8 @@ def lock(home: Home, name: str, *, warn: Callable[[str], None] | None = None) ->
         left = wraps.without("keyring", "file")
         if not left:
             raise ProfileError(
-                f"The profile '{name}' has no passphrase, so nobody could unlock it again; set "
-                f"one first: ondevice profile passphrase -p {name}"
+                f"The profile '{name}' has no passphrase, so nobody could unlock it again.",
+                Remedy.SET_PASSPHRASE(name=name),
             )
         keys.Wraps(wraps.profile_id, left, locked=True).write(path)
         if wraps.of_kind("keyring"):

@@ -21,6 +21,7 @@ from typing import Any
 from ondevice.errors import ProfileDamagedError, ProfileLockedError, WrongPassphraseError
 from ondevice.ground.files import sync_folder, write_atomic
 from ondevice.home import Home
+from ondevice.remedies import Notice, Remedy
 from ondevice.store import passphrase as phrases
 from ondevice.store import recovery
 from ondevice.store.keyring_store import SystemKeyring
@@ -147,9 +148,7 @@ def unlock(
     path = keys_path(home, name)
     kept_wraps = Wraps.read(path)
     if kept_wraps.locked and not even_locked:
-        raise ProfileLockedError(
-            f"The profile '{name}' is locked; `ondevice profile unlock {name}` opens it."
-        )
+        raise ProfileLockedError(f"The profile '{name}' is locked.", Remedy.UNLOCK(name=name))
     return open_wraps(kept_wraps, home, name, path, ask_passphrase=ask_passphrase)
 
 
@@ -352,11 +351,13 @@ def _read_key_file(path: Path) -> bytes | None:
         return None
 
 
-def _what_is_missing(home: Home, name: str, by_kind: dict[str, list[dict[str, Any]]]) -> str:
+def _what_is_missing(
+    home: Home, name: str, by_kind: dict[str, list[dict[str, Any]]]
+) -> str | Notice:
     if "passphrase" in by_kind or "recovery" in by_kind:
-        return (
-            f"The profile '{name}' needs its passphrase or recovery code; run this in a "
-            f"terminal or name a file that holds it in {phrases.PASSPHRASE_FILE}."
+        return Notice(
+            f"The profile '{name}' needs its passphrase or recovery code.",
+            Remedy.GIVE_PASSPHRASE(variable=phrases.PASSPHRASE_FILE),
         )
     if "keyring" in by_kind:
         return (

@@ -131,7 +131,7 @@ def until_right(ask: Ask, use: Callable[[str], Used]) -> Used:
         except WrongPassphraseError as error:
             if not left or not isinstance(ask, PatientAsk):
                 raise
-            ask.tell(str(error))
+            ask.tell(error.notice)
     raise AssertionError("somebody is asked at least once")
 
 
@@ -147,7 +147,7 @@ def ask_new(ask: Ask) -> str:
         try:
             return _asked_twice(ask)
         except ProfileLockedError as error:
-            ask.tell(str(error))
+            ask.tell(error.notice)
     return _asked_twice(ask)
 
 

@@ -23,6 +23,7 @@ from ondevice.errors import (
 )
 from ondevice.ground.files import private_folder
 from ondevice.home import Home
+from ondevice.remedies import Remedy
 from ondevice.settings import RetentionSettings
 from ondevice.store import keys, leftovers
 from ondevice.store.adapter_files import AdapterFiles
@@ -223,7 +224,8 @@ class Profile:
             if not has_database(home, name):
                 raise ProfileDamagedError(
                     f"{home.profile(name) / DATABASE_NAME} is missing or empty; restore it from a "
-                    f"backup, or destroy what is left with `ondevice profile wipe {name}`."
+                    "backup.",
+                    Remedy.WIPE_PROFILE(name=name),
                 )
         data_key = keys.unlock(home, name, ask_passphrase=ask_passphrase)
         return cls(home, name, data_key, retention=retention)
@@ -381,8 +383,7 @@ class Profile:
         if keys.is_locked(self._home, self.name):
             self.lock()
             raise ProfileLockedError(
-                f"The profile '{self.name}' was locked; `ondevice profile unlock {self.name}` "
-                "opens it."
+                f"The profile '{self.name}' was locked.", Remedy.UNLOCK(name=self.name)
             )
         if stamp(self.folder / DATABASE_NAME)[0] != self._file:
             self.lock()

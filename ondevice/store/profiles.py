@@ -12,10 +12,11 @@ from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
     ProfileNotFoundError,
-    did_you_mean,
+    or_meant,
 )
 from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
+from ondevice.remedies import Notice, Remedy
 from ondevice.store import keys
 from ondevice.store.working_folder import clear_workplaces, former_place
 
@@ -62,8 +63,7 @@ def profile_in_use(home: Home) -> str:
         return DEFAULT_NAME
     except (OSError, UnicodeDecodeError, ProfileError) as error:
         raise ProfileError(
-            f"{_pointer(home)} does not name a profile; delete it, or choose one with `ondevice "
-            "profile use NAME`."
+            f"{_pointer(home)} does not name a profile.", Remedy.CHOOSE_PROFILE
         ) from error
 
 
@@ -119,8 +119,8 @@ def check_place(home: Home, name: str) -> None:
     if has_database(home, name) and not (home.profile(name) / WIPED_NAME).exists():
         raise ProfileDamagedError(
             f"{keys.keys_path(home, name)} is missing, without which nobody can read the profile "
-            f"'{name}'; restore that file from a backup, or destroy what is left with `ondevice "
-            f"profile wipe {name}`."
+            f"'{name}'; restore that file from a backup.",
+            Remedy.WIPE_PROFILE(name=name),
         )
 
 
@@ -148,8 +148,8 @@ def _pointer(home: Home) -> Path:
 def not_found(home: Home, name: str) -> ProfileNotFoundError:
     """Return the error that there is no profile called `name`."""
     return ProfileNotFoundError(
-        f"There is no profile called '{name}'; {did_you_mean(name, list_profiles(home))}"
-        "`ondevice profile list` shows those there are."
+        or_meant(f"There is no profile called '{name}'", name, list_profiles(home)),
+        Remedy.LIST_PROFILES,
     )
 
 
@@ -167,9 +167,11 @@ def exclusive(home: Home, name: str, warn: Callable[[str], None] | None = None) 
         held = lock.acquire(timeout=PATIENCE_SECONDS)
     except Timeout:
         (warn or keys.silent)(
-            f"Another ondevice is making the profile '{name}' or changing its keys, and may be "
-            "asking for a passphrase in its terminal; this one waits until that is done (Ctrl-C "
-            "ends it)."
+            Notice(
+                f"Another ondevice is making the profile '{name}' or changing its keys, and may be "
+                "asking for a passphrase in its terminal; this one waits until that is done.",
+                Remedy.WAIT,
+            )
         )
         held = lock.acquire()
     with held:

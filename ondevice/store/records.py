@@ -206,34 +206,7 @@ class ForgetPreview:
     vectors: int = 0  # that go with the records
     copies: tuple[Copy, ...] = ()  # made when at least one of the records was there
 
-    def lines(self) -> list[str]:
-        """Return the preview for a person to read, one line a record."""
-        lines = [f"{type(r).__name__.lower():>8}  {r.id}  {_shown(r)}" for r in self.records]
-        texts = sum(isinstance(record, Fact | Passage | Turn) for record in self.records)
-        entries = f"{texts} {'entry' if texts == 1 else 'entries'}"
-        vectors = f"{self.vectors} vector{'s' * (self.vectors != 1)}"
-        lines.append(f"With that go {entries} of the full-text index and {vectors}.")
-        if self.adapters_stale:
-            lines.append(f"Adapters that go stale: {', '.join(self.adapters_stale)}.")
-        if self.related_turns:
-            lines.append("These turns stay, though they may say the same; forget them by id too:")
-            lines += [f"{turn.role:>9}  {turn.id}  {_shown(turn)}" for turn in self.related_turns]
-        if self.copies:
-            lines.append("These copies still hold it; delete them, or make them anew afterwards:")
-            lines += [f"{copy.kind:>9}  {copy.path}" for copy in self.copies]
-        return lines
-
 
 def said_by(speaker: str | None, text: str) -> str:
     """Return `text`, behind the name of who wrote it if that was somebody else."""
     return text if speaker in (None, "user") else f"{speaker}: {text}"
-
-
-def _shown(record: AnyRecord) -> str:
-    text = record.name if isinstance(record, Source | AdapterRow) else record.text or ""
-    if isinstance(record, Feedback):
-        text = f"{record.verdict}: {text}" if text else record.verdict
-    text = " ".join(text.split())
-    if isinstance(record, Passage | Turn) and record.state == "superseded":
-        text = f"(a former wording) {text}"
-    return text if len(text) <= 120 else text[:119] + "…"

@@ -82,9 +82,7 @@ class Retention:
             if name not in known:
                 raise ProfileError(f"'{name}' is not kept by days; these are: {', '.join(known)}.")
             if not 0 <= value <= 100_000:
-                raise ProfileError(
-                    f"{value} is no number of days to keep something; give 0 (for ever) to 100000."
-                )
+                raise ProfileError(f"{value} is not a number of days; give 0 (for ever) to 100000.")
         with self._db.write() as run:
             for name, value in days.items():
                 run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KEY + name, value))

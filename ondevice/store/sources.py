@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time as clock
 
 from ondevice.errors import ProfileError, RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.database import Database
 from ondevice.store.ids import new_id
 from ondevice.store.journal import Journal
@@ -47,7 +48,7 @@ class Sources:
         known = one_of(SOURCE_KINDS, kind)
         if known is None:
             raise ProfileError(
-                f"'{kind}' is no kind of source; they are: {', '.join(SOURCE_KINDS)}."
+                f"'{kind}' is not a kind of source; they are: {', '.join(SOURCE_KINDS)}."
             )
         now = clock() if time is None else time
         source = Source(new_id(), known, storable(name), sha256, now, scope, key)
@@ -73,8 +74,7 @@ class Sources:
         found = [one for one in self.all() if one.id.startswith(source_id.strip().lower())]
         if len(found) != 1 or not source_id.strip():
             raise RecordNotFoundError(
-                "There is no import or conversation of that name or id; `ondevice source list` "
-                "shows those there are."
+                "There is no import or conversation of that name or id.", Remedy.LIST_SOURCES
             )
         return found[0]
 
@@ -122,6 +122,6 @@ class Sources:
         """
         if not self._db.rows("SELECT 1 FROM source WHERE id = ?", (source_id,)):
             raise RecordNotFoundError(
-                f"There is no conversation or import with the id '{source_id}' any more; "
-                "`ondevice source list` shows those there are."
+                f"There is no conversation or import with the id '{source_id}' any more.",
+                Remedy.LIST_SOURCES,
             )

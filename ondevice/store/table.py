@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import ALPHABET, LENGTH
 from ondevice.store.records import (
@@ -69,12 +70,9 @@ class Table:
             what = "No record has" if not found else f"{len(found)} records have"
             if _looks_like_id(record_id):
                 raise RecordNotFoundError(
-                    f"{what} an id that starts with '{record_id}'; `ondevice memory list` "
-                    "shows the ids."
+                    f"{what} an id that starts with '{record_id}'.", Remedy.LIST_MEMORIES
                 )
-            raise RecordNotFoundError(
-                "That is not the id of a record; `ondevice memory list` shows the ids."
-            )
+            raise RecordNotFoundError("That is not the id of a record.", Remedy.LIST_MEMORIES)
         ((table, full),) = found
         if table == "record":
             return self.select("WHERE r.id = ?", (full,))[0]
@@ -134,8 +132,7 @@ class Table:
         rows = run("SELECT number FROM record WHERE id = ?", (record_id,))
         if not rows:
             raise RecordNotFoundError(
-                f"There is no record with the id '{record_id}'; `ondevice memory list` shows "
-                "the ids."
+                f"There is no record with the id '{record_id}'.", Remedy.LIST_MEMORIES
             )
         return int(rows[0][0])
 

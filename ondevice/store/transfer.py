@@ -36,6 +36,7 @@ from ondevice.ground.files import (
     write_atomic,
 )
 from ondevice.home import Home
+from ondevice.remedies import Remedy, within
 from ondevice.store import keys, recovery
 from ondevice.store import passphrase as phrases
 from ondevice.store.archive import ArchiveReader, ArchiveWriter
@@ -156,8 +157,8 @@ def import_profile(
         secret = phrases.until_right(ask_passphrase, opening)
     if not secret:
         raise ProfileLockedError(
-            f"{path} needs its passphrase; run this in a terminal or name a file that holds it in "
-            f"{phrases.PASSPHRASE_FILE}."
+            f"{path} needs its passphrase.",
+            Remedy.GIVE_PASSPHRASE(variable=phrases.PASSPHRASE_FILE),
         )
     with _opened(home, path, name, lambda: secret) as (folder, about, data_key):
         profile_id = secrets.token_hex(16)
@@ -170,8 +171,8 @@ def import_profile(
         with exclusive(home, about.name):
             if exists(home, about.name):
                 raise ProfileExistsError(
-                    f"There is a profile called '{about.name}' already, so nothing was changed; "
-                    "choose another name with --name."
+                    f"There is a profile called '{about.name}' already, so nothing was changed.",
+                    Remedy.CHOOSE_NAME,
                 )
             check_place(home, about.name)
             shutil.rmtree(home.profile(about.name), ignore_errors=True)  # left by a wipe
@@ -213,9 +214,8 @@ def restore_backup(
                 check_place(home, about.name)
             if there and not replace:
                 raise ProfileExistsError(
-                    f"There is a profile called '{about.name}' already, so nothing was changed; "
-                    "give --replace to destroy it, or use `ondevice profile import FILE --name "
-                    "NAME` to have both."
+                    f"There is a profile called '{about.name}' already, so nothing was changed.",
+                    Remedy.REPLACE_PROFILE,
                 )
             if there:
                 again = _forget_again(home, about.name, folder, data_key, ask_passphrase, warn)
@@ -347,7 +347,7 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         (folder / _ABOUT).unlink()
     except (tarfile.TarError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
         raise ProfileDamagedError(
-            f"{path} is no whole export or backup; copy it again, or use another one."
+            f"{path} is not a whole export or backup; copy it again, or use another one."
         ) from error
     with Profile.at(folder, name, data_key) as copy:
         copy.check()
@@ -355,7 +355,7 @@ def _unpack(reader: ArchiveReader, path: Path, folder: Path, data_key: bytes) ->
         rows = [row for row in copy.adapters.all() if row.state != "stale"]
         missing = [r for r in rows if not (folder / f"adapters/{r.id}.gguf.enc").exists()]
         if missing:
-            raise ProfileDamagedError(f"{path} lacks {len(missing)} adapters; make it anew.")
+            raise ProfileDamagedError(f"{path} lacks {len(missing)} adapters; make it again.")
         records = copy.sources.count_records()
     n_bytes = path.stat().st_size
     return Transfer(str(path), name, created, records, len(rows), n_bytes)
@@ -383,7 +383,8 @@ def _forget_again(
             events, copies = present.journal.events("forgotten"), present.copies.all()
     except ProfileError as error:
         if warn is not None:
-            warn(f"The present profile cannot be read, so what it forgot may return: {error}")
+            told = "The present profile cannot be read, so what it forgot may return: "
+            warn(within(told, error.notice))
         return 0
     with Profile.at(folder, name, data_key) as restored:
         restored.journal.take_over(events)

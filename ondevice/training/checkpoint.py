@@ -135,7 +135,7 @@ def load(
     Raises:
         TrainingError: the file is damaged.
     """
-    damaged = TrainingError(f"The checkpoint {path} is damaged; delete it to begin anew.")
+    damaged = TrainingError(f"The checkpoint {path} is damaged; delete it to start again.")
     try:
         with path.open("rb") as file:
             source = io.BytesIO(cipher.unseal(file.read())) if cipher is not None else file

@@ -28,6 +28,7 @@ from ondevice.ground.text import JSON_LINES
 from ondevice.models.chat_template import ChatTemplate
 from ondevice.models.gguf_header import GgufHeader
 from ondevice.models.messages import Message
+from ondevice.remedies import Remedy
 
 if TYPE_CHECKING:
     from ondevice._kernels import I32
@@ -240,8 +241,8 @@ class DocumentReader:
             tokens, supervised = [*self.prefix, *tokens], [False, *supervised]
         if len(tokens) > self.max_length:
             raise TrainingError(
-                f"{name} has {len(tokens)} tokens, but the longest allowed is {self.max_length}; "
-                "shorten it or raise --max-length."
+                f"{name} has {len(tokens)} tokens, but the longest allowed is {self.max_length}.",
+                Remedy.RAISE_LENGTH,
             )
         if supervised:
             supervised[0] = False

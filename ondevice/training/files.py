@@ -13,6 +13,7 @@ from ondevice.errors import TrainingError, explain
 from ondevice.ground.files import write_atomic
 from ondevice.models.base_model import BaseModel
 from ondevice.models.tokenizer import Tokenizer
+from ondevice.remedies import Remedy
 from ondevice.settings import ModelSettings
 from ondevice.training import checkpoint
 from ondevice.training.data import Document, DocumentReader, Example
@@ -171,7 +172,7 @@ def read_items(
         if recipe.method == "sft":
             if len(examples) != len(data):
                 raise TrainingError(
-                    "Preferences are learned with the method dpo, not sft; add --method dpo."
+                    "Preferences are learned with the method dpo, not sft.", Remedy.METHOD_DPO
                 )
             return reader.read(examples)
         if len(preferences) != len(data):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ondevice.errors import TrainingError
 from ondevice.ground.system_memory import available_memory
+from ondevice.remedies import Remedy
 from ondevice.training.architecture import Architecture
 from ondevice.training.data import PACK_TOKENS
 from ondevice.training.divergence import CHUNK_FLOATS
@@ -160,10 +161,9 @@ def plan_memory(
             return plan
     allowed = available or 0
     fits = (allowed - fixed) // per_token // 16 * 16
-    advice = "use a smaller model, a lower --rank, or fewer --modules"
-    if fits >= 64:
-        advice = f"use a --max-length of {fits}, which fits at rank {rank}, or a smaller model"
+    less = Remedy.LOWER_LENGTH(length=fits, rank=rank) if fits >= 64 else Remedy.LOWER_RANK
     raise TrainingError(
         f"This training needs about {plan.bytes >> 20} MB of memory even at its smallest, but "
-        f"{allowed >> 20} MB are allowed; {advice}."
+        f"{allowed >> 20} MB are allowed.",
+        less,
     )

@@ -62,7 +62,7 @@ class Metadata:
         if value is None:
             raise TrainingError(
                 f"{self.header.path.name} lacks '{self.prefix}{key}', which training needs; "
-                "get the file from another source or convert it anew."
+                "get the file from another source or convert it again."
             )
         return value
 

@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[AdapterError], str]] = {
     "a stranger": (
         lambda: gguf_bytes([*pair(), ("blk.0.attn_q.weight", (4, 4), 0, bytes(64))]),
         InvalidAdapterError,
-        "no part",
+        "not part",
     ),
     "ranks differ": (lambda: gguf_bytes(pair(rank_b=5)), InvalidAdapterError, "ranks"),
     "rank too large": (lambda: gguf_bytes(pair(rank=577)), InvalidAdapterError, "rank 577"),

@@ -8,6 +8,7 @@ import pytest
 
 from ondevice.errors import ImportSourceError
 from ondevice.importers import ImportOptions, detect, preview, read
+from ondevice.remedies import Remedy
 
 ANNA = ImportOptions(me=("anna@example.org",))
 
@@ -101,8 +102,9 @@ def test_encodings_and_parts(tmp_path):
 def test_who_the_person_is(tmp_path):
     path = tmp_path / "mail.mbox"
     path.write_bytes(mail("Hi"))
-    with pytest.raises(ImportSourceError, match="--as ADDRESS"):
+    with pytest.raises(ImportSourceError, match="which mails are yours") as caught:
         texts(path, ImportOptions())
+    assert caught.value.notice.steps == (Remedy.CHOOSE_PERSON(of_these="address"),)
     sent = tmp_path / "Sent.mbox"
     sent.write_bytes(mail("Hi"))
     assert texts(sent, ImportOptions()) == ["Hi"]

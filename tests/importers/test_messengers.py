@@ -10,6 +10,7 @@ import pytest
 
 from ondevice.errors import ImportSourceError
 from ondevice.importers import ImportOptions, detect, preview, read
+from ondevice.remedies import Remedy
 
 ANNA = ImportOptions(me=("anna",))
 
@@ -114,8 +115,9 @@ def test_day_and_month_are_decided_over_the_whole_file(tmp_path, dates, expected
 
 def test_undecidable_dates_are_refused_until_the_person_says(tmp_path):
     text = dated("03/04/24", "03/04/24")
-    with pytest.raises(ImportSourceError, match="--dates dmy"):
+    with pytest.raises(ImportSourceError, match="day/month or month/day") as caught:
         chat(tmp_path, text)
+    assert caught.value.notice.steps == (Remedy.CHOOSE_DATES(),)
     found = chat(tmp_path, text, options=ImportOptions(me=("Anna",), day_first=False))
     assert datetime.fromtimestamp(found[0][2]).month == 3
     with pytest.raises(ImportSourceError, match=r"line 2.*another order"):
@@ -124,13 +126,15 @@ def test_undecidable_dates_are_refused_until_the_person_says(tmp_path):
 
 def test_who_the_person_is(tmp_path):
     text = "31.12.23, 10:00 - Anna: Hi\n31.12.23, 10:01 - Ben: Hello\n"
-    with pytest.raises(ImportSourceError, match="--as NAME") as caught:
+    with pytest.raises(ImportSourceError, match="does not tell who you are") as caught:
         chat(tmp_path, text, options=ImportOptions())
+    assert caught.value.notice.steps == (Remedy.CHOOSE_PERSON(of_these="name"),)
     assert "Anna" not in str(caught.value)
     found = chat(tmp_path, text, "WhatsApp Chat with Ben.txt", ImportOptions())
     assert [voice for voice, _, _ in found] == ["user", "Ben"]
-    with pytest.raises(ImportSourceError, match="--as NAME"):
+    with pytest.raises(ImportSourceError, match="does not tell who you are") as caught:
         chat(tmp_path, text, options=ImportOptions(me=("Carl",)))
+    assert caught.value.notice.steps == (Remedy.CHOOSE_PERSON(of_these="name"),)
 
 
 def test_whatsapp_zip_is_called_as_the_archive(tmp_path):
@@ -242,8 +246,9 @@ def test_telegram_group_alone_asks_who_you_are(tmp_path):
             "messages": [said("mine"), said("theirs", "Cleo", "user9")],
         },
     )
-    with pytest.raises(ImportSourceError, match="--as NAME"):
+    with pytest.raises(ImportSourceError, match="does not tell who you are") as caught:
         [list(d.chunks) for d in read([path])]
+    assert caught.value.notice.steps == (Remedy.CHOOSE_PERSON(of_these="name or id"),)
     document = next(read([path], ImportOptions(me=("user1",))))
     assert [c.voice for c in document.chunks] == ["user", "Cleo"]
     (shown,) = preview([path])

@@ -117,4 +117,4 @@ def test_why_a_file_was_left_out_is_a_sentence(browser, tmp_path):
     browser.one("#files").send_keys("\n".join(paths))
     browser.says("that cannot be read", "#preview")
     browser.click("Import", "#preview")
-    browser.says("settings.json was left out: it is JSON, but no export", ".result")
+    browser.says("settings.json was left out: it is JSON, but not an export", ".result")

@@ -93,7 +93,7 @@ def test_the_sentence_says_which_field_and_what_it_must_be(
 def test_no_json_is_said(client):
     headers = {"content-type": "application/json"}
     response = client.post("/api/memories", content=b"{", headers=headers)
-    assert response.json()["error"]["message"] == "The body is no JSON; send an object."
+    assert response.json()["error"]["message"] == "The body is not JSON; send an object."
 
 
 def test_models_of_requests_and_answers_allow_no_other_fields():

@@ -11,6 +11,7 @@ from ondevice.adapters.comparison import compare
 from ondevice.adapters.concatenation import concatenate
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import ProfileError
 from ondevice.home import Home
 from ondevice.store import certificate
@@ -65,7 +66,9 @@ def test_preview_counts_and_shreds(profile):
     registry.files.checkpoint("sft").write_bytes(b"x" * 100)
     shown = profile.preview_forget([fact.id])
     assert (shown.vectors, shown.adapters_stale) == (1, ("knows",))
-    assert any("1 entry of the full-text index and 1 vector." in line for line in shown.lines())
+    assert any(
+        "1 entry of the full-text index and 1 vector." in line for line in preview_lines(shown)
+    )
     done = profile.forget_shown(shown)
     assert done.shredded == ("knows",)
     assert [p.name for p in (profile.folder / "adapters").iterdir()] == [
@@ -79,7 +82,7 @@ def test_verdicts_that_go_are_named(profile):
     answer = profile.turns.add(talk, "assistant", "It rains.")
     profile.feedback.add(answer.id, "reject")
     profile.feedback.add(answer.id, "edit", "It pours. Noted.")
-    lines = profile.preview_forget([answer.id]).lines()
+    lines = preview_lines(profile.preview_forget([answer.id]))
     assert [line.split("  ")[-1] for line in lines if line.startswith("feedback")] == [
         "reject",
         "edit: It pours. Noted.",

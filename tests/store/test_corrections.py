@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
+from ondevice.remedies import Remedy
 from ondevice.store import readable, transfer
 from ondevice.store.listing import Filter
 from ondevice.store.migrations import MIGRATIONS, migrate
@@ -98,8 +100,9 @@ def test_what_cannot_be_corrected_is_said(profile):
     answer = profile.turns.add(talk, "assistant", "Good day.")
     with pytest.raises(RecordNotFoundError, match="fact"):
         profile.corrections.correct(fact.id, "x")
-    with pytest.raises(RecordNotFoundError, match="/edit"):
+    with pytest.raises(RecordNotFoundError, match="is an answer") as caught:
         profile.corrections.correct(answer.id, "x")
+    assert caught.value.notice.steps == (Remedy.WRITE_BETTER(),)
     with pytest.raises(RecordNotFoundError):
         profile.corrections.correct(talk, "x")
     _, (old,) = chat(profile, OLD)
@@ -116,7 +119,7 @@ def test_forgetting_a_correction_forgets_the_former_wordings_and_says_so(profile
     )
     preview = profile.preview_forget([third.id])
     assert {record.id for record in preview.records} == {old.id, second.id, third.id}
-    assert sum("(a former wording)" in line for line in preview.lines()) == 2
+    assert sum("(a former wording)" in line for line in preview_lines(preview)) == 2
     assert set(profile.forget([third.id]).records) == {old.id, second.id, third.id}
     assert shown(profile) == [other.text] and profile.check() is None
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import AdapterStaleError, RecordNotFoundError
 from ondevice.store.database import PAGE_BYTES
 from ondevice.store.profile import Profile
@@ -126,7 +127,7 @@ def test_conversation_turns_references_and_feedback(profile):
 
     preview = profile.preview_forget([learned.id], keep_turns=True)
     assert {turn.id for turn in preview.related_turns} == {user.id, answer.id}
-    assert any(user.id in line for line in preview.lines())
+    assert any(user.id in line for line in preview_lines(preview))
     assert profile.has(learned.id)
 
     profile.forget([learned.id])

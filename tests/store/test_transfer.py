@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import (
     ProfileDamagedError,
     ProfileError,
@@ -112,7 +113,7 @@ def test_backup_is_of_one_moment_and_restores_without_what_was_forgotten(filled,
     later = filled.facts.add("Said later.")
     shown = filled.preview_forget([secret.id])
     assert [copy.path for copy in shown.copies] == [str(path)]
-    assert str(path) in "\n".join(shown.lines())
+    assert str(path) in "\n".join(preview_lines(shown))
     assert filled.preview_forget([later.id]).copies == ()
     filled.forget([secret.id])
     with pytest.raises(ProfileExistsError):

@@ -47,7 +47,10 @@ def _question(words: tuple[str, ...]) -> str:
     if from_input:
         given = sys.stdin.read().strip()
         if "\ufffd" in given:
-            warn("The input is not all UTF-8: � stands for what is no character; convert it first.")
+            warn(
+                "The input is not all UTF-8: � stands for what is not a character; convert it to "
+                "UTF-8 first."
+            )
         text = f"{text}\n\n{given}".strip()
     if not text:
         raise click.UsageError('Ask something: ondevice ask "What should I cook tonight?"')

@@ -13,6 +13,7 @@ from ondevice.cli.chat.session import continue_option, model_options, open_assis
 from ondevice.cli.editor import edited
 from ondevice.cli.lines import Prompt
 from ondevice.cli.output import replaced_line, stream, talk, warn
+from ondevice.cli.remedies import told
 from ondevice.errors import OndeviceError, explain
 from ondevice.ground.files import expanded, write_atomic
 
@@ -120,7 +121,9 @@ class ChatLoop:
                         return
                 else:
                     self._answer(text)
-            except (OndeviceError, click.UsageError) as error:
+            except OndeviceError as error:
+                warn(f"Error: {told(error.notice)}")
+            except click.UsageError as error:
                 warn(f"Error: {error}")
             except BrokenPipeError:
                 raise  # nobody reads the answers any more

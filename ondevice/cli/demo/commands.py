@@ -33,6 +33,7 @@ def command(fast: bool, model: str | None) -> int:
     """
     from ondevice.cli.demo import person
     from ondevice.cli.demo.show import Demo
+    from ondevice.cli.memory.preview import preview_lines
     from ondevice.evaluation.report import HEADINGS, rows
     from ondevice.training.plot import loss_text
 
@@ -71,7 +72,7 @@ def command(fast: bool, model: str | None) -> int:
         _heading("6. She takes one memory back: what her cat is called")
         demo.me.adapters.choose(None)
         gone = demo.forget()
-        for line in gone.preview.lines()[:8]:
+        for line in preview_lines(gone.preview)[:8]:
             talk(line, dim=True)
         talk(f"Forgotten. Memories that still hold the name: {gone.found}.")
         if gone.stale:

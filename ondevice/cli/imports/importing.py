@@ -22,6 +22,7 @@ from ondevice.cli.output import (
     warn,
 )
 from ondevice.cli.paths import UserPath
+from ondevice.cli.remedies import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,7 @@ def command(
 def _tell(report: IngestReport) -> None:
     talk(_sentence(report))
     if report.left_out:
-        reasons = [f"{count} {reason}" for reason, count in report.left_out.items()]
+        reasons = [f"{count} {told(reason)}" for reason, count in report.left_out.items()]
         talk(f"Left out: {', '.join(reasons)}.", dim=True)
     for remark in report.guessed[:MOST_SKIPPED]:
         talk(remark.why)
@@ -130,7 +131,7 @@ def _name_skipped(skipped: Sequence[Remark]) -> None:
         return
     warn(f"Could not be read, and was passed over ({len(skipped)}):")
     for remark in skipped[:MOST_SKIPPED]:
-        warn(f"  {remark.why}")
+        warn(f"  {told(remark.why)}")
     if (more := len(skipped) - MOST_SKIPPED) > 0:
         warn(f"  … and {more} more, which --json names.")
 
@@ -179,10 +180,10 @@ def _preview_rows(shown: Preview) -> Iterator[tuple[str, str]]:
     yield from _most_common("context only", shown.others)
     if shown.facts:
         yield "to approve", counted(shown.facts, "fact")
-    yield from (("left out", f"{count} {reason}") for reason, count in shown.left_out.items())
-    yield from (("encoding", remark.why) for remark in shown.guessed)
+    yield from (("left out", f"{count} {told(reason)}") for reason, count in shown.left_out.items())
+    yield from (("encoding", told(remark.why)) for remark in shown.guessed)
     skipped = [remark for remark in shown.skipped if not remark.asks]  # what to say comes below
-    yield from (("cannot be read", remark.why) for remark in skipped[:MOST_SKIPPED])
+    yield from (("cannot be read", told(remark.why)) for remark in skipped[:MOST_SKIPPED])
     if (more := len(skipped) - MOST_SKIPPED) > 0:
         yield "cannot be read", f"{more} more, which --json names"
     if not shown.own:  # one of them may be the person

@@ -45,7 +45,9 @@ def parse_duration(text: str) -> float:
         click.BadParameter: it is no duration.
     """
     if not re.fullmatch(r"(?:\d+(?:\.\d+)?[smh])+", text.strip().lower()):
-        raise click.BadParameter(f"'{text}' is no duration; write for example 90s, 10m or 1h30m.")
+        raise click.BadParameter(
+            f"'{text}' is not a duration; write for example 90s, 10m or 1h30m."
+        )
     parts = re.findall(r"([\d.]+)([smh])", text.lower())
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 

@@ -18,6 +18,7 @@ from ondevice.cli.output import (
     size,
     talk,
 )
+from ondevice.cli.remedies import told
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -175,9 +176,9 @@ def talk_of_preview(preview: Preview) -> None:
         reasons = ", ".join(f"{n} {why}" for why, n in plan.examples.left_out.items())
         talk(f"Left out: {reasons}.")
     for warning in plan.warnings:
-        talk(f"Note: {warning}")
+        talk(f"Note: {told(warning)}")
     if plan.too_little is not None:
-        talk(f"Nothing would be trained: {plan.too_little}.")
+        talk(f"Nothing would be trained: {told(plan.too_little)}.")
         return
     assert preview.seconds is not None
     assert preview.memory_bytes is not None
@@ -191,15 +192,15 @@ def talk_of_preview(preview: Preview) -> None:
 def talk_of_report(report: LearnReport) -> None:
     """Say what came of a run."""
     for warning in report.warnings:
-        talk(f"Note: {warning}")
+        talk(f"Note: {told(warning)}")
     if report.left_out:
         reasons = ", ".join(f"{n} {why}" for why, n in report.left_out.items())
         talk(f"Left out: {reasons}.", dim=True)
     if report.outcome == "nothing":
-        talk(f"Nothing was trained: {report.reason}.")
+        talk(f"Nothing was trained: {told(report.reason)}.")
         return
     if report.outcome == "stopped":
-        talk(f"Stopped; {report.reason}.")
+        talk(f"Stopped; {told(report.reason)}.")
         return
     talk(report.summary[:1].upper() + report.summary[1:] + ".")
     for audit in report.audits:
@@ -215,7 +216,7 @@ def talk_of_report(report: LearnReport) -> None:
     if report.outcome == "activated":
         talk(f"'{report.adapter}' is active; `ondevice adapter rollback` undoes that. {_s(report)}")
     else:
-        talk(f"'{report.adapter}' is kept as a candidate: {report.reason}. {_s(report)}")
+        talk(f"'{report.adapter}' is kept as a candidate: {told(report.reason)}. {_s(report)}")
 
 
 def _s(report: LearnReport) -> str:

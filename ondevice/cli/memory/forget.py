@@ -39,7 +39,7 @@ def parse_since(text: str) -> float:
         return datetime.datetime.fromisoformat(text.strip()).timestamp()  # local time
     except ValueError as error:
         raise click.BadParameter(
-            f"'{text}' is no time; write for example 2026-11-01, 2026-11-01T18:30 or 7d."
+            f"'{text}' is not a time; write for example 2026-11-01, 2026-11-01T18:30 or 7d."
         ) from error
 
 
@@ -125,7 +125,9 @@ def _chosen(store: Profile, options: dict[str, Any]) -> list[str]:
 
 def _talk_of(preview: ForgetPreview) -> None:
     """Say what will go, and what stays although it may say the same."""
-    lines = preview.lines()
+    from ondevice.cli.memory.preview import preview_lines
+
+    lines = preview_lines(preview)
     for line in lines[:SHOWN]:
         talk(line)
     if len(lines) > SHOWN:
@@ -185,7 +187,7 @@ def certificate_command(
         raise click.UsageError("--text and --openings go together.")
     content = _json_of(file)
     if not isinstance(content, dict):
-        raise ProfileError(f"{file} is no certificate of forgetting; give one.")
+        raise ProfileError(f"{file} is not a certificate of forgetting; give one.")
     with open_profile(profile) as store:
         certificate.verify(content, store.certificate_key())
         present = {row.file_sha256: row for row in store.adapters.all() if row.state != "stale"}
@@ -206,7 +208,7 @@ def certificate_command(
         talk(f"The certificate is whole and was made by this profile on {when}.")
         talk(f"{len(content['removed'])} items removed, {len(content['adapters'])} adapters.")
         if back:
-            talk(f"But {len(back)} of these adapters can be used again: they were added anew.")
+            talk(f"But {len(back)} of these adapters can be used again: they were added again.")
         if held is not None:
             talk(f"That text was {'' if held else 'not '}among what was removed.")
     return 1 if back or held is False else 0

@@ -56,7 +56,7 @@ def parse_size(text: str | int) -> int:
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?", str(text).strip().lower())
     if match is None:
-        raise click.BadParameter(f"'{text}' is no size; write for example 800MB or 2GiB.")
+        raise click.BadParameter(f"'{text}' is not a size; write for example 800MB or 2GiB.")
     return int(float(match[1]) * _UNITS[match[2] or ""])
 
 

@@ -6,7 +6,6 @@ Until then they are kept encrypted (`Spool`), so that nothing of them lies in cl
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
@@ -17,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from ondevice.errors import ImportSourceError, ImportStoppedError, explain
 from ondevice.importers import DATES_UNCLEAR, ImportOptions, Preview, Remark, preview
 from ondevice.memory.ingest import IngestReport
+from ondevice.remedies import Remedy, said
 from ondevice.server.errors import BadRequestError
 from ondevice.server.events import Events
 from ondevice.server.manage.jobs import Failed, Job, Stopped
@@ -24,6 +24,7 @@ from ondevice.server.manage.page import Page, page_routes
 from ondevice.server.manage.records import mirrored
 from ondevice.server.manage.spool import Spool
 from ondevice.server.manage.uploads import MOST_BYTES, Uploaded, file_name
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer, Empty, Fields, Upload
 from ondevice.store.records import Source
 
@@ -117,6 +118,7 @@ class FileSeen(Answer):
     number: int
     parts: list[Part]
     problem: str | None
+    asks_who: bool = Field(description="The problem goes when the person says who they are.")
     replaces: float | None = Field(description="When another file of its name was imported.")
 
 
@@ -226,7 +228,7 @@ async def _receive(content: Upload, upload: Uploaded, room: int) -> None:
             if upload.spool.size + len(chunk) > room:
                 raise ImportSourceError(
                     f"{upload.name} and the files before it are larger than {MOST_BYTES >> 30} GB; "
-                    "import them in parts, or use `ondevice import`."
+                    "import them in parts, or in a terminal."
                 )
             await run_in_threadpool(upload.spool.write, chunk)
         await run_in_threadpool(upload.spool.finish)
@@ -249,7 +251,13 @@ def _look(page: Page, uploads: list[Uploaded], choices: Choices, job: Job[Seen])
         before = upload.spool.n_read
         upload.spool.before_read = check
         shown = FileSeen(
-            stage="file", file=upload.name, number=number, parts=[], problem=None, replaces=None
+            stage="file",
+            file=upload.name,
+            number=number,
+            parts=[],
+            problem=None,
+            asks_who=False,
+            replaces=None,
         )
         try:
             check()
@@ -257,7 +265,8 @@ def _look(page: Page, uploads: list[Uploaded], choices: Choices, job: Job[Seen])
         except ImportStoppedError:
             return Stopped(stage="stopped")
         except ImportSourceError as error:
-            shown.problem = _for_page(str(error))
+            shown.problem = error.said(WORDS)
+            shown.asks_who = _asks_who(error)
             job.tell(shown)
             continue
         for part in found:
@@ -290,26 +299,21 @@ def _part(part: Preview) -> Part:
         Part,
         part,
         others=_writers(part.others),
-        left_out={_for_page(why): n for why, n in part.left_out.items()},
+        left_out={why: n for why, n in part.left_out.items() if why != DATES_UNCLEAR},
         dates_unclear=DATES_UNCLEAR in part.left_out,
         skipped=_remarks(part.skipped),
         guessed=_remarks(part.guessed),
     )
 
 
+def _asks_who(error: ImportSourceError) -> bool:
+    """Whether all that is wrong is that the person did not say who they are."""
+    return any(step.remedy is Remedy.CHOOSE_PERSON for step in error.notice.steps)
+
+
 def _remarks(remarks: Iterable[Remark]) -> list[LeftOut]:
     shown = itertools.islice(remarks, MOST_REMARKS)
-    return [LeftOut(file=one.file, why=_for_page(one.why), asks=one.asks) for one in shown]
-
-
-def _for_page(message: str) -> str:
-    """Say what to do on the page where a sentence tells of options of the command line."""
-    message = re.sub(r"say it with --as .*", "choose who you are.", message, flags=re.DOTALL)
-    return re.sub(
-        r"(but )?say (it with )?--dates dmy or --dates mdy( to import it)?",
-        "choose the order of its dates",
-        message,
-    )
+    return [LeftOut(file=one.file, why=said(one.why, WORDS), asks=one.asks) for one in shown]
 
 
 # --- taking in -------------------------------------------------------------------------
@@ -337,7 +341,7 @@ def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imp
                 break
             except ImportSourceError as error:
                 total.add(IngestReport(0, total.passages_now, 0))
-                failed.append(LeftOut(file=upload.name, why=_for_page(str(error)), asks=False))
+                failed.append(LeftOut(file=upload.name, why=error.said(WORDS), asks=False))
             else:
                 failed += _remarks(options.skipped)
                 guessed += _remarks(options.guessed)
@@ -349,7 +353,7 @@ def _import(page: Page, choices: Choices, job: Job[Importing | Imported]) -> Imp
         files=total.files,
         failed=failed,
         guessed=guessed,
-        left_out={_for_page(why): n for why, n in left_out.items()},
+        left_out=dict(left_out),
         documents=total.taken.documents,
         passages=total.taken.passages,
         unchanged=total.taken.unchanged,

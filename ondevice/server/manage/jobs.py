@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from ondevice.errors import LearningError, OndeviceError, explain
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer
 
 HEARTBEAT_SECONDS = 10.0  # without an event for so long, a comment shows that we are alive
@@ -103,13 +104,13 @@ class Job(Generic[Event]):
         try:
             last = work(self)
         except OndeviceError as error:
-            last = _failed(str(error))
+            last = _failed(error.said(WORDS))
         except OSError as error:
             last = _failed(f"A file cannot be used: {explain(error)}.")
         except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
             # The text of an unknown error may hold personal text; its kind does not.
             logging.getLogger("ondevice").error("A job failed: %s", type(error).__name__)
-            last = _failed("That failed; see what 'ondevice serve' printed.")
+            last = _failed("That failed; see what the server printed in its terminal.")
         self._append(last, finished=True)
 
     def _append(self, event: Event | Failed, *, finished: bool) -> None:

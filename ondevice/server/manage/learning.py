@@ -8,11 +8,13 @@ from pydantic import Field
 
 from ondevice.errors import LearningError
 from ondevice.learning.options import LearnEvent, LearnOptions, Method
+from ondevice.remedies import said
 from ondevice.server.events import Events
 from ondevice.server.manage.jobs import Failed, Job, Stopped
 from ondevice.server.manage.outcomes import EvaluationShown, Report, evaluation_of, report_of
 from ondevice.server.manage.page import Page, page_routes
 from ondevice.server.manage.records import mirrored
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer, Empty, Fields
 
 CHECKPOINTED = ("training", "preferences")  # these stages ask by themselves whether to stop
@@ -119,13 +121,13 @@ def estimate(page: Page, body: Learn) -> Estimate:
         examples=dict(plan.examples.counts),
         records=len(plan.examples.records),
         left_out=dict(plan.examples.left_out),
-        too_little=plan.too_little,
+        too_little=plan.too_little and said(plan.too_little, WORDS),
         begins=plan.why,
         tokens=plan.n_tokens,
         seconds=preview.seconds,
         tokens_per_second=preview.tokens_per_second,
         memory_bytes=preview.memory_bytes,
-        warnings=list(plan.warnings),
+        warnings=[said(one, WORDS) for one in plan.warnings],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Count, Page, page_routes
 from ondevice.server.manage.records import (
@@ -181,7 +182,7 @@ def edit(page: Page, id: str, body: FactChange) -> MemoryRecord:
     if "pinned" in body.model_fields_set:
         changed = page.me.memory.pin(id, body.pinned)
     if not isinstance(changed, Fact | Passage | Turn):
-        raise RecordNotFoundError("That is not the id of something remembered.")
+        raise RecordNotFoundError("That is not the id of a memory.", Remedy.LIST_MEMORIES)
     return memory_of(changed)
 
 

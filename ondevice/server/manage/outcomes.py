@@ -10,8 +10,10 @@ from ondevice.evaluation.decision import Decision
 from ondevice.evaluation.evaluate import Evaluation
 from ondevice.evaluation.report import as_json
 from ondevice.learning.report import LearnReport
+from ondevice.remedies import all_said
 from ondevice.server.manage.page import Page
 from ondevice.server.manage.records import mirrored
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer
 
 
@@ -66,7 +68,7 @@ class Items(Answer):
 
 
 class EvaluationShown(Answer):
-    """An evaluation, as `ondevice evaluate --json` prints it."""
+    """An evaluation: figures, decision, and what was noticed."""
 
     format: int
     profile: str
@@ -117,7 +119,7 @@ def evaluation_of(
         fast=fast,
         audits=audits,
     )
-    return EvaluationShown(**shown)
+    return EvaluationShown(**all_said(shown, WORDS))
 
 
 def report_of(page: Page, report: LearnReport) -> Report:

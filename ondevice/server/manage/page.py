@@ -15,9 +15,11 @@ from ondevice.chat import Assistant
 from ondevice.chat.reply import Reply
 from ondevice.errors import LearningError, ProfileLockedError
 from ondevice.memory.search import Recall
+from ondevice.remedies import said
 from ondevice.server.errors import ApiError
 from ondevice.server.manage.jobs import Jobs
 from ondevice.server.manage.uploads import Uploads
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Routes
 from ondevice.server.state import ServerState
 from ondevice.settings import Settings, settings_path, wrong_file
@@ -71,7 +73,7 @@ class Page:
             ProfileLockedError: it was locked or wiped, or the assistant has none.
         """
         if self.wiped or self.me.profile is None:
-            raise ProfileLockedError("There is no open profile; start ondevice serve again.")
+            raise ProfileLockedError("There is no open profile; start the server again.")
         if self.locked:
             raise ProfileLockedError(
                 f"The profile '{self.me.profile.name}' is locked; open it with its passphrase."
@@ -89,10 +91,13 @@ class Page:
     def notices(self) -> list[str]:
         """Return what the person should know: what was not as chosen, or is wrong in a file."""
         if self.me.profile is None:
-            return list(self._notices)
+            return [said(one, WORDS) for one in self._notices]
         path = settings_path(self.me.profile.home)
         _, problems = Settings.read(path)
-        return [*self._notices, *([str(wrong_file(path, problems))] if problems else [])]
+        return [
+            *(said(one, WORDS) for one in self._notices),
+            *([wrong_file(path, problems).said(WORDS)] if problems else []),
+        ]
 
     @property
     def recall(self) -> Recall:
@@ -146,7 +151,7 @@ class Page:
             raise ApiError(
                 409,
                 "This server was started to keep nothing, so nothing was stored; start it again "
-                "without --temporary.",
+                "in the usual way.",
                 code="no_memory",
             )
         if self.me.conversation.is_temporary and not keep:

@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
+from ondevice.remedies import all_said
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer
 from ondevice.store import records
 
@@ -13,9 +15,12 @@ Shown = TypeVar("Shown", bound=Answer)
 
 
 def mirrored(model: type[Shown], value: object, **more: Any) -> Shown:
-    """Return a `model` whose fields are the attributes of `value` with their names, and `more`."""
+    """Return a `model` whose fields are the attributes of `value` with their names, and `more`.
+
+    Where a text has a remedy, it is worded for the page.
+    """
     same = {name: getattr(value, name) for name in model.model_fields if name not in more}
-    return model(**same, **more)
+    return model(**all_said({**same, **more}, WORDS))
 
 
 class FactRecord(Answer):

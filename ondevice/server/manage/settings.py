@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Page, page_routes
+from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Answer, Fields
 from ondevice.settings import Settings, settings_path, wrong_file
 from ondevice.settings_file import Value, flat, set_value
@@ -45,7 +46,7 @@ def show(page: Page) -> AllSettings:
     now, defaults = flat(settings), flat(Settings())
     return AllSettings(
         path=str(path),
-        problem=str(wrong_file(path, problems)) if problems else None,
+        problem=wrong_file(path, problems).said(WORDS) if problems else None,
         settings=[
             SettingShown(
                 name=name,

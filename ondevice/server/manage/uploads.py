@@ -80,5 +80,5 @@ def file_name(given: str) -> str:
     kept = [part.strip() for part in parts if part.strip(" ./")]
     name = "/".join(kept)
     if not kept or kept[-1].startswith(".") or not name.isprintable() or len(name.encode()) > 1000:
-        raise BadRequestError("That is no name of a file.")
+        raise BadRequestError("That cannot be the name of a file.")
     return name

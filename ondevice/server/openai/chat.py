@@ -37,6 +37,7 @@ from ondevice.server.openai.answers import (
 from ondevice.server.openai.models import adapters_of
 from ondevice.server.openai.requests import ChatRequest, Personalization, openai_routes
 from ondevice.server.openai.tools import Constraint, as_messages, call_in, constraint_of
+from ondevice.server.remedies import WORDS
 from ondevice.server.state import ServerState
 
 routes = openai_routes()
@@ -53,7 +54,7 @@ async def chat_completions(
         messages = as_messages(body.messages, constraint.tools)
         reply = _reply(assistant, body, messages, constraint)
     except EngineError as error:
-        raise ApiError(400, str(error), code="invalid_value") from error
+        raise ApiError(400, error.said(WORDS), code="invalid_value") from error
     answer = _Answer(state, body, reply, constraint)
     if not body.stream:
         return await while_connected(request, answer.whole())

@@ -45,7 +45,8 @@ function onePart(part, named) {
     part.guessed.map((one) => el("p", { class: "quiet" }, one.why)),
     remarks.slice(0, MOST_REMARKS).map((one) => el("p", { class: "problem" }, one.why)),
     remarks.length > MOST_REMARKS && el("p", { class: "problem" }, `… and ${counted(remarks.length - MOST_REMARKS, "more thing", "more things")} that cannot be read.`),
-    left.length > 0 && el("p", { class: "quiet" }, `Left out: ${left.map(([why, n]) => (part.dates_unclear && why.includes("dates") ? why : `${n.toLocaleString("en")} ${why}`)).join(", ")}.`));
+    left.length > 0 && el("p", { class: "quiet" }, `Left out: ${left.map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ")}.`),
+    part.dates_unclear && el("p", { class: "quiet" }, "Whether its dates are day/month or month/day is not clear: choose the order above, or it is left out."));
 }
 
 /**
@@ -54,7 +55,7 @@ function onePart(part, named) {
  */
 export function choices(files, people, said, changed) {
   const parts = files.flatMap((one) => one.parts);
-  const unclear = files.some((one) => /who you are|mails are yours/.test(one.problem ?? "")) || (people.length > 0 && parts.some((part) => part.own === 0 && (part.others.length || part.left_out["mails of others"])));
+  const unclear = files.some((one) => one.asks_who) || (people.length > 0 && parts.some((part) => part.own === 0 && (part.others.length || part.left_out["mails of others"])));
   const ticks = people.map((who) => tick(`${who.name}`, said.me?.includes(who.name), tell));
   const dates = el("select", { "aria-label": "Order of day and month", id: "dates", onchange: tell }, [["", "not said"], ["dmy", "day first (31/12)"], ["mdy", "month first (12/31)"]].map(([value, shown]) => el("option", { value, selected: (said.dates ?? "") === value }, shown)));
   const answers = tick("Take the answers of the assistant too, as context", said.answers, tell);
