@@ -14,7 +14,7 @@ from fake_engine import FakeEngine
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
 from ondevice.cli import run
-from ondevice.cli.learn.commands import evaluate as module
+from ondevice.cli.learn import evaluate as module
 from ondevice.engine import llama
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder

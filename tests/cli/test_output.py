@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from ondevice.cli.learn.commands import progress as _learning
+from ondevice.cli.learn import progress as _learning
 from ondevice.cli.output import console_of_bars, print_table, say, stream, talk, warn
 from ondevice.ground.text import visible
 from ondevice.learning.options import LearnEvent

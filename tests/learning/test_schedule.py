@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ondevice.cli import run
-from ondevice.cli.learn.commands import commands as learn
+from ondevice.cli.learn import commands as learn
 from ondevice.errors import LearningError
 from ondevice.learning import conditions
 from ondevice.learning.schedule import Entry, Launchd, Systemd, task_xml

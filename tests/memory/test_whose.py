@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ondevice.memory.persona import build_turn
-from ondevice.memory.search import Memory
+from ondevice.memory.search import Hit
 from ondevice.memory.whose import belonging
 
 
@@ -15,15 +15,15 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def passage(text: str, speaker: str | None = None) -> Memory:
-    return Memory(text, text, 1.0, None, 0.0, "passage", speaker=speaker)
+def passage(text: str, speaker: str | None = None) -> Hit:
+    return Hit(text, text, 1.0, None, 0.0, "passage", speaker=speaker)
 
 
-def fact(text: str) -> Memory:
-    return Memory(text, text, 1.0, None, 0.0, "fact")
+def fact(text: str) -> Hit:
+    return Hit(text, text, 1.0, None, 0.0, "fact")
 
 
-def note_of(memory: Memory) -> str:
+def note_of(memory: Hit) -> str:
     content, _ = build_turn("q", [memory], words, 200)
     (line,) = [line for line in content.splitlines() if line.startswith("- ")]
     return line
@@ -69,7 +69,7 @@ DIARY = passage("I walked our dog in the rain.")
     ],
 )
 def test_what_somebody_says_of_themselves_answers_only_for_them(
-    question: str, kept: list[Memory]
+    question: str, kept: list[Hit]
 ) -> None:
     assert belonging(question, [BEN, ANNA, DIARY]) == kept
 
