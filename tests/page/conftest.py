@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
+from browser import Browser, served, start_chromium
 from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
@@ -12,15 +11,11 @@ from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `import browser`
-
 
 @pytest.fixture(scope="session")
 def chromium():
     """One browser for all tests; nothing it downloads or reports."""
     os.environ["SE_OFFLINE"] = "true"
-    from browser import start_chromium
-
     driver = start_chromium()
     yield driver
     driver.quit()
@@ -50,8 +45,6 @@ def me(profile, script, embedder):
 @pytest.fixture
 def browser(me, chromium):
     """The page in a browser, not entered yet."""
-    from browser import Browser, served
-
     with served(me) as (address, app):
         shown = Browser(chromium, address, app)
         yield shown

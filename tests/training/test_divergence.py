@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_decoder import documents, random_pairs
 from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
@@ -17,6 +16,8 @@ from ondevice.training.lora import AdapterParameters, frozen_pairs
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer
 from ondevice.training.weights import Weights
+
+from .test_decoder import documents, random_pairs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

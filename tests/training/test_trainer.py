@@ -17,6 +17,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 import pytest
+import tiny_models
 from tiny_models import write_tiny_llama
 
 from ondevice import _kernels
@@ -151,7 +152,7 @@ def test_a_damaged_checkpoint_is_named(header: GgufHeader, tmp_path: Path) -> No
 def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
     """Kill the process again and again while it saves after every step."""
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_trainer as t\n"
+        "import os, sys; sys.path[:0] = sys.argv[1].split(os.pathsep); import test_trainer as t\n"
         "from ondevice.models.gguf_header import read_header\n"
         "from pathlib import Path\n"
         "run = t.trainer(read_header(Path(sys.argv[2])), checkpoint_path=Path(sys.argv[3]),"
@@ -159,7 +160,8 @@ def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
         "Path(sys.argv[4]).write_bytes(run.run(lambda e: print(e.step, flush=True)).content)\n"
     )
     out, path = tmp_path / "a.gguf", tmp_path / "a.checkpoint"
-    arguments = [str(Path(__file__).parent), str(header.path), str(path), str(out)]
+    places = Path(__file__).parent, Path(tiny_models.__file__).parent
+    arguments = [os.pathsep.join(map(str, places)), str(header.path), str(path), str(out)]
     for delay in (0.0, 0.004, 0.013):
         process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE
