@@ -27,7 +27,7 @@ def open_assistant(home, embedder):
 
     def make(script=("All right.",), *, scope=None, **options):
         profile = Profile.open(home, None, create=True, warn=lambda _: None)
-        memory = Memory(profile, embedder, Settings(), scope=scope)
+        memory = Memory(profile, embedder, scope=scope)
         me = Assistant(FakeEngine(script), memory, Settings(), **options)
         opened.append(me)
         return me

@@ -161,6 +161,7 @@ def test_ctrl_c_leaves_nothing_behind(
 
     ondevice("memory", "list")
     before = contents()
+    # The first thing that is told in the middle of the work: Ctrl-C comes there.
     monkeypatch.setattr(module._Lines, "__call__", interrupt)
     picture = tmp_path / "table.svg"
     code, out, err = ondevice("evaluate", "--fast", "--plot", str(picture))

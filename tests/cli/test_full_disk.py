@@ -47,7 +47,7 @@ def test_every_writing_command_on_a_full_disk(tmp_path):
 @pytest.fixture
 def full_database(monkeypatch):
     """Let SQLite find no room for another page; what is there stays."""
-    configure = Database._configure
+    configure = Database._configure  # a limit of pages is one of a connection
 
     def tight(connection, key):
         configure(connection, key)
@@ -55,7 +55,7 @@ def full_database(monkeypatch):
         connection.execute(f"PRAGMA max_page_count = {max(1, pages)}")
 
     def fill():
-        monkeypatch.setattr(Database, "_configure", staticmethod(tight))
+        monkeypatch.setattr(Database, "_configure", staticmethod(tight))  # see above
 
     yield fill
 

@@ -47,7 +47,7 @@ def test_a_question_stands_below_bars_that_are_drawn_no_more(
     monkeypatch.setattr(_learning, "shows_progress", lambda: True)
     with _learning.display(False) as show:
         show(LearnEvent("audits", 1, 2, "wrong claims"))
-        assert isinstance(show, _learning._Bars)
+        assert isinstance(show, _learning._Bars)  # and not lines
         assert show.progress.live.is_started
         show.end()
         assert not show.progress.live.is_started

@@ -42,7 +42,8 @@ def test_a_conversation_goes_on(home, temporary):
         assert second.usage().input > 0
         third = chat.prompt("Say hello.", system="Be brief.", **options)
         assert third.text()
-        turns = model._opened[1].profile.turns()
+        opened = model._opened[1]  # another program could not read the profile of a temporary chat
+        turns = opened.profile.turns.all()
         if temporary:
             assert turns == []
             return
@@ -51,8 +52,9 @@ def test_a_conversation_goes_on(home, temporary):
         assert turns[1].text == first
         assert asked[0].conversation_id == asked[1].conversation_id
     finally:
-        if model._opened is not None:
-            model._opened[1].close()
+        opened = model._opened  # `llm` never closes a model
+        if opened is not None:
+            opened[1].close()
 
 
 def test_errors_are_one_sentence(home):

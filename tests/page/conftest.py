@@ -9,7 +9,6 @@ from fake_engine import FakeEngine
 from ondevice.chat import Assistant
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
-from ondevice.store.profile import Profile
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +24,6 @@ def chromium():
 def script():
     """What the fake engine answers; a test changes it in place."""
     return ["Hello **there**."]
-
-
-@pytest.fixture
-def profile(home):
-    with Profile.create(home) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_
 def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
     fact = me.profile.facts.add("The user owns a canoe.")
     path, _ = make_adapter(1)
-    me.engine._model = resolve("default", home)
+    me.engine.model = resolve("default", home)
     registry = AdapterRegistry(me.profile)
     registry.add(path, me.engine.model, name="mine", records=[fact.id])
     browser.enter("adapters")

@@ -122,5 +122,5 @@ def test_an_anchor_is_another_training(tmp_path: Path) -> None:
     plain = counting(4, 5)
     held = [dataclasses.replace(one, anchor=True) for one in plain]
     made = [Trainer(weights, docs, recipe, base_sha256="0" * 64) for docs in (plain, held)]
-    assert made[0]._identity != made[1]._identity
+    assert made[0]._identity != made[1]._identity  # by which a checkpoint is known again
     assert isinstance(made[0].parameters, AdapterParameters)

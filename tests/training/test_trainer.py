@@ -18,6 +18,7 @@ import llama_cpp
 import numpy as np
 import pytest
 import tiny_models
+from bare_llama import context_handle, model_handle
 from tiny_models import write_tiny_llama
 
 from ondevice import _kernels
@@ -209,13 +210,13 @@ def test_llama_cpp_sees_the_loss_that_the_trainer_sees(
     for index, (content, _) in enumerate(scores):
         path = tmp_path / f"{index}.gguf"
         path.write_bytes(content)
-        handles.append(llama_cpp.llama_adapter_lora_init(llama._model.model, str(path).encode()))
+        handles.append(llama_cpp.llama_adapter_lora_init(model_handle(llama), str(path).encode()))
     array = (llama_cpp.llama_adapter_lora_p_ctypes * len(handles))(*handles)
     scales = (ctypes.c_float * len(handles))(*[scale for _, scale in scores])
-    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, array, len(handles), scales)
+    llama_cpp.llama_set_adapters_lora(context_handle(llama), array, len(handles), scales)
     llama.eval(document.tokens.tolist())
     logits = np.array(llama.scores[:59], np.float64)
-    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, None, 0, None)
+    llama_cpp.llama_set_adapters_lora(context_handle(llama), None, 0, None)
     for handle in handles:
         llama_cpp.llama_adapter_lora_free(handle)
     llama.close()
@@ -337,10 +338,10 @@ def test_what_anchors_need_is_planned(header: GgufHeader) -> None:
     beside = trainer(header, documents=[*patterns(), *anchors])
     beside.run()
     assert isinstance(beside.objective, LikelihoodObjective)
-    reference = beside.objective._reference
+    reference = beside.objective._reference  # its size shows nowhere else
     assert reference is not None
     reference.hidden(packs_of(anchors)[0])  # as many as are ever computed at once
-    used = sum(array.nbytes for array in reference.buffers._taken.values())
+    used = sum(array.nbytes for array in reference.buffers._taken.values())  # see above
     planned = beside.course.memory.bytes - without.course.memory.bytes - DIVERGENCE_BYTES
     assert used <= planned < 2 * used
     with pytest.raises(TrainingError, match="MB are allowed"):
