@@ -24,6 +24,7 @@ def _may_mount() -> bool:
     return subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
 
 
+@pytest.mark.model  # every command, as a whole program
 @pytest.mark.skipif(not _may_mount(), reason="needs a Linux that lets anybody mount a small disk")
 def test_every_writing_command_on_a_full_disk(tmp_path):
     done = subprocess.run(

@@ -17,6 +17,8 @@ if sys.platform == "win32":
 
 import pty
 
+pytestmark = pytest.mark.model  # whole programs are stopped by Ctrl-C
+
 CTRL_C = b"\x03"
 
 

@@ -26,6 +26,7 @@ def word(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.model
 def test_import_elsewhere_gives_the_same_memories_and_answers(
     ondevice, tmp_path, monkeypatch, word
 ):

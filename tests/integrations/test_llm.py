@@ -12,6 +12,8 @@ import pytest
 from ondevice.cli import run
 from ondevice.store.profile import Profile
 
+pytestmark = pytest.mark.model  # the model answers
+
 
 def test_llm_answers_from_the_profile(home, tmp_path):
     run(["memory", "add", "My dog is called Biscuit."])

@@ -17,6 +17,7 @@ FIXTURES = {
     "make_adapter": "model",  # for the default model
 }
 FOLDERS = {"page": "browser", "privacy": "trace"}
+NAMES = ("real_model", "default_model", "real_adapters")  # in a file's or a test's: `model`
 
 
 def kind_of(item: pytest.Item) -> str:
@@ -28,7 +29,9 @@ def kind_of(item: pytest.Item) -> str:
     if len(folders) > 1 and folders[1] in FOLDERS:
         return FOLDERS[folders[1]]
     used = getattr(item, "fixturenames", ())
-    return next((kind for name, kind in FIXTURES.items() if name in used), "unit")
+    if found := next((kind for name, kind in FIXTURES.items() if name in used), None):
+        return found
+    return "model" if any(name in item.nodeid for name in NAMES) else "unit"
 
 
 class Kinds:
