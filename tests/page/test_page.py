@@ -380,7 +380,7 @@ def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser,
     assert ways() == {"passphrase", "recovery"}
     browser.write("#turn_days", "90")
     browser.click("Save")
-    browser.wait(lambda: me.profile.retention().turn_days == 90)
+    browser.wait(lambda: me.profile.retention.days().turn_days == 90)
     browser.says("retention", "#log")
 
 
