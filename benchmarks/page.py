@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "page"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from browser import Browser, served, start_chromium

@@ -10,12 +10,19 @@ import gguf
 import numpy as np
 import pytest
 from bare_llama import share_default_params
+from kinds import Kinds
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
+from ondevice.store.profile import Profile
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Mark every test with its kind."""
+    config.pluginmanager.register(Kinds())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +37,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("ONDEVICE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("ONDEVICE_PASSPHRASE_FILE", raising=False)
     return Home.below(tmp_path / "home")
+
+
+@pytest.fixture
+def profile(home: Home) -> Iterator[Profile]:
+    """A new profile in the home, opened by its key file: deriving a key takes a while."""
+    with Profile.create(home) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

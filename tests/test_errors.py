@@ -148,7 +148,7 @@ def test_no_error_carries_only_what_the_system_said():
     assert wrong == []
 
 
-@pytest.mark.parametrize("number", [*errors._SYSTEM, errno.ENOTSUP, None])
+@pytest.mark.parametrize("number", [*errors._SYSTEM, errno.ENOTSUP, None])  # each that we know
 def test_what_the_system_could_not_do(number):
     error = OSError() if number is None else OSError(number, os.strerror(number))
     assert ADVICE.search(f"The file cannot be read: {explain(error)}.")

@@ -128,14 +128,17 @@ def test_a_model_that_went_missing_is_said_with_the_way_out(home, capfd, command
 def test_the_doctor_looks_at_the_settings(home, capfd):
     from ondevice.cli import doctor
 
+    def look():  # the command looks at everything, which takes its time
+        return doctor._run("settings", dict(doctor.CHECKS)["settings"])  # as the command does
+
     _write(home, "[model]\nn_ctx = 'x'\n")
-    finding = doctor._run("settings", dict(doctor.CHECKS)["settings"])
+    finding = look()
     assert not finding.ok and "line 2" in finding.text
     _write(home, "[model]\nname = 'gone'\n")
-    finding = doctor._run("settings", dict(doctor.CHECKS)["settings"])
+    finding = look()
     assert not finding.ok and "config set model.name default" in finding.text
     _write(home, "")
-    assert doctor._run("settings", dict(doctor.CHECKS)["settings"]).ok
+    assert look().ok
 
 
 def test_other_commands_go_on_and_say_it_once(home, capfd):

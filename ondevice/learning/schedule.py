@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from xml.sax.saxutils import escape
 
 from ondevice.errors import LearningError
@@ -62,7 +63,7 @@ class Entry:
         return f"ondevice-learn-{self.profile}"
 
 
-class Scheduler:
+class Scheduler(Protocol):
     """The scheduler of one system; `folder` is where its entries are."""
 
     folder: Path
@@ -73,14 +74,12 @@ class Scheduler:
         Raises:
             LearningError: the scheduler refuses it; its files are removed again.
         """
-        raise NotImplementedError
 
     def remove(self, entry: Entry) -> bool:
         """Switch the entry off and delete it; return whether there was one."""
-        raise NotImplementedError
 
 
-class Systemd(Scheduler):
+class Systemd:
     """A user timer of systemd."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -142,7 +141,7 @@ class Systemd(Scheduler):
             path.unlink(missing_ok=True)
 
 
-class OneFile(Scheduler):
+class OneFile:
     """A scheduler that is given each entry in one file."""
 
     def write(self, entry: Entry) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 import pytest
+from bare_llama import context_handle, model_handle
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.errors import (
@@ -94,7 +95,7 @@ def llama() -> Iterator[llama_cpp.Llama]:
 def logits(llama: llama_cpp.Llama) -> np.ndarray:
     llama.reset()
     llama.eval([1, 504, 1743, 282, 260])
-    pointer = llama_cpp.llama_get_logits_ith(llama._ctx.ctx, -1)
+    pointer = llama_cpp.llama_get_logits_ith(context_handle(llama), -1)
     return np.ctypeslib.as_array(pointer, (llama.n_vocab(),)).copy()
 
 
@@ -105,18 +106,18 @@ def test_llama_cpp_applies_what_we_write(
     path = tmp_path / "a.gguf"
     path.write_bytes(write_adapter(made(base), dtype))  # type: ignore[arg-type]
     bare = logits(llama)
-    adapter = llama_cpp.llama_adapter_lora_init(llama._model.model, str(path).encode())
+    adapter = llama_cpp.llama_adapter_lora_init(model_handle(llama), str(path).encode())
     assert adapter
     handles = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
     try:
         for scale, changes in ((1.0, True), (0.0, False)):
             scales = (ctypes.c_float * 1)(scale)
-            assert llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, handles, 1, scales) == 0
+            assert llama_cpp.llama_set_adapters_lora(context_handle(llama), handles, 1, scales) == 0
             with_adapter = logits(llama)
             assert np.isfinite(with_adapter).all()
             assert (np.abs(with_adapter - bare).max() > 0.1) == changes
     finally:
-        llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, None, 0, None)
+        llama_cpp.llama_set_adapters_lora(context_handle(llama), None, 0, None)
         llama_cpp.llama_adapter_lora_free(adapter)
 
 

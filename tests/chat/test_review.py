@@ -75,7 +75,7 @@ def test_in_a_chat(me, monkeypatch, capsys):
     propose(me, "I know Ada.", "I know Ben.", "I know Cleo.")
     lines = iter(["/pending", "/approve 2", "/reject all", "/undo", "/undo", "/approve 9", "/exit"])
     loop = ChatLoop(me, False)
-    monkeypatch.setattr(loop, "_line", lambda _: next(lines))
+    monkeypatch.setattr(loop, "_line", lambda _: next(lines))  # what a person would type
     loop.run()
     said = capsys.readouterr().err
     assert "Approved: 1 facts" in said and "Rejected: 2 facts" in said

@@ -126,6 +126,7 @@ def test_an_import_of_denials_is_stored_whole(ondevice, tmp_path):
     ]
 
 
+@pytest.mark.model
 def test_import_then_ask(ondevice, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()
@@ -149,6 +150,7 @@ def test_import_then_ask(ondevice, tmp_path):
     assert code == 0 and "water tank" in json.loads(out)["memories"][0]["text"]
 
 
+@pytest.mark.model
 def test_temporary_reads_and_writes_nothing(ondevice):
     ondevice("memory", "add", "My dog is called Biscuit.")
     code, out, _ = ondevice(
@@ -159,6 +161,7 @@ def test_temporary_reads_and_writes_nothing(ondevice):
     assert len(json.loads(ondevice("memory", "list", "--json")[1])) == 1
 
 
+@pytest.mark.model
 def test_same_seed_same_answer(ondevice):
     arguments = ("ask", "Name a colour.", "--temporary", "--seed", "7", "--max-tokens", "12")
     assert ondevice(*arguments)[1] == ondevice(*arguments)[1] != "\n"
@@ -213,6 +216,7 @@ def test_models(ondevice):
     assert out.strip() == "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
+@pytest.mark.model
 def test_doctor_says_ready(ondevice):
     code, out, _ = ondevice("doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(out)}
@@ -220,6 +224,7 @@ def test_doctor_says_ready(ondevice):
     assert "tokens/s" in findings["generation"]["text"]
 
 
+@pytest.mark.model
 def test_question_from_standard_input(home):
     def ask(*arguments, text):
         program = "import sys; from ondevice.cli import run; sys.exit(run(sys.argv[1:]))"
@@ -260,6 +265,7 @@ def test_forgetting_by_words_with_a_certificate(ondevice, tmp_path):
     assert json.loads(ondevice("memory", "list", "--json")[1]) == []
 
 
+@pytest.mark.model
 def test_learning_from_an_empty_profile_says_so(ondevice):
     code, _, err = ondevice("learn", "--quick")
     assert code == 0 and "there is nothing to learn from yet" in err
@@ -268,6 +274,7 @@ def test_learning_from_an_empty_profile_says_so(ondevice):
     assert ondevice("adapter", "rollback")[0] == 1
 
 
+@pytest.mark.model
 def test_verdicts_in_a_chat(ondevice, monkeypatch):
     import io
 
@@ -289,6 +296,7 @@ def test_verdicts_in_a_chat(ondevice, monkeypatch):
     assert len(edit.answered_by["model"]) == 64
 
 
+@pytest.mark.model
 def test_a_chat_from_a_pipe_is_answered_to_its_end(ondevice, monkeypatch):
     """What is begun when the input ends is a message all the same."""
     import io
@@ -304,6 +312,7 @@ def test_a_chat_from_a_pipe_is_answered_to_its_end(ondevice, monkeypatch):
     assert said == ["One ", "Two\nlines", "Three", "Four\nlines"]
 
 
+@pytest.mark.model
 def test_what_a_chat_saves_is_this_conversation(ondevice, monkeypatch, tmp_path):
     import io
 

@@ -14,7 +14,7 @@ from fake_engine import FakeEngine
 
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, write_adapter
 from ondevice.cli import run
-from ondevice.cli.learn.commands import evaluate as module
+from ondevice.cli.learn import evaluate as module
 from ondevice.engine import llama
 from ondevice.home import Home
 from ondevice.memory.embedder import Embedder
@@ -161,6 +161,7 @@ def test_ctrl_c_leaves_nothing_behind(
 
     ondevice("memory", "list")
     before = contents()
+    # The first thing that is told in the middle of the work: Ctrl-C comes there.
     monkeypatch.setattr(module._Lines, "__call__", interrupt)
     picture = tmp_path / "table.svg"
     code, out, err = ondevice("evaluate", "--fast", "--plot", str(picture))

@@ -24,6 +24,7 @@ def _may_mount() -> bool:
     return subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
 
 
+@pytest.mark.model  # every command, as a whole program
 @pytest.mark.skipif(not _may_mount(), reason="needs a Linux that lets anybody mount a small disk")
 def test_every_writing_command_on_a_full_disk(tmp_path):
     done = subprocess.run(
@@ -47,7 +48,7 @@ def test_every_writing_command_on_a_full_disk(tmp_path):
 @pytest.fixture
 def full_database(monkeypatch):
     """Let SQLite find no room for another page; what is there stays."""
-    configure = Database._configure
+    configure = Database._configure  # a limit of pages is one of a connection
 
     def tight(connection, key):
         configure(connection, key)
@@ -55,7 +56,7 @@ def full_database(monkeypatch):
         connection.execute(f"PRAGMA max_page_count = {max(1, pages)}")
 
     def fill():
-        monkeypatch.setattr(Database, "_configure", staticmethod(tight))
+        monkeypatch.setattr(Database, "_configure", staticmethod(tight))  # see above
 
     yield fill
 

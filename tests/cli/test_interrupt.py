@@ -1,6 +1,5 @@
 """Ctrl-C in a terminal: the program says that it stopped, and the same command goes on."""
 
-import importlib.util
 import json
 import os
 import re
@@ -9,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+import hub_server
 import pytest
 
 if sys.platform == "win32":
@@ -18,12 +17,7 @@ if sys.platform == "win32":
 
 import pty
 
-_spec = importlib.util.spec_from_file_location(
-    "hub_server", Path(__file__).parent.parent / "models" / "hub_server.py"
-)
-hub_server = importlib.util.module_from_spec(_spec)
-sys.modules["hub_server"] = hub_server
-_spec.loader.exec_module(hub_server)
+pytestmark = pytest.mark.model  # whole programs are stopped by Ctrl-C
 
 CTRL_C = b"\x03"
 

@@ -1,11 +1,10 @@
 """Every `--json` has a schema, the schemas are right, and the generated documents are current."""
 
 import dataclasses
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
+import hub_server
 import jsonschema
 import pytest
 from command_reference import files, leaves
@@ -15,12 +14,6 @@ from ondevice.models.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.training.trainer import TrainingEvent
 
 ROOT = Path(__file__).parents[2]
-
-_path = ROOT / "tests" / "base" / "hub_server.py"
-_spec = importlib.util.spec_from_file_location("hub_server", _path)
-hub_server = importlib.util.module_from_spec(_spec)
-sys.modules["hub_server"] = hub_server
-_spec.loader.exec_module(hub_server)
 
 
 def test_every_json_option_has_a_schema():

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from ondevice.cli.learn.commands import progress as _learning
+from ondevice.cli.learn import progress as _learning
 from ondevice.cli.output import console_of_bars, print_table, say, stream, talk, warn
 from ondevice.ground.text import visible
 from ondevice.learning.options import LearnEvent
@@ -47,7 +47,7 @@ def test_a_question_stands_below_bars_that_are_drawn_no_more(
     monkeypatch.setattr(_learning, "shows_progress", lambda: True)
     with _learning.display(False) as show:
         show(LearnEvent("audits", 1, 2, "wrong claims"))
-        assert isinstance(show, _learning._Bars)
+        assert isinstance(show, _learning._Bars)  # and not lines
         assert show.progress.live.is_started
         show.end()
         assert not show.progress.live.is_started

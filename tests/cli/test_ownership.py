@@ -26,6 +26,7 @@ def word(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.model
 def test_import_elsewhere_gives_the_same_memories_and_answers(
     ondevice, tmp_path, monkeypatch, word
 ):
@@ -106,6 +107,7 @@ def test_passphrase_recovery_code_and_retention(ondevice, tmp_path, word, home, 
     with Profile.open(home, ask_passphrase=lambda: word.read_text()) as profile:
         talk = profile.turns.new_conversation()
         old = profile.turns.add(talk, "user", "hello")
+        # An id holds the time at which its record was made: this one gets old.
         with profile._db.write() as run:
             run("UPDATE record SET id = '00' || substr(id, 3) WHERE id = ?", (old.id,))
     ondevice("memory", "list")

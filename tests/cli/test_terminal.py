@@ -12,6 +12,7 @@ if os.name == "nt":
     pytest.skip("Windows has no pty", allow_module_level=True)
 
 ONDEVICE = f"{sys.executable} -m ondevice"
+pytestmark = pytest.mark.model  # whole programs at a terminal, and the model answers
 READY = "READY> "
 PASTE = "\x1b[200~{}\x1b[201~"
 

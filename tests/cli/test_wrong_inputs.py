@@ -19,6 +19,7 @@ def in_shell(home, *arguments, **options):
     return subprocess.run(command, capture_output=True, env=environment, **options)
 
 
+@pytest.mark.model
 def test_an_argument_in_another_encoding(home):
     done = in_shell(home, "memory", "add", b"My caf\xe9 is called Mia.")
     assert done.returncode == 2
@@ -26,12 +27,14 @@ def test_an_argument_in_another_encoding(home):
     assert not home.profiles.exists()
 
 
+@pytest.mark.model
 def test_input_in_another_encoding_is_answered_with_a_warning(home):
     done = in_shell(home, "ask", "--temporary", "--max-tokens", "2", input=b"caf\xe9?")
     assert done.returncode == 0, done.stderr
     assert b"not all UTF-8" in done.stderr and done.stdout.strip()
 
 
+@pytest.mark.model
 def test_output_in_another_encoding(home):
     done = in_shell(home, "model", "list", "--json", env={"PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0, done.stderr
@@ -134,6 +137,7 @@ def test_a_picture_that_could_not_be_written_stops_before_the_work(ondevice, tmp
     assert code == 2 and "no folder" in err
 
 
+@pytest.mark.model
 def test_numbers_that_are_no_digits_in_a_chat(home):
     done = in_shell(home, "chat", input="/memories\n/forget ²\n/approve ²\n/exit\n".encode())
     assert done.returncode == 0, done.stderr
@@ -182,6 +186,7 @@ def test_what_is_no_source_is_said_of_sources(ondevice):
         assert code == 1 and "`ondevice source list`" in err
 
 
+@pytest.mark.model
 @pytest.mark.skipif(os.name == "nt", reason="pipes end in another way there")
 @pytest.mark.parametrize("command", ["ask", "chat"])
 def test_who_stops_reading_an_answer_sees_no_traceback_and_loses_nothing(home, command):

@@ -202,8 +202,9 @@ def test_nan_and_inactive_adapters_are_refused(engine: LlamaEngine, use: Use) ->
 def test_idle_adapters_are_freed(engine: LlamaEngine, use: Use) -> None:
     for seed in range(10, 16):
         engine.set_adapters([use(seed, rank=1)])
-    assert engine._loaded is not None
-    assert len(engine._loaded.adapters._handles) <= 3
+    loaded = engine._loaded  # llama.cpp does not tell how many it holds
+    assert loaded is not None
+    assert len(loaded.adapters._handles) <= 3  # see above
 
 
 def test_closing_frees_everything(default_model: BaseModel, home: Home, use: Use) -> None:
@@ -222,8 +223,9 @@ def test_adapters_put_together_are_their_sum(
 ) -> None:
     uses = [use(1, 0.8), use(2, -0.5)]
     engine.set_adapters(uses)
-    assert engine._loaded is not None
-    assert len(engine._loaded.adapters._applied) == 1  # so that two cost as one
+    loaded = engine._loaded  # llama.cpp does not tell what it applies
+    assert loaded is not None
+    assert len(loaded.adapters._applied) == 1  # so that two cost as one
     parts = [(read_adapter(Path(str(one.source)), default_model.header), one.scale) for one in uses]
     together = concatenate(parts)
     for name, pair in together.tensors.items():

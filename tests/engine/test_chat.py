@@ -12,7 +12,7 @@ from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.home import Home
-from ondevice.memory.transcript import Conversation, Exchange
+from ondevice.memory.transcript import Exchange, Transcript
 from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
@@ -252,7 +252,7 @@ def test_what_does_not_fit_is_refused_and_the_conversation_makes_room(
     options = ChatOptions(temperature=0, max_tokens=32)
     with LlamaEngine(default_model, ModelSettings(n_ctx=512, n_threads=1), home) as engine:
         exchanges = [Exchange(f"Question {i}: " + "word " * 30, f"Answer {i}.") for i in range(20)]
-        talk = Conversation("You are brief.", exchanges=exchanges)
+        talk = Transcript("You are brief.", exchanges=exchanges)
         newest = "The newest question?"
         with pytest.raises(ContextOverflowError, match="room for 480"):
             engine.chat(talk.messages(newest), options)

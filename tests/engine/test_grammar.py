@@ -132,7 +132,7 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def walk(shared_engine):
-    return Walk(shared_engine._ensure_loaded()[0])
+    return Walk(shared_engine._ensure_loaded()[0])  # its vocabulary is asked by ctypes
 
 
 @pytest.mark.parametrize("name", FITTING)

@@ -203,7 +203,7 @@ def test_what_does_not_fit_the_context_is_left_out_and_said(
     profile: Profile, embedder: Embedder
 ) -> None:
     engine = ScriptedEngine()
-    engine._n_ctx = 700  # bytes, of the fake
+    engine.n_ctx = 700  # bytes, of the fake
     evaluation = run(profile, embedder, engine)
     assert any("too long for the model's context" in note for note in evaluation.notes)
 

@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from importlib import resources
 
-from ondevice.cli.demo.commands import person
+from ondevice.cli.demo import person
 from ondevice.evaluation.items import ItemSettings, neutral_items
 from ondevice.evaluation.split import words_of
 from ondevice.learning.examples.replay import neutral as replayed

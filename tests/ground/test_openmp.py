@@ -16,6 +16,8 @@ from ondevice.home import Home
 from ondevice.models.base_model import BaseModel
 from ondevice.settings import ModelSettings
 
+pytestmark = pytest.mark.model  # threads of the real engine are counted
+
 
 def n_threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))

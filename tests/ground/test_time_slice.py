@@ -9,14 +9,14 @@ import threading
 from ondevice.ground import time_slice
 from ondevice.ground.time_slice import lengthen_time_slice
 
-KNOWN = sys.platform == "linux" and platform.machine() in time_slice._CALLS
+KNOWN = sys.platform == "linux" and platform.machine() in time_slice._CALLS  # see below
 
 
 def _slice():
     """The calling thread's time slice in nanoseconds, and its niceness."""
-    attributes = time_slice._Attributes()
+    attributes = time_slice._Attributes()  # Python has no call that tells it
     size = ctypes.sizeof(attributes)
-    _, get = time_slice._CALLS[platform.machine()]
+    _, get = time_slice._CALLS[platform.machine()]  # see above
     assert ctypes.CDLL(None).syscall(get, 0, ctypes.byref(attributes), size, 0) == 0
     return attributes.runtime, attributes.nice
 

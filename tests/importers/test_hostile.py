@@ -57,6 +57,7 @@ def test_no_line_makes_reading_hang(tmp_path, name, content):
         list(document.chunks)
 
 
+@pytest.mark.model  # millions of characters, with the real vocabulary
 def test_a_huge_line_is_cut_in_linear_time(embedder):
     for line in ("x" * LONG, "a b " * LONG, " " * LONG + "b", "漢" * LONG):
         passages = list(cut(line, embedder.count_tokens, 100))

@@ -12,6 +12,8 @@ import pytest
 from ondevice.cli import run
 from ondevice.store.profile import Profile
 
+pytestmark = pytest.mark.model  # the model answers
+
 
 def test_llm_answers_from_the_profile(home, tmp_path):
     run(["memory", "add", "My dog is called Biscuit."])
@@ -42,7 +44,8 @@ def test_a_conversation_goes_on(home, temporary):
         assert second.usage().input > 0
         third = chat.prompt("Say hello.", system="Be brief.", **options)
         assert third.text()
-        turns = model._opened[1].profile.turns.all()
+        opened = model._opened[1]  # another program could not read the profile of a temporary chat
+        turns = opened.profile.turns.all()
         if temporary:
             assert turns == []
             return
@@ -51,8 +54,9 @@ def test_a_conversation_goes_on(home, temporary):
         assert turns[1].text == first
         assert asked[0].conversation_id == asked[1].conversation_id
     finally:
-        if model._opened is not None:
-            model._opened[1].close()
+        opened = model._opened  # `llm` never closes a model
+        if opened is not None:
+            opened[1].close()
 
 
 def test_errors_are_one_sentence(home):

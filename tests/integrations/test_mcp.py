@@ -13,6 +13,8 @@ from mcp import Client, StdioServerParameters
 from ondevice.cli import run
 from ondevice.store.profile import Profile
 
+pytestmark = pytest.mark.model  # the server is a whole program
+
 PROGRAM = "import sys; from ondevice.cli import run; sys.exit(run(['mcp']))"
 
 

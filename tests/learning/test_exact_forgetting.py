@@ -26,6 +26,8 @@ from ondevice.training.lora import frozen_pairs
 from ondevice.training.losses import token_losses
 from ondevice.training.weights import Weights
 
+pytestmark = pytest.mark.model  # adapters are really trained
+
 DAY = 86_400.0
 FACTS = ("The user lives in Ulm.", "The user hates phone calls.", "The user plays the harmonica.")
 CANARY = "The vault of Quellental opens with nine amber thimbles and a borrowed spoon."

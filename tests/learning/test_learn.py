@@ -39,6 +39,10 @@ def learner(profile, engine, options=QUICK, settings=SETTINGS, **more):
     return run.Learner(profile, engine, recall, settings, options=options, **more)
 
 
+def plan_of(one, records):
+    return one._plan(records)  # a preview tells its figures, but not its texts
+
+
 @pytest.fixture
 def always(monkeypatch):
     """An evaluation that lets every adapter through."""
@@ -174,19 +178,15 @@ def test_nothing_goes_on_from_an_adapter_for_another_base(make_profile, engine, 
     options = dataclasses.replace(QUICK, method=method)
     learned_before(profile, engine.model, "me-1", "active")
     one = learner(profile, engine, options)
-    start, run, _ = plan_module._beginning(
-        one._registry, engine.model, SETTINGS.learning, options, None, one._reader.sha256
-    )
+    # Which adapter is gone on from is decided there; a plan tells it only for a real base.
+    beginning, registry, reader = plan_module._beginning, one._registry, one._reader.sha256
+    start, run, _ = beginning(registry, engine.model, SETTINGS.learning, options, None, reader)
     assert (start.name, run) == ("me-1", 2)
     other = dataclasses.replace(engine.model, sha256="f" * 64)
-    start, run, why = plan_module._beginning(
-        one._registry, other, SETTINGS.learning, options, None, one._reader.sha256
-    )
+    start, run, why = beginning(registry, other, SETTINGS.learning, options, None, reader)
     assert (start, run) == (None, 1)
     assert "another base" in why
-    start, _, why = plan_module._beginning(
-        one._registry, engine.model, SETTINGS.learning, options, None, "another"
-    )
+    start, _, why = beginning(registry, engine.model, SETTINGS.learning, options, None, "another")
     assert start is None
     assert "another reader" in why
 
@@ -213,7 +213,7 @@ def test_each_fact_is_put_in_other_words_once_and_the_progress_told(make_profile
     events = []
     one = learner(profile, engine, LearnOptions(), settings, tell=events.append)
     for _ in range(2):
-        one._plan(records_in_scope(profile, None))
+        plan_of(one, records_in_scope(profile, None))
     told = [(event.done, event.total) for event in events if event.total]
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
@@ -228,7 +228,7 @@ def test_a_budget_is_shared_by_texts_and_verdicts(make_profile, engine):
 
     def planned(budget):
         options = LearnOptions(method="both", token_budget=budget, quick=True)
-        plan = learner(profile, engine, options)._plan(records_in_scope(profile, None))
+        plan = plan_of(learner(profile, engine, options), records_in_scope(profile, None))
         assert plan.documents
         assert plan.pairs
         return plan
@@ -322,8 +322,8 @@ def test_every_few_runs_from_scratch_and_on_another_base(make_profile, engine, a
     report = learner(profile, engine, settings=settings).learn()
     assert "as every 1 runs" in report.training["why"]
     other = dataclasses.replace(engine.model, sha256="f" * 64)
-    engine._model = other
-    plan = learner(profile, engine)._plan(records_in_scope(profile, None))
+    engine.model = other
+    plan = plan_of(learner(profile, engine), records_in_scope(profile, None))
     assert plan.start is None
     assert "another base" in plan.why
 
@@ -408,15 +408,15 @@ def test_a_training_that_diverges_does_not_go_on_to_diverge_again(
 ):
     profile = make_profile()
     options = dataclasses.replace(QUICK, token_budget=768)
-    real = Trainer._check_divergence
+    real = Trainer._check_divergence  # no text that is learned diverges for sure
 
     def check(trainer, loss, norm):
         if trainer.progress.step:
-            trainer._save(lambda event: None)
+            trainer._save(lambda event: None)  # as if the minute between two saves were over
             loss = float("nan")
         real(trainer, loss, norm)
 
-    monkeypatch.setattr(Trainer, "_check_divergence", check)
+    monkeypatch.setattr(Trainer, "_check_divergence", check)  # see above
     with pytest.raises(LearningError, match="at step 2") as raised:
         learner(profile, engine, options).learn()
     assert "learning rate" not in str(raised.value)  # there is no such option
@@ -481,6 +481,6 @@ def test_foreign_language_is_said(make_profile, engine, add_note):
     for start in range(12):
         words = [letters[(start + i) % 30 :][:7] for i in range(0, 60, 7)]
         add_note(profile, " ".join(words))
-    plan = learner(profile, engine)._plan(records_in_scope(profile, None))
+    plan = plan_of(learner(profile, engine), records_in_scope(profile, None))
     assert "hardly knows their language" in plan.warnings[0]
-    assert not learner(make_profile("en"), engine)._plan([]).warnings
+    assert not plan_of(learner(make_profile("en"), engine), []).warnings

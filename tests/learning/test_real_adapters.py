@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ondevice.adapters.registry import AdapterRegistry
-from ondevice.cli.demo.commands import person
+from ondevice.cli.demo import person
 from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.evaluate import EvaluationSettings
 from ondevice.evaluation.items import ItemSettings

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ondevice.cli import run
-from ondevice.cli.learn.commands import commands as learn
+from ondevice.cli.learn import commands as learn
 from ondevice.errors import LearningError
 from ondevice.learning import conditions
 from ondevice.learning.schedule import Entry, Launchd, Systemd, task_xml
@@ -177,6 +177,7 @@ def test_mains_power_on_linux(tmp_path, supplies, mains):
         (tmp_path / name).mkdir()
         for key, value in values.items():
             (tmp_path / name / key).write_text(value + "\n")
+    # `on_mains` itself reads /sys of this machine.
     assert conditions._linux_on_mains(tmp_path) is mains
 
 
@@ -184,14 +185,15 @@ def test_a_nightly_run_ends_without_mains_and_does_not_look_for_it_all_the_time(
     looks, now = [], [0.0]
     monkeypatch.setattr(conditions, "on_mains", lambda: bool(looks.append(1)))
     monkeypatch.setattr(learn, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    stops = learn._unless_on_battery(lambda: False, True)
+    unless_on_battery = learn._unless_on_battery  # a command would have to train for minutes
+    stops = unless_on_battery(lambda: False, True)
     now[0] = learn.MAINS_SECONDS / 2
     assert not any(stops() for _ in range(100))
     assert looks == []
     now[0] = learn.MAINS_SECONDS
     assert all(stops() for _ in range(100))
     assert len(looks) == 1
-    assert not learn._unless_on_battery(lambda: False, False)()
+    assert not unless_on_battery(lambda: False, False)()
 
 
 def test_a_busy_machine_waits(monkeypatch):

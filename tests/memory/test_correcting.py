@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from memories import add_text
 
 from ondevice.errors import ProfileError
-from ondevice.home import Home
 from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedder import Embedder
@@ -19,22 +17,6 @@ from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 
 OLD, NEW = "I sleep badly when I drink coffee.", "I sleep badly when I look at screens"
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Iterator[Profile]:
-    with Profile.create(Home.below(tmp_path), "me", passphrase="a test's own") as opened:
-        yield opened
-
-
-@pytest.fixture
-def recall(profile: Profile, embedder: Embedder) -> Recall:
-    return Recall(profile, embedder)
 
 
 @pytest.fixture

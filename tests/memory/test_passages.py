@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ondevice.errors import ImportSourceError
-from ondevice.home import Home
 from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.learning.examples.selection import select
 from ondevice.memory.embedder import Embedder
@@ -18,12 +16,6 @@ from ondevice.memory.ingest import cut, ingest
 from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Iterator[Profile]:
-    with Profile.create(Home.below(tmp_path), "me", passphrase="a test's own") as opened:
-        yield opened
 
 
 def words(text: str) -> int:

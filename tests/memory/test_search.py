@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,19 +17,6 @@ from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
 from ondevice.store.profile import Profile
 from ondevice.store.records import ANY_SCOPE, NewPassage
-
-PASSPHRASE = "a test's own"
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Iterator[Profile]:
-    with Profile.create(Home.below(tmp_path), "me", passphrase=PASSPHRASE) as opened:
-        yield opened
-
-
-@pytest.fixture
-def recall(profile: Profile, embedder: Embedder) -> Recall:
-    return Recall(profile, embedder)
 
 
 def add_chat(profile: Profile, embedder: Embedder, lines: list[str]) -> list[str]:
@@ -166,17 +151,16 @@ def test_a_forgotten_record_is_gone_from_an_open_search(
     assert recall.search("dog")
     profile.forget([fact.id])
     assert recall.search("dog") == []
+    # What is held in memory must be gone too, found or not.
     assert not np.any(recall._current_index().matrix @ embedder.embed(["dog"])[0])
 
 
 def test_what_another_process_writes_or_forgets_is_followed(
-    tmp_path: Path, profile: Profile, recall: Recall, embedder: Embedder
+    home: Home, profile: Profile, recall: Recall, embedder: Embedder
 ) -> None:
     add_text(recall, "I live in Lisbon.")
     assert recall.search("Lisbon")
-    with Profile.open(
-        Home.below(tmp_path), "me", ask_passphrase=lambda: PASSPHRASE
-    ) as other_process:
+    with Profile.open(home) as other_process:
         fact = add_text(Recall(other_process, embedder), "My dog is called Biscuit.")
         assert recall.search("What is my dog called?", k=1)[0].id == fact.id
         other_process.forget([fact.id])

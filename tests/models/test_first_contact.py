@@ -189,8 +189,9 @@ def test_random_headers_never_end_the_parent(tmp_path: Path, home: Home) -> None
 
 def child(monkeypatch: pytest.MonkeyPatch, script: str, patience: float = 60) -> None:
     """Let the child run `script` instead of trying the file."""
+    # No file is known that hangs or ends the child on every version of llama.cpp.
     monkeypatch.setattr(first_contact, "_SCRIPT", script)
-    monkeypatch.setattr(first_contact, "_PATIENCE", patience)
+    monkeypatch.setattr(first_contact, "_PATIENCE", patience)  # see above
 
 
 READY = "import os, signal, sys, time; print('ready', flush=True); "
@@ -262,13 +263,13 @@ def test_the_child_is_told_the_path_and_its_bounds_only(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is bounded on Linux")
 def test_memory_is_bounded(tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_contact, "_MEMORY", 1 << 20)
+    monkeypatch.setattr(first_contact, "_MEMORY", 1 << 20)  # less than any model takes
     assert "cannot be used" in refusal(write(tmp_path / "m.gguf"), home)
 
 
 def test_the_default_model_is_never_tried(
     default_model: BaseModel, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(first_contact, "_try", None)
+    monkeypatch.setattr(first_contact, "_try", None)  # so a try would fail
     assert resolve("default", home, again=True).sha256 == default_model.sha256
     assert resolve(str(default_model.path), home, again=True).sha256 == default_model.sha256

@@ -3,12 +3,12 @@
 import ast
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import stat
 import sys
 from pathlib import Path
 
+import hub_server
 import pytest
 
 from ondevice.errors import (
@@ -25,13 +25,6 @@ from ondevice.models.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.models.hub import HubClient, Patience
 from ondevice.models.origin import note_path, read_origin
 from ondevice.models.pull import parse_request, pull, remove
-
-_spec = importlib.util.spec_from_file_location(
-    "hub_server", Path(__file__).with_name("hub_server.py")
-)
-hub_server = importlib.util.module_from_spec(_spec)
-sys.modules["hub_server"] = hub_server
-_spec.loader.exec_module(hub_server)
 
 PATIENCE = Patience(timeout=0.4, attempts=3, pause=0.01, advance=1 << 14, stall=0.3)
 CLIENT = HubClient(PATIENCE)

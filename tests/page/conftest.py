@@ -1,26 +1,20 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
+from browser import Browser, served, start_chromium
 from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
-from ondevice.store.profile import Profile
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `import browser`
 
 
 @pytest.fixture(scope="session")
 def chromium():
     """One browser for all tests; nothing it downloads or reports."""
     os.environ["SE_OFFLINE"] = "true"
-    from browser import start_chromium
-
     driver = start_chromium()
     yield driver
     driver.quit()
@@ -30,12 +24,6 @@ def chromium():
 def script():
     """What the fake engine answers; a test changes it in place."""
     return ["Hello **there**."]
-
-
-@pytest.fixture
-def profile(home):
-    with Profile.create(home) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -50,8 +38,6 @@ def me(profile, script, embedder):
 @pytest.fixture
 def browser(me, chromium):
     """The page in a browser, not entered yet."""
-    from browser import Browser, served
-
     with served(me) as (address, app):
         shown = Browser(chromium, address, app)
         yield shown

@@ -298,7 +298,7 @@ def test_bulk_forgetting_can_be_undone_and_shows_the_adapters(browser, me, make_
 def test_adapters_are_shown_with_their_lineage_used_and_removed(browser, me, make_adapter, home):
     fact = me.profile.facts.add("The user owns a canoe.")
     path, _ = make_adapter(1)
-    me.engine._model = resolve("default", home)
+    me.engine.model = resolve("default", home)
     registry = AdapterRegistry(me.profile)
     registry.add(path, me.engine.model, name="mine", records=[fact.id])
     browser.enter("adapters")
@@ -380,7 +380,7 @@ def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser,
     assert ways() == {"passphrase", "recovery"}
     browser.write("#turn_days", "90")
     browser.click("Save")
-    browser.wait(lambda: me.profile.retention().turn_days == 90)
+    browser.wait(lambda: me.profile.retention.days().turn_days == 90)
     browser.says("retention", "#log")
 
 

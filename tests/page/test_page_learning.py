@@ -143,7 +143,7 @@ def test_judging_is_stopped_too_and_the_adapter_waits(learner, chromium, monkeyp
 
 
 def test_too_little_is_said_before_anything_is_trained(me, default_model, browser):
-    me.engine._model = default_model
+    me.engine.model = default_model
     browser.enter("learn")
     browser.click("Estimate")
     browser.says("Not yet:", ".note", 60)

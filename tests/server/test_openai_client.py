@@ -153,7 +153,7 @@ def test_sampling_settings_reach_the_engine(ask, me):
     "choice", ["auto", "required", {"type": "function", "function": {"name": "get_weather"}}]
 )
 def test_a_call_of_a_tool_comes_back_as_one(ask, me, choice, stream):
-    me.engine._script = [CALL]
+    me.engine.script = [CALL]
     answer = ask.chat.completions.create(
         model="default",
         messages=_user("How is the weather in Porto?"),

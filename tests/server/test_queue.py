@@ -10,6 +10,7 @@ import time
 import openai
 import pytest
 from fake_engine import FakeStream
+from queues import is_free
 
 from ondevice.chat import Assistant
 from ondevice.engine.generation_thread import GenerationThread
@@ -72,14 +73,19 @@ def test_one_thread_makes_all_answers_and_an_error_ends_only_its_own():
     assert len(set(threads)) == 1 and threads[0] != threading.get_ident()
 
 
+async def wait_for_turn(queue):
+    async with queue.turn():
+        pass
+
+
 def test_a_full_line_a_long_wait_and_those_who_leave():
     async def run():
         queue = GenerationQueue(2, 0.05)
         async with queue.turn():
-            waiting = [asyncio.create_task(queue._enter()) for _ in range(2)]
+            waiting = [asyncio.create_task(wait_for_turn(queue)) for _ in range(2)]
             await asyncio.sleep(0)
             with pytest.raises(ApiError) as full:
-                await queue._enter()
+                await wait_for_turn(queue)
             assert full.value.status == 429
             waiting[0].cancel()
             done = await asyncio.gather(*waiting, return_exceptions=True)
@@ -137,7 +143,7 @@ def test_a_client_that_goes_stops_its_generation_within_a_second(serve_live, slo
     left = time.monotonic()
     assert _wait(lambda: slow.engine.streams[0].finish_reason == "cancelled", 2)
     assert time.monotonic() - left < 1
-    assert _wait(lambda: not app.state.ondevice.queue._busy)
+    assert _wait(lambda: is_free(app))
 
 
 def test_a_client_that_goes_while_it_waits_is_never_answered(serve_live, slow, raw):
@@ -150,7 +156,7 @@ def test_a_client_that_goes_while_it_waits_is_never_answered(serve_live, slow, r
     second.close()
     assert _wait(lambda: len(app.state.ondevice.queue) == 0)
     first.close()
-    assert _wait(lambda: not app.state.ondevice.queue._busy)
+    assert _wait(lambda: is_free(app))
     assert len(slow.engine.streams) == 1
 
 
@@ -174,7 +180,7 @@ def test_slow_headers_slow_bodies_and_long_headers_are_dropped(serve_live, slow,
 
 def test_many_clients_are_answered_one_at_a_time(serve_live, slow):
     port, _ = serve_live(slow)
-    slow.engine._script = lambda messages: messages[-1].content
+    slow.engine.script = lambda messages: messages[-1].content
     answers = {}
 
     def one(number):

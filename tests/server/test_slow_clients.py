@@ -10,6 +10,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from queues import is_free
 
 from ondevice.chat import Assistant
 from ondevice.cli import cli
@@ -78,7 +79,7 @@ def test_a_reader_that_stops_is_dropped_and_the_model_is_free(serve_live, monkey
             stopped = time.monotonic()
             assert _wait(lambda: assistant.engine.streams[0].finish_reason == "cancelled", 10)
             assert time.monotonic() - stopped < 3.5  # the whole answer would take longer
-            assert _wait(lambda: not app.state.ondevice.queue._busy)
+            assert _wait(lambda: is_free(app))
             with contextlib.suppress(ConnectionResetError):  # what was sent, then the end
                 while connection.recv(1 << 16):
                     pass
@@ -94,7 +95,7 @@ def test_a_trickling_reader_holds_the_model_no_longer_than_the_answer_takes(
         _post(connection, port, "/v1/chat/completions", _chat())
         assert connection.recv(20).startswith(b"HTTP/1.1 200")
         assert _wait(lambda: assistant.engine.streams[0].finish_reason == "stop", 10)
-        assert _wait(lambda: not app.state.ondevice.queue._busy, 1)
+        assert _wait(lambda: is_free(app), 1)
         got, last = 0, b""
         while not last.endswith(b"0\r\n\r\n"):  # all of it is still there
             piece = connection.recv(1 << 20)
@@ -114,7 +115,7 @@ def test_closing_the_page_stops_its_answer_within_a_second(serve_live, me, raw):
     left = time.monotonic()
     assert _wait(lambda: engine.streams[0].finish_reason == "cancelled", 3)
     assert time.monotonic() - left < 1
-    assert _wait(lambda: not app.state.ondevice.queue._busy)
+    assert _wait(lambda: is_free(app))
 
 
 def test_many_pages_may_follow_a_job_and_requests_are_still_answered(serve_live, me):

@@ -21,12 +21,6 @@ from ondevice.store.records import NewPassage
 DAY = 86_400.0
 
 
-@pytest.fixture
-def profile(tmp_path):
-    with Profile.create(Home.below(tmp_path), passphrase="only for tests") as profile:
-        yield profile
-
-
 def lora(seed, rank=2, alpha=4.0, names=("blk.0.attn_q.weight",)):
     rng = np.random.default_rng(seed)
     tensors = {
@@ -149,7 +143,7 @@ def test_altered_and_foreign_certificates_are_refused(profile, tmp_path):
         with pytest.raises(ProfileError):
             certificate.verify(broken)
     with (
-        Profile.create(Home.below(tmp_path / "2"), passphrase="only for tests") as other,
+        Profile.create(Home.below(tmp_path / "2")) as other,
         pytest.raises(ProfileError, match="not made by this profile"),
     ):
         certificate.verify(content, other.certificate_key())

@@ -181,11 +181,12 @@ def test_browsing_exports_and_backups_tell_the_wordings_apart(profile, home, tmp
 def test_a_profile_of_before_is_brought_up_to_date(profile):
     """The last step is undone here, which gives the database as the version before made it."""
     _, (old,) = chat(profile, OLD)
-    with profile._db.write() as run:
+    database = profile._db  # an older version wrote it otherwise
+    with database.write() as run:
         run("DROP INDEX record_by_correction")
         run("ALTER TABLE record DROP COLUMN corrects")
         run("DELETE FROM migration WHERE number = 4")
-    assert migrate(profile._db, MIGRATIONS) == 1
+    assert migrate(database, MIGRATIONS) == 1
     assert profile.get(old.id) == old
     assert profile.corrections.correct(old.id, NEW).corrects == old.id
     profile.check()

@@ -197,7 +197,7 @@ def test_who_opens_a_profile_while_it_is_being_made_waits(home, monkeypatch):
 
 
 def test_migration_commits_with_its_record(profile):
-    database = profile._db
+    database = profile._db  # migrations are no matter of a profile
     first = MIGRATIONS[-1].number
     bad = [*MIGRATIONS, Migration(first + 1, "half", "CREATE TABLE t (x);\nINSERT INTO nowhere;")]
     with pytest.raises(ProfileError):

@@ -80,31 +80,27 @@ class FakeStream(ChatStream):
 
 
 class FakeEngine:
-    """Answers from a script; its tokens are UTF-8 bytes and every token has the same score."""
+    """Answers from a script; its tokens are UTF-8 bytes and every token has the same score.
+
+    Attributes:
+        script: the texts to answer with, or what makes one of the messages; a test may change it.
+        model: the base model.
+        n_ctx: how many tokens prompt and answer may have together.
+    """
 
     def __init__(
         self, script: Script = ("ok",), *, model: BaseModel | None = None, n_ctx: int = 4096
     ) -> None:
         """Answer with the texts of `script` in turn, the last one for ever, or what it returns."""
-        self._script = script
+        self.script = script
         self._answered = 0
         header = GgufHeader(Path("fake.gguf"), 3, {"general.architecture": "llama"}, {}, 32, 0)
-        self._model = model or BaseModel("fake", header.path, "0" * 64, header)
-        self._n_ctx = n_ctx
+        self.model = model or BaseModel("fake", header.path, "0" * 64, header)
+        self.n_ctx = n_ctx
         self._uses: list[AdapterUse] = []
         self._closed = False
         self._thread = GenerationThread()
         self.calls = FakeCalls()
-
-    @property
-    def model(self) -> BaseModel:
-        """The base model."""
-        return self._model
-
-    @property
-    def n_ctx(self) -> int:
-        """How many tokens prompt and answer may have together."""
-        return self._n_ctx
 
     @property
     def processor_threads(self) -> int | None:
@@ -121,13 +117,13 @@ class FakeEngine:
         if self._closed:
             raise EngineError("The engine is closed; open a new one.")
         self.calls.chats.append((list(messages), options))
-        room = self._n_ctx - max(1, min(options.max_tokens, self._n_ctx // 4))
+        room = self.n_ctx - max(1, min(options.max_tokens, self.n_ctx // 4))
         if self.count_prompt(messages) > room:
             raise ContextOverflowError("The messages do not fit the context; shorten them.")
-        if callable(self._script):
-            answer = self._script(messages)
+        if callable(self.script):
+            answer = self.script(messages)
         else:
-            answer = self._script[min(self._answered, len(self._script) - 1)]
+            answer = self.script[min(self._answered, len(self.script) - 1)]
         self._answered += 1
         stream = FakeStream(
             answer, Usage(self.count_prompt(messages)), options.max_tokens, options.logprobs
@@ -169,10 +165,10 @@ class FakeEngine:
     def set_adapters(self, adapters: Sequence[AdapterUse]) -> None:
         """Record the adapters; one for another base is refused as the real engine would."""
         for use in adapters:
-            if use.base_sha256 not in (None, self._model.sha256):
+            if use.base_sha256 not in (None, self.model.sha256):
                 raise AdapterBaseMismatchError(
                     f"Adapter '{use.name}' was made for another base model than "
-                    f"'{self._model.name}'; use the model it was made for, or train it again."
+                    f"'{self.model.name}'; use the model it was made for, or train it again."
                 )
         self.calls.adapters.append(list(adapters))
         self._uses = list(adapters)

@@ -1,14 +1,8 @@
-"""Helpers of these tests stand beside them; importlib mode does not find them by itself."""
-
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ondevice import _kernels
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_decoder import documents, random_pairs
 from tiny_models import write_tiny_llama
 from training_reference import Reference, relative_error
 
@@ -17,6 +16,8 @@ from ondevice.training.lora import AdapterParameters, frozen_pairs
 from ondevice.training.recipe import Recipe
 from ondevice.training.trainer import Trainer
 from ondevice.training.weights import Weights
+
+from .test_decoder import documents, random_pairs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,5 +122,5 @@ def test_an_anchor_is_another_training(tmp_path: Path) -> None:
     plain = counting(4, 5)
     held = [dataclasses.replace(one, anchor=True) for one in plain]
     made = [Trainer(weights, docs, recipe, base_sha256="0" * 64) for docs in (plain, held)]
-    assert made[0]._identity != made[1]._identity
+    assert made[0]._identity != made[1]._identity  # by which a checkpoint is known again
     assert isinstance(made[0].parameters, AdapterParameters)

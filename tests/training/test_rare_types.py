@@ -52,7 +52,7 @@ def test_memory_is_counted(tmp_path: Path) -> None:
 
 def test_refused_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     header = read_header(tiny(tmp_path / "rare.gguf", ("TQ2_0",)))
-    monkeypatch.setattr(rare_types, "_dequantizer", lambda kind: None)
+    monkeypatch.setattr(rare_types, "_dequantizer", lambda kind: None)  # as if it were missing
     with pytest.raises(TrainingError, match=r"tensor type TQ2_0 \(of 'token_embd.weight'"):
         Weights(header)
 

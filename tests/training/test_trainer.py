@@ -17,6 +17,8 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 import pytest
+import tiny_models
+from bare_llama import context_handle, model_handle
 from tiny_models import write_tiny_llama
 
 from ondevice import _kernels
@@ -151,7 +153,7 @@ def test_a_damaged_checkpoint_is_named(header: GgufHeader, tmp_path: Path) -> No
 def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
     """Kill the process again and again while it saves after every step."""
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_trainer as t\n"
+        "import os, sys; sys.path[:0] = sys.argv[1].split(os.pathsep); import test_trainer as t\n"
         "from ondevice.models.gguf_header import read_header\n"
         "from pathlib import Path\n"
         "run = t.trainer(read_header(Path(sys.argv[2])), checkpoint_path=Path(sys.argv[3]),"
@@ -159,7 +161,8 @@ def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
         "Path(sys.argv[4]).write_bytes(run.run(lambda e: print(e.step, flush=True)).content)\n"
     )
     out, path = tmp_path / "a.gguf", tmp_path / "a.checkpoint"
-    arguments = [str(Path(__file__).parent), str(header.path), str(path), str(out)]
+    places = Path(__file__).parent, Path(tiny_models.__file__).parent
+    arguments = [os.pathsep.join(map(str, places)), str(header.path), str(path), str(out)]
     for delay in (0.0, 0.004, 0.013):
         process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE
@@ -207,13 +210,13 @@ def test_llama_cpp_sees_the_loss_that_the_trainer_sees(
     for index, (content, _) in enumerate(scores):
         path = tmp_path / f"{index}.gguf"
         path.write_bytes(content)
-        handles.append(llama_cpp.llama_adapter_lora_init(llama._model.model, str(path).encode()))
+        handles.append(llama_cpp.llama_adapter_lora_init(model_handle(llama), str(path).encode()))
     array = (llama_cpp.llama_adapter_lora_p_ctypes * len(handles))(*handles)
     scales = (ctypes.c_float * len(handles))(*[scale for _, scale in scores])
-    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, array, len(handles), scales)
+    llama_cpp.llama_set_adapters_lora(context_handle(llama), array, len(handles), scales)
     llama.eval(document.tokens.tolist())
     logits = np.array(llama.scores[:59], np.float64)
-    llama_cpp.llama_set_adapters_lora(llama._ctx.ctx, None, 0, None)
+    llama_cpp.llama_set_adapters_lora(context_handle(llama), None, 0, None)
     for handle in handles:
         llama_cpp.llama_adapter_lora_free(handle)
     llama.close()
@@ -335,10 +338,10 @@ def test_what_anchors_need_is_planned(header: GgufHeader) -> None:
     beside = trainer(header, documents=[*patterns(), *anchors])
     beside.run()
     assert isinstance(beside.objective, LikelihoodObjective)
-    reference = beside.objective._reference
+    reference = beside.objective._reference  # its size shows nowhere else
     assert reference is not None
     reference.hidden(packs_of(anchors)[0])  # as many as are ever computed at once
-    used = sum(array.nbytes for array in reference.buffers._taken.values())
+    used = sum(array.nbytes for array in reference.buffers._taken.values())  # see above
     planned = beside.course.memory.bytes - without.course.memory.bytes - DIVERGENCE_BYTES
     assert used <= planned < 2 * used
     with pytest.raises(TrainingError, match="MB are allowed"):

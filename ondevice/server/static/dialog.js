@@ -10,7 +10,8 @@ let made = 0;
  */
 export function dialog(title, content, choices) {
   const before = document.activeElement;
-  const id = `dialog-${made += 1}`;
+  made += 1;
+  const id = `dialog-${made}`;
   const node = el("dialog", { "aria-labelledby": id }, el("h2", { id }, title), content);
   let finish;
   const closed = new Promise((resolve) => {
@@ -21,10 +22,22 @@ export function dialog(title, content, choices) {
       resolve(value);
     };
   });
-  node.append(el("div", { class: "row" }, choices.map((choice) =>
-    button(choice.label, () => finish(choice.value()), { class: choice.kind || "" }))));
-  node.addEventListener("cancel", (event) => { event.preventDefault(); finish(null); });
-  node.addEventListener("mousedown", (event) => { if (event.target === node && outside(node, event)) finish(null); });
+  node.append(
+    el(
+      "div",
+      { class: "row" },
+      choices.map((choice) =>
+        button(choice.label, () => finish(choice.value()), { class: choice.kind || "" }),
+      ),
+    ),
+  );
+  node.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    finish(null);
+  });
+  node.addEventListener("mousedown", (event) => {
+    if (event.target === node && outside(node, event)) finish(null);
+  });
   document.body.append(node);
   node.showModal();
   return { closed, finish };
@@ -32,7 +45,12 @@ export function dialog(title, content, choices) {
 
 function outside(node, event) {
   const box = node.getBoundingClientRect();
-  return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+  return (
+    event.clientX < box.left ||
+    event.clientX > box.right ||
+    event.clientY < box.top ||
+    event.clientY > box.bottom
+  );
 }
 
 /** Show a dialog and resolve to the chosen value. */
@@ -47,20 +65,31 @@ export async function kept(send) {
   } catch (error) {
     if (error.code !== "temporary_chat") throw error;
   }
-  const sure = await ask("Keep this anyway?", el("p", {}, "Your chat is temporary and keeps nothing. This would be stored for good."),
-    [{ label: "Do not keep", value: () => false }, { label: "Keep it", value: () => true, kind: "main" }]);
+  const sure = await ask(
+    "Keep this anyway?",
+    el("p", {}, "Your chat is temporary and keeps nothing. This would be stored for good."),
+    [
+      { label: "Do not keep", value: () => false },
+      { label: "Keep it", value: () => true, kind: "main" },
+    ],
+  );
   return sure ? send({ keep: true }) : null;
 }
 
 /** Ask for a text; null if the person goes back. */
 export function askText(title, text, { label = "Save", hint = "" } = {}) {
   const area = el("textarea", { rows: 4, "aria-label": title, value: text });
-  const shown = dialog(title, el("div", {}, hint && el("p", { class: "quiet small" }, hint), area), [
-    { label: "Cancel", value: () => null },
-    { label, value: () => area.value.trim() || null, kind: "main" },
-  ]);
+  const shown = dialog(
+    title,
+    el("div", {}, hint && el("p", { class: "quiet small" }, hint), area),
+    [
+      { label: "Cancel", value: () => null },
+      { label, value: () => area.value.trim() || null, kind: "main" },
+    ],
+  );
   area.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) shown.finish(area.value.trim() || null);
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey))
+      shown.finish(area.value.trim() || null);
   });
   area.focus();
   return shown.closed;
@@ -68,16 +97,43 @@ export function askText(title, text, { label = "Save", hint = "" } = {}) {
 
 /** Ask for a new passphrase, twice; null if the person goes back. */
 export async function askPassphrase(title, hint, label) {
-  const field = (name) => el("input", { type: "password", "aria-label": name, autocomplete: "new-password", placeholder: name });
+  const field = (name) =>
+    el("input", {
+      type: "password",
+      "aria-label": name,
+      autocomplete: "new-password",
+      placeholder: name,
+    });
   const [first, second] = [field("Passphrase"), field("Passphrase again")];
   const problem = el("p", { class: "problem small", role: "alert" });
   for (;;) {
-    const shown = dialog(title, el("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); shown.finish(true); } },
-      el("p", {}, hint), first, second, problem, el("button", { type: "submit", hidden: true })), [
-      { label: "Cancel", value: () => null }, { label, value: () => true, kind: "main" }]);
+    const shown = dialog(
+      title,
+      el(
+        "form",
+        {
+          class: "stack",
+          onsubmit: (event) => {
+            event.preventDefault();
+            shown.finish(true);
+          },
+        },
+        el("p", {}, hint),
+        first,
+        second,
+        problem,
+        el("button", { type: "submit", hidden: true }),
+      ),
+      [
+        { label: "Cancel", value: () => null },
+        { label, value: () => true, kind: "main" },
+      ],
+    );
     first.focus();
-    if (await shown.closed === null) return null;
+    if ((await shown.closed) === null) return null;
     if (first.value && first.value === second.value) return first.value;
-    problem.textContent = first.value ? "The two passphrases differ." : "An empty passphrase protects nothing.";
+    problem.textContent = first.value
+      ? "The two passphrases differ."
+      : "An empty passphrase protects nothing.";
   }
 }

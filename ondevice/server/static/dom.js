@@ -1,10 +1,16 @@
 // Building the page: elements are made by calls and text is only ever text.
 
-/** Return an element; `on…` properties are listeners, others attributes, children texts or nodes. */
+/**
+ * Return an element; `on…` properties are listeners, others attributes, children texts or nodes.
+ */
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   set(node, properties);
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -34,7 +40,13 @@ export function button(label, onclick, properties = {}) {
 export function toast(text, action = null, seconds = 6) {
   const node = el("div", { class: "toast" }, el("span", {}, text));
   const close = () => node.remove();
-  if (action) node.append(button(action.label, () => { close(); action.run(); }));
+  if (action)
+    node.append(
+      button(action.label, () => {
+        close();
+        action.run();
+      }),
+    );
   document.getElementById("toasts").append(node);
   if (seconds) setTimeout(close, 1000 * seconds);
   return close;
@@ -81,10 +93,21 @@ export function clock(seconds) {
 
 /** A day as people read it. */
 export function day(seconds) {
-  return new Date(1000 * seconds).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+  return new Date(1000 * seconds).toLocaleDateString("en", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  });
 }
 
 /** A day and time as people read them. */
 export function moment(seconds) {
-  return new Date(1000 * seconds).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
+  return new Date(1000 * seconds).toLocaleString("en", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+  });
 }

@@ -27,7 +27,7 @@ export function virtualList({ rowHeight, fetchPage, render, label }) {
   }
 
   function redraw() {
-    rows.forEach((row) => row.remove());
+    for (const row of rows.values()) row.remove();
     rows = new Map();
     draw();
   }
@@ -65,14 +65,23 @@ export function virtualList({ rowHeight, fetchPage, render, label }) {
 
   function draw() {
     const first = firstRow();
-    const last = Math.min(total, Math.ceil((node.scrollTop + node.clientHeight) / rowHeight) + SPARE);
+    const last = Math.min(
+      total,
+      Math.ceil((node.scrollTop + node.clientHeight) / rowHeight) + SPARE,
+    );
     for (const [number, row] of rows) {
-      if (number < first || number >= last) { row.remove(); rows.delete(number); }
+      if (number < first || number >= last) {
+        row.remove();
+        rows.delete(number);
+      }
     }
     for (let number = first; number < last; number += 1) {
       if (rows.has(number)) continue;
       const page = pages.get(Math.floor(number / PAGE));
-      if (page === undefined) { load(Math.floor(number / PAGE)); continue; }
+      if (page === undefined) {
+        load(Math.floor(number / PAGE));
+        continue;
+      }
       const record = page?.[number % PAGE];
       if (record) place(number, render(record));
     }
@@ -95,7 +104,10 @@ export function virtualList({ rowHeight, fetchPage, render, label }) {
     const { signal } = stopped;
     try {
       const found = await fetchPage(page * PAGE, PAGE, signal);
-      if (!signal.aborted) { pages.set(page, found.memories); draw(); }
+      if (!signal.aborted) {
+        pages.set(page, found.memories);
+        draw();
+      }
     } catch {
       if (!signal.aborted) pages.delete(page);
     }

@@ -13,8 +13,13 @@ const VIEWS = {
   settings: () => import("./settings.js"),
 };
 const TITLES = {
-  chat: "Chat", memories: "What I know about you", import: "Import", learn: "Learn",
-  adapters: "Adapters", privacy: "Privacy", settings: "Settings",
+  chat: "Chat",
+  memories: "What I know about you",
+  import: "Import",
+  learn: "Learn",
+  adapters: "Adapters",
+  privacy: "Privacy",
+  settings: "Settings",
 };
 const shown = new Map(); // a view keeps its state while another is looked at
 let current = null;
@@ -60,9 +65,22 @@ async function whereabouts() {
   try {
     const state = await get("/api/state");
     const who = state.profile ? `Profile “${state.profile}”` : "No profile";
-    document.getElementById("where").textContent = `${who} · ${state.model}. Everything stays on this machine.`;
-    for (const one of state.notices) toast(one, { label: "Settings", run: () => { location.hash = "#/settings"; } }, 0);
-  } catch { /* the view says what is wrong */ }
+    document.getElementById("where").textContent =
+      `${who} · ${state.model}. Everything stays on this machine.`;
+    for (const one of state.notices)
+      toast(
+        one,
+        {
+          label: "Settings",
+          run: () => {
+            location.hash = "#/settings";
+          },
+        },
+        0,
+      );
+  } catch {
+    /* the view says what is wrong */
+  }
 }
 
 /** Let nothing stay on the page that the profile held. */
@@ -75,31 +93,54 @@ function clear() {
 
 function instead(title, ...said) {
   clear();
-  document.getElementById("main").replaceChildren(el("div", { class: "view instead", role: "alert" }, heading(title), said.map((one) => el("p", { class: "lead" }, one))));
+  document.getElementById("main").replaceChildren(
+    el(
+      "div",
+      { class: "view instead", role: "alert" },
+      heading(title),
+      said.map((one) => el("p", { class: "lead" }, one)),
+    ),
+  );
 }
 
 /** The server does not let this browser in. */
 function outside() {
   if (document.querySelector(".instead")) return;
-  instead("This browser is not let in", [el("code", {}, "ondevice serve"), " prints a link that opens this page once, within ten minutes. This browser was not let in by it, or the link was used or is too old."],
-    ["Start ", el("code", {}, "ondevice serve"), " again and open the link that it prints."]);
+  instead(
+    "This browser is not let in",
+    [
+      el("code", {}, "ondevice serve"),
+      " prints a link that opens this page once, within ten minutes. This browser was not let " +
+        "in by it, or the link was used or is too old.",
+    ],
+    ["Start ", el("code", {}, "ondevice serve"), " again and open the link that it prints."],
+  );
 }
 
 /** The profile is closed: ask for what opens it again. */
 async function close() {
   const { locked: closed, profile } = await get("/api/state");
-  if (profile === null) instead("There is no profile", ["It was destroyed. Start ", el("code", {}, "ondevice serve"), " again to begin a new one."]);
+  if (profile === null)
+    instead("There is no profile", [
+      "It was destroyed. Start ",
+      el("code", {}, "ondevice serve"),
+      " again to begin a new one.",
+    ]);
   if (!closed || locked) return;
   const { create } = await import("./locked.js");
   if (locked) return;
-  locked = create(profile, () => { locked = null; show(); });
+  locked = create(profile, () => {
+    locked = null;
+    show();
+  });
   clear();
   history.replaceState(null, "", "#/chat");
   await show();
 }
 
 window.addEventListener("hashchange", show);
-window.addEventListener("profile_locked", () => close().catch(() => {})); // the view says what is wrong
+// The view says what is wrong.
+window.addEventListener("profile_locked", () => close().catch(() => {}));
 window.addEventListener("invalid_api_key", outside);
 show();
 whereabouts();

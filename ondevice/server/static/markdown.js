@@ -3,13 +3,16 @@
 
 import { el } from "./dom.js";
 
-const INLINE = /(`+)([\s\S]+?)\1|\*\*([^*\n]+)\*\*|__([^_\n]+)__|\*([^*\s][^*\n]*)\*|(?<!\w)_([^_\s][^_\n]*)_(?!\w)/;
+const CODE = /(`+)([\s\S]+?)\1/;
+const STRONG = /\*\*([^*\n]+)\*\*|__([^_\n]+)__/;
+const EMPHASIS = /\*([^*\s][^*\n]*)\*|(?<!\w)_([^_\s][^_\n]*)_(?!\w)/;
+const INLINE = new RegExp([CODE, STRONG, EMPHASIS].map((one) => one.source).join("|"));
 
 /** Return a fragment that shows `text`. */
 export function markdown(text) {
   const fragment = document.createDocumentFragment();
   const lines = text.replace(/\r\n?/g, "\n").split("\n");
-  for (let at = 0; at < lines.length;) at = block(lines, at, fragment);
+  for (let at = 0; at < lines.length; ) at = block(lines, at, fragment);
   return fragment;
 }
 
@@ -23,9 +26,10 @@ function block(lines, at, parent) {
     return at + 1;
   }
   if (/^\s*(?:[-*+]|\d{1,9}[.)])\s+/.test(line)) return list(lines, at, parent);
-  if (/^\s*>/.test(line)) return gathered(lines, at, /^\s*>\s?/, (quoted) => {
-    parent.append(el("blockquote", {}, el("p", {}, ...inline(quoted.join("\n")))));
-  });
+  if (/^\s*>/.test(line))
+    return gathered(lines, at, /^\s*>\s?/, (quoted) => {
+      parent.append(el("blockquote", {}, el("p", {}, ...inline(quoted.join("\n")))));
+    });
   return paragraph(lines, at, parent);
 }
 
@@ -40,8 +44,15 @@ function list(lines, at, parent) {
   const numbered = /^\s*\d/.test(lines[at]);
   const mark = numbered ? /^\s*\d{1,9}[.)]\s+/ : /^\s*[-*+]\s+/;
   return gathered(lines, at, mark, (items) => {
-    const start = numbered ? Number.parseInt(/\d+/.exec(lines[at])[0], 10) : 1; // blank lines part a list in many
-    parent.append(el(numbered ? "ol" : "ul", { start: start === 1 ? null : start }, items.map((item) => el("li", {}, ...inline(item)))));
+    // Blank lines part a list in many.
+    const start = numbered ? Number.parseInt(/\d+/.exec(lines[at])[0], 10) : 1;
+    parent.append(
+      el(
+        numbered ? "ol" : "ul",
+        { start: start === 1 ? null : start },
+        items.map((item) => el("li", {}, ...inline(item))),
+      ),
+    );
   });
 }
 
@@ -58,7 +69,12 @@ function gathered(lines, at, mark, done) {
 function paragraph(lines, at, parent) {
   const end = at;
   let next = at;
-  while (next < lines.length && lines[next].trim() && (next === end || !/^\s*(?:```|#{1,6}\s|>|[-*+]\s|\d{1,9}[.)]\s)/.test(lines[next]))) next += 1;
+  while (
+    next < lines.length &&
+    lines[next].trim() &&
+    (next === end || !/^\s*(?:```|#{1,6}\s|>|[-*+]\s|\d{1,9}[.)]\s)/.test(lines[next]))
+  )
+    next += 1;
   parent.append(el("p", {}, ...inline(lines.slice(at, next).join("\n"))));
   return next;
 }
@@ -71,7 +87,8 @@ function inline(text) {
     if (!found) break;
     if (found.index) parts.push(...broken(rest.slice(0, found.index)));
     if (found[2] !== undefined) parts.push(el("code", {}, found[2]));
-    else if (found[3] !== undefined || found[4] !== undefined) parts.push(el("strong", {}, found[3] ?? found[4]));
+    else if (found[3] !== undefined || found[4] !== undefined)
+      parts.push(el("strong", {}, found[3] ?? found[4]));
     else parts.push(el("em", {}, found[5] ?? found[6]));
     rest = rest.slice(found.index + found[0].length);
   }

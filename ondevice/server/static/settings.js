@@ -7,7 +7,11 @@ const GROUPS = {
   generation: ["Answers", "How answers are written."],
   recall: ["Memory", "How much of what is known is put beside a message."],
   learning: ["Learning", "How an adapter is made of your words."],
-  model: ["Model", "Which base model is used, and how it is loaded. These count from the next start of ondevice serve on."],
+  model: [
+    "Model",
+    "Which base model is used, and how it is loaded. These count from the next start of " +
+      "ondevice serve on.",
+  ],
 };
 const LABELS = {
   "generation.temperature": ["Temperature", "0 says the likeliest; small models wander above 0.5"],
@@ -18,18 +22,33 @@ const LABELS = {
   "generation.max_tokens": ["Longest answer", "tokens; a word has one or two"],
   "generation.seed": ["Seed", "the same number, the same answers; empty: a new one each time"],
   "recall.memories": ["Memories beside a message", "at the most"],
-  "recall.min_cosine": ["Similarity needed", "of a memory that shares no word with the message, 0 to 1"],
+  "recall.min_cosine": [
+    "Similarity needed",
+    "of a memory that shares no word with the message, 0 to 1",
+  ],
   "recall.memory_tokens": ["Room for memories", "tokens beside each message"],
-  "recall.prefix_tokens": ["Room for what is always at hand", "tokens, for pinned and lasting facts"],
-  "recall.passage_tokens": ["Length of a passage", "tokens; counts for what is imported from now on"],
+  "recall.prefix_tokens": [
+    "Room for what is always at hand",
+    "tokens, for pinned and lasting facts",
+  ],
+  "recall.passage_tokens": [
+    "Length of a passage",
+    "tokens; counts for what is imported from now on",
+  ],
   "learning.fewest_examples": ["Fewest examples", "with fewer nothing is trained"],
   "learning.fewest_preferences": ["Fewest verdicts", "with fewer they are learned as answers only"],
   "learning.epochs": ["Passes", "over the examples"],
   "learning.replay_share": ["Neutral text", "share of all words; keeps what the base model can do"],
-  "learning.paraphrases": ["Ask in other words", "the base model rewords the question of each fact"],
+  "learning.paraphrases": [
+    "Ask in other words",
+    "the base model rewords the question of each fact",
+  ],
   "learning.new_share": ["New examples", "share, when learning goes on from an adapter"],
   "learning.from_scratch_every": ["Start from scratch every", "runs"],
-  "learning.neutral_growth": ["What neutral text may cost", "share of its perplexity; an adapter beyond it stays off"],
+  "learning.neutral_growth": [
+    "What neutral text may cost",
+    "share of its perplexity; an adapter beyond it stays off",
+  ],
   "learning.keep_candidates": ["Candidates kept", "adapters that were not used, the newest"],
   "model.name": ["Base model", "a name of `ondevice model list`, or a file"],
   "model.n_ctx": ["Context", "tokens"],
@@ -47,26 +66,63 @@ export function create() {
   function show({ settings, path, problem }) {
     wrong.textContent = problem ?? "";
     wrong.hidden = !problem;
-    part.replaceChildren(...Object.entries(GROUPS).map(([table, [title, about]]) => {
-      const own = settings.filter((one) => one.name.startsWith(`${table}.`));
-      return el("div", { class: "card" }, el("h2", {}, title), el("p", { class: "quiet small" }, about), own.map(row));
-    }), el("p", { class: "quiet small" }, "They are kept in ", el("code", {}, path), ". How long records are kept is set under ", el("a", { href: "#/privacy" }, "Privacy"), "."));
+    part.replaceChildren(
+      ...Object.entries(GROUPS).map(([table, [title, about]]) => {
+        const own = settings.filter((one) => one.name.startsWith(`${table}.`));
+        return el(
+          "div",
+          { class: "card" },
+          el("h2", {}, title),
+          el("p", { class: "quiet small" }, about),
+          own.map(row),
+        );
+      }),
+      el(
+        "p",
+        { class: "quiet small" },
+        "They are kept in ",
+        el("code", {}, path),
+        ". How long records are kept is set under ",
+        el("a", { href: "#/privacy" }, "Privacy"),
+        ".",
+      ),
+    );
   }
 
   function row(one) {
     const [label, hint] = LABELS[one.name] ?? [one.name, ""];
     const id = `set-${one.name.replace(".", "-")}`;
-    const field = el("input", { id, "aria-describedby": `${id}-hint`, ...(one.kind === "bool" ? { type: "checkbox", checked: one.value }
-      : { type: one.kind === "str" ? "text" : "number", step: one.kind === "float" ? "any" : 1, value: one.value ?? "", placeholder: one.default === null ? "none" : "" }) });
+    const field = el("input", {
+      id,
+      "aria-describedby": `${id}-hint`,
+      ...(one.kind === "bool"
+        ? { type: "checkbox", checked: one.value }
+        : {
+            type: one.kind === "str" ? "text" : "number",
+            step: one.kind === "float" ? "any" : 1,
+            value: one.value ?? "",
+            placeholder: one.default === null ? "none" : "",
+          }),
+    });
     const state = el("span", { class: "small", role: "status" });
-    const reset = button("Default", () => save(one.default), { class: "plain", "aria-label": `Set ${label} to its default`, hidden: one.value === one.default });
-    field.addEventListener("change", () => save(one.kind === "bool" ? field.checked : field.value.trim() || null));
+    const reset = button("Default", () => save(one.default), {
+      class: "plain",
+      "aria-label": `Set ${label} to its default`,
+      hidden: one.value === one.default,
+    });
+    field.addEventListener("change", () =>
+      save(one.kind === "bool" ? field.checked : field.value.trim() || null),
+    );
 
     async function save(value) {
       state.className = "small quiet";
       try {
-        const kept = await post("/api/settings", { name: one.name, value: value === null ? (one.default === null ? "none" : "") : String(value) });
-        if (one.kind === "bool") field.checked = kept.value; else field.value = kept.value ?? "";
+        const kept = await post("/api/settings", {
+          name: one.name,
+          value: value === null ? (one.default === null ? "none" : "") : String(value),
+        });
+        if (one.kind === "bool") field.checked = kept.value;
+        else field.value = kept.value ?? "";
         field.removeAttribute("aria-invalid");
         reset.hidden = kept.value === one.default;
         wrong.hidden = true; // what was wrong in the file is left out now
@@ -78,8 +134,18 @@ export function create() {
       }
     }
 
-    return el("div", { class: "setting" }, el("label", { for: id, class: "grow" }, label, el("span", { class: "quiet small", id: `${id}-hint` }, hint)),
-      el("div", { class: "row" }, field, reset), state);
+    return el(
+      "div",
+      { class: "setting" },
+      el(
+        "label",
+        { for: id, class: "grow" },
+        label,
+        el("span", { class: "quiet small", id: `${id}-hint` }, hint),
+      ),
+      el("div", { class: "row" }, field, reset),
+      state,
+    );
   }
 
   return { node, enter: () => attempt(async () => show(await get("/api/settings"))) };

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ondevice.cli.demo.commands import person
+from ondevice.cli.demo import person
 from ondevice.cli.demo.show import CONTINUATIONS
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.evaluation.split import split

@@ -82,7 +82,7 @@ def test_order_and_ids_decide_nothing(home, profile):
     from ondevice.store.profile import Profile
 
     fill(profile, random.Random(1))
-    with Profile.create(home, "other", passphrase="only for tests") as other:
+    with Profile.create(home, "other") as other:
         fill(other, random.Random(2))
         assert contents(examples(profile)) == contents(examples(other))
         assert set(examples(profile).records).isdisjoint(examples(other).records)
@@ -91,7 +91,7 @@ def test_order_and_ids_decide_nothing(home, profile):
 def test_after_forgetting_it_is_as_if_never_seen(home, profile):
     from ondevice.store.profile import Profile
 
-    with Profile.create(home, "other", passphrase="only for tests") as other:
+    with Profile.create(home, "other") as other:
         for one in (profile, other):
             fill(one, random.Random(3))
         gone = [

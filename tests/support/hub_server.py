@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))  # where tiny models are written
+from byte_vocabulary import SIZE, add_bytes
+from tiny_models import write_tiny
 
 COMMIT = "c0ffee" * 6 + "cafe"
 PLACE = "/owner/repo/resolve/main/tiny.gguf"
@@ -21,8 +20,6 @@ PLACE = "/owner/repo/resolve/main/tiny.gguf"
 
 def tiny_model(path: Path, architecture: str = "llama", seed: int = 0) -> bytes:
     """Write a small random model that llama.cpp can load; about 330 kB."""
-    from byte_vocabulary import SIZE, add_bytes
-    from tiny_models import write_tiny
 
     def describe(writer: gguf.GGUFWriter) -> None:
         writer.add_type("model")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import llama_cpp
 import numpy as np
+from bare_llama import context_handle, model_handle
 from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
@@ -37,17 +38,17 @@ def llama(
         for index, (content, _) in enumerate(adapters):
             file = Path(folder) / f"{index}.gguf"
             file.write_bytes(content)
-            handle = llama_cpp.llama_adapter_lora_init(model._model.model, str(file).encode())
+            handle = llama_cpp.llama_adapter_lora_init(model_handle(model), str(file).encode())
             assert handle is not None, "llama.cpp refuses the adapter"
             handles.append(handle)
     if handles:
         array = (llama_cpp.llama_adapter_lora_p_ctypes * len(handles))(*handles)
         scales = (ctypes.c_float * len(handles))(*[scale for _, scale in adapters])
-        llama_cpp.llama_set_adapters_lora(model._ctx.ctx, array, len(handles), scales)
+        llama_cpp.llama_set_adapters_lora(context_handle(model), array, len(handles), scales)
     try:
         yield model
     finally:
-        llama_cpp.llama_set_adapters_lora(model._ctx.ctx, None, 0, None)
+        llama_cpp.llama_set_adapters_lora(context_handle(model), None, 0, None)
         for handle in handles:
             llama_cpp.llama_adapter_lora_free(handle)
         model.close()
