@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ondevice.home import Home
-from ondevice.store.passphrase import PASSPHRASE_FILE
+from ondevice.store.access.passphrase import PASSPHRASE_FILE
 
 
 @contextlib.contextmanager

@@ -149,8 +149,8 @@ def _forgotten() -> Schema:
 
 def _profiles() -> dict[str, Schema]:
     from ondevice.settings import RetentionSettings
+    from ondevice.store.exchange.transfer import Transfer
     from ondevice.store.records import Copy, Event
-    from ondevice.store.transfer import Transfer
 
     return {
         "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),

@@ -103,7 +103,7 @@ def _folders() -> str:
 
 
 def _keyring() -> str:
-    from ondevice.store.keyring_store import SystemKeyring
+    from ondevice.store.access.keyring_store import SystemKeyring
 
     keyring = SystemKeyring.find()
     return (keyring and keyring.name) or (

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from ondevice.cli.output import warn
-from ondevice.store.passphrase import PatientAsk
+from ondevice.store.access.passphrase import PatientAsk
 
 PASTE_MARKS = (b"\x1b[200~", b"\x1b[201~")  # a terminal that was told so puts them around a paste
 

@@ -25,7 +25,8 @@ from ondevice.ground.files import private_folder
 from ondevice.home import Home
 from ondevice.remedies import Remedy
 from ondevice.settings import RetentionSettings
-from ondevice.store import keys, leftovers
+from ondevice.store import leftovers
+from ondevice.store.access import keys
 from ondevice.store.adapter_files import AdapterFiles
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import public_key_of

@@ -17,7 +17,7 @@ from ondevice.errors import (
 from ondevice.ground.files import private_folder, sync_folder, write_atomic
 from ondevice.home import Home
 from ondevice.remedies import Notice, Remedy
-from ondevice.store import keys
+from ondevice.store.access import keys
 from ondevice.store.working_folder import clear_workplaces, former_place
 
 DEFAULT_NAME = "default"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ondevice.ground.files import sync_folder
 from ondevice.home import Home
-from ondevice.store import keys
+from ondevice.store.access import keys
 
 _PREFIX = ".transfer-"
 

@@ -9,8 +9,8 @@ from ondevice.cli.chat.commands import ChatLoop
 from ondevice.errors import ProfileLockedError, RecordNotFoundError
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
-from ondevice.store import key_changes
-from ondevice.store.passphrase import Cost
+from ondevice.store.access import key_changes
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.profile import Profile
 
 

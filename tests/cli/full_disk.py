@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from ondevice.cli import run
-from ondevice.store import passphrase
+from ondevice.store.access import passphrase
 
 WRITING = {
     "memory add": ["memory", "add", "I work as a carpenter."],

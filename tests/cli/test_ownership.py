@@ -6,7 +6,7 @@ import pytest
 from command_reference import leaves
 
 from ondevice.home import Home
-from ondevice.store import passphrase
+from ondevice.store.access import passphrase
 from ondevice.store.profile import Profile
 
 

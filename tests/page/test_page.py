@@ -335,7 +335,7 @@ def test_privacy_tells_the_state_and_wipes_only_when_the_name_is_typed(browser, 
 
 
 def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
-    from ondevice.store import transfer
+    from ondevice.store.exchange import transfer
 
     me.profile.facts.add("The user owns a canoe.")
     home = me.profile.home
@@ -359,7 +359,7 @@ def test_an_export_and_a_backup_are_downloaded(browser, me, tmp_path):
 
 
 def test_a_passphrase_a_recovery_code_and_retention_are_set_on_the_page(browser, me):
-    from ondevice.store import key_changes
+    from ondevice.store.access import key_changes
 
     def ways():
         return set(key_changes.ways_in(me.profile.home, me.profile.name))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ondevice.store import key_changes
-from ondevice.store.passphrase import Cost
+from ondevice.store.access import key_changes
+from ondevice.store.access.passphrase import Cost
 
 PASSPHRASE = "correct horse battery"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ondevice.cli.serve import _opener  # the command serves until it is stopped
-from ondevice.store import key_changes
+from ondevice.store.access import key_changes
 from ondevice.store.profile import Profile
 
 

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from ondevice.errors import ProfileLockedError
-from ondevice.store import key_changes
-from ondevice.store.passphrase import Cost
+from ondevice.store.access import key_changes
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import exclusive
 

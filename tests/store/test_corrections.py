@@ -12,10 +12,10 @@ from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
 from ondevice.remedies import Remedy
-from ondevice.store import readable, transfer
+from ondevice.store.access.passphrase import Cost
+from ondevice.store.exchange import readable, transfer
 from ondevice.store.listing import Filter
 from ondevice.store.migrations import MIGRATIONS, migrate
-from ondevice.store.passphrase import Cost
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 

@@ -10,7 +10,7 @@ import pytest
 from ondevice.adapters.registry import AdapterRegistry
 from ondevice.errors import ProfileError, ProfileExistsError
 from ondevice.settings import RetentionSettings
-from ondevice.store import readable
+from ondevice.store.exchange import readable
 from ondevice.store.records import NewPassage
 
 

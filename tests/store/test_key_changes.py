@@ -10,8 +10,8 @@ import time
 import pytest
 
 from ondevice.errors import ProfileError, ProfileLockedError
-from ondevice.store import key_changes, keyring_store, keys, recovery
-from ondevice.store.passphrase import Cost
+from ondevice.store.access import key_changes, keyring_store, keys, recovery
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.profile import Profile
 
 QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
@@ -20,8 +20,8 @@ CHANGER = """
 import itertools, sys
 from pathlib import Path
 from ondevice.home import Home
-from ondevice.store import key_changes
-from ondevice.store.passphrase import Cost
+from ondevice.store.access import key_changes
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.profile import Profile
 cost = Cost(memory_kib=64, iterations=1, lanes=1)
 p = Profile.open(Home.below(Path(sys.argv[1])), ask_passphrase=lambda: sys.argv[2])

@@ -10,7 +10,7 @@ import pytest
 from keyring.backends.null import Keyring as NullKeyring
 
 from ondevice.errors import ProfileLockedError
-from ondevice.store import key_changes, keyring_store, keys
+from ondevice.store.access import key_changes, keyring_store, keys
 from ondevice.store.profile import Profile
 
 

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ondevice.errors import ProfileError
 from ondevice.ground.files import atomic_writer, clear_parts
-from ondevice.store import transfer
 from ondevice.store.copies import Copies
 from ondevice.store.database import PAGE_BYTES
+from ondevice.store.exchange import transfer
+from ondevice.store.exchange.readable import export_readable
 from ondevice.store.profile import Profile
-from ondevice.store.readable import export_readable
 from ondevice.store.working_folder import workplace
 
 RESERVED_BYTES = 48  # of a page, behind its content: the vector and the HMAC
@@ -28,8 +28,8 @@ DIES = """
 import importlib, os, signal, sys
 from pathlib import Path
 from ondevice.home import Home
-from ondevice.store import readable
-from ondevice.store import transfer
+from ondevice.store.exchange import readable
+from ondevice.store.exchange import transfer
 from ondevice.store.copies import Copies
 from ondevice.store.profile import Profile
 
@@ -66,7 +66,7 @@ else:
     transfer.import_profile(home, target, name="second", ask_passphrase=None)
 sys.exit("it was not killed")
 """
-TRANSFER, WORK = "ondevice.store.transfer", "ondevice.store.working_folder"
+TRANSFER, WORK = "ondevice.store.exchange.transfer", "ondevice.store.working_folder"
 POINTS = [
     ("backup", TRANSFER, "Profile.copy_database", "after", 1),
     ("backup", TRANSFER, "_add_file", "after", 1),
@@ -74,7 +74,7 @@ POINTS = [
     ("backup", TRANSFER, "_unpack", "before", 1),
     ("backup", TRANSFER, "_unpack", "after", 1),
     ("export", TRANSFER, "_add_file", "after", 1),
-    ("readable", "ondevice.store.readable", "_write", "after", 5),
+    ("readable", "ondevice.store.exchange.readable", "_write", "after", 5),
     ("restore", TRANSFER, "shutil.copyfileobj", "after", 2),
     ("restore", TRANSFER, "_unpack", "after", 1),
     ("restore", TRANSFER, "replace_profile", "before", 1),

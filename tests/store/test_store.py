@@ -20,10 +20,10 @@ from ondevice.errors import (
     RecordNotFoundError,
 )
 from ondevice.store import profiles as store
-from ondevice.store import transfer
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.database import PAGE_BYTES
+from ondevice.store.exchange import transfer
 from ondevice.store.migrations import MIGRATIONS, Migration, migrate
-from ondevice.store.passphrase import Cost
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import wipe_profile
 from ondevice.store.records import NewPassage

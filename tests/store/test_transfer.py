@@ -15,8 +15,8 @@ from ondevice.errors import (
 )
 from ondevice.ground.files import write_atomic
 from ondevice.home import Home
-from ondevice.store import transfer
-from ondevice.store.passphrase import Cost
+from ondevice.store.access.passphrase import Cost
+from ondevice.store.exchange import transfer
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import list_profiles
 
@@ -142,7 +142,7 @@ def test_a_restore_keeps_the_certificates_of_what_was_forgotten_since(filled, ho
 
 
 def test_backup_without_its_key_needs_passphrase_or_recovery_code(home, elsewhere, tmp_path):
-    from ondevice.store import key_changes
+    from ondevice.store.access import key_changes
 
     with Profile.create(home, "anna") as profile:
         profile.facts.add("known")

@@ -9,12 +9,13 @@ import sys
 import pytest
 
 from ondevice.errors import ProfileError, ProfileExistsError, ProfileNotFoundError
-from ondevice.store import key_changes, keys, transfer
+from ondevice.store.access import key_changes, keys
 from ondevice.store.copies import Copies
+from ondevice.store.exchange import transfer
+from ondevice.store.exchange.readable import export_readable
 from ondevice.store.journal import Journal
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import wipe_profile
-from ondevice.store.readable import export_readable
 from ondevice.store.working_folder import clear_workplaces, workplace
 
 DIES = """

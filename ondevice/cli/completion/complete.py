@@ -64,7 +64,7 @@ def complete_adapters(
     A keyring on Linux may open a window to be unlocked, so there only key files are used.
     """
     from ondevice.home import Home
-    from ondevice.store import keys
+    from ondevice.store.access import keys
     from ondevice.store.profile import Profile
     from ondevice.store.profiles import exists, profile_in_use
 

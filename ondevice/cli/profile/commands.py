@@ -61,7 +61,7 @@ def create(name: str, passphrase: bool, use_it: bool) -> None:
 def list_(as_json: bool) -> None:
     """List the profiles; the one in use has a star."""
     from ondevice.home import Home
-    from ondevice.store.keys import is_locked
+    from ondevice.store.access.keys import is_locked
     from ondevice.store.profiles import list_profiles, profile_in_use
 
     home = Home.default()

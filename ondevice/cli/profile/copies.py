@@ -22,7 +22,7 @@ from ondevice.cli.output import (
 from ondevice.cli.paths import UserPath
 
 if TYPE_CHECKING:
-    from ondevice.store.transfer import Transfer
+    from ondevice.store.exchange.transfer import Transfer
 
 _file = click.argument("file", type=UserPath())
 
@@ -33,7 +33,7 @@ def new_passphrase(prompt: str) -> str:
     Raises:
         click.UsageError: nobody is there to type it.
     """
-    from ondevice.store import passphrase as phrases
+    from ondevice.store.access import passphrase as phrases
 
     secret = phrases.from_file()
     if secret is not None:
@@ -48,7 +48,7 @@ def ask_passphrase(prompt: str, otherwise: str) -> str:
         click.UsageError: nobody is there to type it.
     """
     from ondevice.cli.secret import asker
-    from ondevice.store import passphrase as phrases
+    from ondevice.store.access import passphrase as phrases
 
     with asker(prompt) as ask:
         if ask is None:
@@ -72,8 +72,8 @@ def export_command(
     is read again and checked before this says that it is done.
     """
     from ondevice.errors import ProfileExistsError
-    from ondevice.store import readable as plain
-    from ondevice.store import transfer
+    from ondevice.store.exchange import readable as plain
+    from ondevice.store.exchange import transfer
 
     if (file is None) == (readable is None):
         raise click.UsageError("Say where to: a FILE, or --readable FOLDER.")
@@ -106,7 +106,7 @@ def import_command(file: Path, name: str | None, as_json: bool) -> None:
     """
     from ondevice.cli.secret import asker
     from ondevice.home import Home
-    from ondevice.store import transfer
+    from ondevice.store.exchange import transfer
 
     with asker() as ask:
         done = transfer.import_profile(Home.default(), file, name=name, ask_passphrase=ask)
@@ -125,7 +125,8 @@ def backup_command(file: Path, profile: str | None, as_json: bool) -> None:
     A backup is opened by what opens the profile now: its passphrase, its recovery
     code, its keyring, or its key file.
     """
-    from ondevice.store import key_changes, transfer
+    from ondevice.store.access import key_changes
+    from ondevice.store.exchange import transfer
 
     with open_profile(profile) as store:
         done = transfer.backup_profile(store, file)
@@ -149,7 +150,7 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
     """
     from ondevice.cli.secret import asker
     from ondevice.home import Home
-    from ondevice.store import transfer
+    from ondevice.store.exchange import transfer
 
     if replace:
         confirm("Replace the present profile by this backup, for good?", yes=yes)

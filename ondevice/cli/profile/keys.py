@@ -49,8 +49,8 @@ def passphrase_command(
     were made before still open with what opened the profile then.
     """
     from ondevice.cli.secret import hidden
-    from ondevice.store import key_changes
-    from ondevice.store.passphrase import read
+    from ondevice.store.access import key_changes
+    from ondevice.store.access.passphrase import read
 
     if [remove, recovery_code, no_recovery_code, keyring is not None, show].count(True) > 1:
         raise click.UsageError("One change at a time, please.")
@@ -95,7 +95,7 @@ def lock_command(name: str | None) -> None:
     key file are destroyed, so that only the passphrase or the recovery code opens it.
     """
     from ondevice.home import Home
-    from ondevice.store import key_changes
+    from ondevice.store.access import key_changes
     from ondevice.store.profiles import profile_in_use
 
     home = Home.default()
@@ -110,7 +110,7 @@ def unlock_command(name: str | None) -> None:
     """Unlock a profile with its passphrase or recovery code."""
     from ondevice.cli.secret import asker
     from ondevice.home import Home
-    from ondevice.store import key_changes
+    from ondevice.store.access import key_changes
     from ondevice.store.profiles import profile_in_use
 
     home = Home.default()

@@ -23,7 +23,7 @@ from ondevice.server.remedies import WORDS
 from ondevice.server.routing import Routes
 from ondevice.server.state import ServerState
 from ondevice.settings import Settings, settings_path, wrong_file
-from ondevice.store import keys
+from ondevice.store.access import keys
 from ondevice.store.profile import Profile
 
 Count = Annotated[int, Field(ge=0, le=10**12)]

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 from ondevice.server.errors import BadRequestError
 from ondevice.server.manage.page import Count, Page, page_routes
 from ondevice.server.routing import Answer, Download, Fields
-from ondevice.store import key_changes, transfer
+from ondevice.store.access import key_changes
+from ondevice.store.exchange import transfer
 from ondevice.store.leftovers import held
 from ondevice.store.listing import Filter
 from ondevice.store.profile import Profile

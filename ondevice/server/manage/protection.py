@@ -12,8 +12,8 @@ from ondevice.server.manage.privacy import Passphrase
 from ondevice.server.manage.records import mirrored
 from ondevice.server.routing import Answer, Fields
 from ondevice.settings import RetentionSettings
-from ondevice.store import key_changes
-from ondevice.store.keyring_store import SystemKeyring
+from ondevice.store.access import key_changes
+from ondevice.store.access.keyring_store import SystemKeyring
 
 Days = Annotated[int, Field(ge=0, le=100_000, description="0 keeps them until forgotten.")]
 

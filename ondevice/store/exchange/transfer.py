@@ -37,9 +37,9 @@ from ondevice.ground.files import (
 )
 from ondevice.home import Home
 from ondevice.remedies import Remedy, within
-from ondevice.store import keys, recovery
-from ondevice.store import passphrase as phrases
-from ondevice.store.archive import ArchiveReader, ArchiveWriter
+from ondevice.store.access import keys, recovery
+from ondevice.store.access import passphrase as phrases
+from ondevice.store.exchange.archive import ArchiveReader, ArchiveWriter
 from ondevice.store.leftovers import held
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import DATABASE_NAME, check_name, check_place, exclusive, exists

@@ -22,9 +22,9 @@ from ondevice.errors import ProfileDamagedError, ProfileLockedError, WrongPassph
 from ondevice.ground.files import sync_folder, write_atomic
 from ondevice.home import Home
 from ondevice.remedies import Notice, Remedy
-from ondevice.store import passphrase as phrases
-from ondevice.store import recovery
-from ondevice.store.keyring_store import SystemKeyring
+from ondevice.store.access import passphrase as phrases
+from ondevice.store.access import recovery
+from ondevice.store.access.keyring_store import SystemKeyring
 
 FORMAT = 1
 KEYS_NAME = "keys.json"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ondevice.errors import ProfileError, ProfileLockedError
 from ondevice.home import Home
 from ondevice.remedies import Remedy
-from ondevice.store import keys, recovery
-from ondevice.store import passphrase as phrases
-from ondevice.store.keyring_store import SystemKeyring
+from ondevice.store.access import keys, recovery
+from ondevice.store.access import passphrase as phrases
+from ondevice.store.access.keyring_store import SystemKeyring
 
 if TYPE_CHECKING:
     from ondevice.store.profile import Profile

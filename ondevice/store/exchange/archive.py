@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ondevice.errors import ProfileDamagedError
-from ondevice.store import keys
+from ondevice.store.access import keys
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

@@ -1,0 +1,1 @@
+"""Who may open a profile: keys, passphrases, keyrings and recovery codes."""

@@ -1,0 +1,1 @@
+"""Profiles as files: archives, backups, and everything in clear for the person."""
