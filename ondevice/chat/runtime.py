@@ -51,8 +51,7 @@ class Runtime:
             self.engine, profile, self.turn, scope=self.scope, reader=self._reader
         )
         if memory is not None:
-            memory.lock = self.turn  # an answer under way ends first
-            memory.on_change = self.changed
+            memory.shared_with(self.turn, self.changed)
             self._seen = memory.profile.generation()
 
     @property

@@ -160,6 +160,13 @@ class Session:
             content = self._with_memories(text, receipt)
         room = engine.n_ctx - min(options.max_tokens, engine.n_ctx // 2)
         receipt.dropped_exchanges = self.transcript.make_room(content, engine.count_prompt, room)
+        if receipt.dropped_exchanges and not self.is_temporary:
+            # A note that stood beside an exchange which has left is not in the prompt any more.
+            receipt.used.clear()
+            content = self._with_memories(text, receipt)
+            receipt.dropped_exchanges += self.transcript.make_room(
+                content, engine.count_prompt, room
+            )
         return content
 
     def end(self, content: str, answer: str, receipt: Receipt) -> None:

@@ -5,7 +5,7 @@
         print(memory.search("dog")[0].text)
 
 Forgetting and correcting take effect everywhere at once: whoever shows or caches what is
-remembered is told through `on_change`.
+remembered is told through `shared_with`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Memory:
         self.settings = settings or Settings()
         self.scope = scope
         self.recall = Recall(profile, embedder, self.settings.recall)
-        self.lock: contextlib.AbstractContextManager[object] = threading.RLock()
-        self.on_change: Callable[[], None] = _nothing
+        self._lock: contextlib.AbstractContextManager[object] = threading.RLock()
+        self._on_change: Callable[[], None] = _nothing
         self._corrector = Corrector(profile, embedder, self.recall)
         self._steps = Steps(profile, self.recall)
 
@@ -113,6 +113,16 @@ class Memory:
             warn=warn,
         )
         return cls(opened, Embedder(), settings, scope=scope)
+
+    def shared_with(
+        self, lock: contextlib.AbstractContextManager[object], on_change: Callable[[], None]
+    ) -> None:
+        """Hold `lock` for every change, and call `on_change` after one that undoes something.
+
+        Whoever answers from this memory holds the lock meanwhile, and drops then what it has kept.
+        """
+        self._lock = lock
+        self._on_change = on_change
 
     # --- storing --------------------------------------------------------------------
 
@@ -173,7 +183,7 @@ class Memory:
         ]
 
     def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
             kept = self.recall.keep(candidate, **options)
             after = {known.id for known in self.profile.facts.all(state="active")}
@@ -198,7 +208,7 @@ class Memory:
             RecordNotFoundError: there is no such record, or it is an answer.
             ProfileError: it has no such field.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             record = self._corrector.edit(record_id, **changes)
             if isinstance(record, Passage | Turn) and record.corrects is not None:
                 self._steps.corrected(record.id, self._corrector)
@@ -213,7 +223,7 @@ class Memory:
             RecordNotFoundError: there is no such record, or it is an answer.
             ProfileError: it was never replaced.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             if not isinstance(self.profile.get(record_id), Fact):
                 return self._corrector.restore(record_id)
             fact = self.recall.restore(record_id)
@@ -226,7 +236,7 @@ class Memory:
         Raises:
             RecordNotFoundError: there is no such fact.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             return self.profile.facts.pin(fact_id, pinned)
 
     def import_paths(
@@ -322,7 +332,7 @@ class Memory:
         Raises:
             RecordNotFoundError: one of the ids is no fact's; nothing was changed.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             facts = self._facts(ids)
             before = {fact.id for fact in self.profile.facts.all(state="active")}
             done = [self.recall.keep_pending(fact.id) for fact in facts if fact.state == "pending"]
@@ -337,7 +347,7 @@ class Memory:
         Raises:
             RecordNotFoundError: one of the ids is not a pending fact's; nothing was changed.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             facts = self._facts(ids)
             if any(fact.state != "pending" for fact in facts):
                 raise RecordNotFoundError("Only pending facts can be rejected.", Remedy.FORGET)
@@ -352,7 +362,7 @@ class Memory:
         Returns:
             What it was, or None if there is nothing to undo.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             return self._steps.undo()
 
     def can_undo(self, what: str, record_id: str) -> None:
@@ -379,7 +389,7 @@ class Memory:
         Raises:
             RecordNotFoundError: there is no record with one of the ids; nothing was deleted.
         """
-        with self.lock, self._telling():
+        with self._lock, self._telling():
             shown = self.preview_forget(*ids, keep_turns=keep_turns)
             return self.profile.forget_shown(shown, keep_stale=keep_stale)
 
@@ -419,7 +429,7 @@ class Memory:
         yield
         if self.profile.generation() != before:
             self.recall.invalidate()
-            self.on_change()
+            self._on_change()
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
+from ondevice.engine.protocol import ChatOptions
 from ondevice.memory.service import Memory
 from ondevice.models.messages import Message
 from ondevice.settings import Settings
@@ -104,3 +105,18 @@ def test_a_client_that_sends_the_same_again_replaces_its_answer(me):
     assert [turn.text for turn in me.profile.turns.all()] == [
         "A client's second message.", "one two three",
     ]  # fmt: skip
+
+
+def test_a_note_whose_exchange_left_the_context_is_sent_again(home, embedder):
+    profile = Profile.open(home, None, create=True, warn=lambda _: None)
+    engine = FakeEngine(["All right."], n_ctx=600)
+    options = ChatOptions(max_tokens=20)
+    with Assistant(engine, Memory(profile, embedder), Settings()) as me:
+        me.remember("The canoe lies behind the old mill.")
+        first = me.ask("Where does the canoe lie?", options)
+        assert [memory.place for memory in first.receipt.used] == ["turn"]
+        me.ask("word " * 60, options)
+        last = me.ask("Where does the canoe lie? " + "word " * 60, options)
+        assert last.receipt.dropped_exchanges
+        assert [memory.place for memory in last.receipt.used] == ["turn"]
+        assert "behind the old mill" in "".join(shown(me))
