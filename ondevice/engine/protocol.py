@@ -192,7 +192,7 @@ class Engine(Protocol):
         """Answer the last message, with all of them in the prompt.
 
         Raises:
-            ContextOverflowError: they do not fit the context; see `Conversation.make_room`.
+            ContextOverflowError: they do not fit the context; see `Transcript.make_room`.
             EngineError: the grammar is not valid, or the model failed.
         """
 
