@@ -21,7 +21,7 @@ HEAD_BYTES = 64 * 1024  # read to recognise a format
 OWN: Final = "user"  # the role of the person's own words
 MAX_REMARKS = 1000  # named one by one
 MORE_SKIPPED: Final = "more that cannot be read"
-DATES_UNCLEAR: Final = Notice("with dates that can be read in two ways", Remedy.CHOOSE_DATES)
+DATES_UNCLEAR: Final = Notice("chat whose dates can be read in two ways", Remedy.CHOOSE_DATES)
 
 
 @dataclass(frozen=True)

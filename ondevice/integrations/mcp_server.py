@@ -67,14 +67,18 @@ def make_server(memory: Memory) -> MCPServer:
 
 
 def _worded(tool: Callable[Given, Found]) -> Callable[Given, Found]:
-    """Return `tool`, whose errors say what to do in the words of these tools."""
+    """Return `tool`, whose errors are told, and say what to do in the words of these tools.
+
+    Of any other error a client is told only that there was one.
+    """
+    from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)
     def worded(*arguments: Given.args, **named: Given.kwargs) -> Found:
         try:
             return tool(*arguments, **named)
         except OndeviceError as error:
-            raise OndeviceError(error.said(WORDS)) from error
+            raise ToolError(error.said(WORDS)) from error
 
     return worded
 

@@ -11,6 +11,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from ondevice.cli import run
+from ondevice.errors import RecordNotFoundError
+from ondevice.remedies import Remedy
 from ondevice.store.profile import Profile
 
 pytestmark = pytest.mark.model  # the server is a whole program
@@ -105,6 +107,30 @@ def test_what_another_process_forgets_is_not_found(home):
         assert (await call("search_memory", query="dog"))[1] == []
 
     talk(conversation)
+
+
+def test_an_error_says_what_to_do_in_the_words_of_the_tools(home, monkeypatch):
+    """A client's model reads it: it has tools, and no terminal."""
+    from mcp.server import MCPServer
+
+    from ondevice.integrations.mcp_server import make_server
+    from ondevice.memory.service import Memory
+
+    def gone(self, *ids):
+        raise RecordNotFoundError("It has gone.", Remedy.LIST_MEMORIES)
+
+    monkeypatch.setattr(Memory, "forget", gone)
+    with Memory.open() as memory:
+        kept = memory.remember("My dog is called Biscuit.")
+        server: MCPServer = make_server(memory)
+
+        async def main():
+            async with Client(server) as client:
+                return await client.call_tool("forget_memory", {"id": kept.id})
+
+        answer = anyio.run(main)
+    assert answer.is_error
+    assert "It has gone; list_memories and search_memory return the ids." in answer.content[0].text
 
 
 def test_without_the_package_there_is_one_sentence(home, monkeypatch, capsys):

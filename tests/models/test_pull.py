@@ -25,6 +25,7 @@ from ondevice.models.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.models.hub import HubClient, Patience
 from ondevice.models.origin import note_path, read_origin
 from ondevice.models.pull import parse_request, pull, remove
+from ondevice.remedies import Remedy
 
 PATIENCE = Patience(timeout=0.4, attempts=3, pause=0.01, advance=1 << 14, stall=0.3)
 CLIENT = HubClient(PATIENCE)
@@ -140,7 +141,7 @@ def test_a_drip_is_not_waited_for(hub, home):
     ("plan", "error", "words"),
     [
         (["other"], ModelHashError, "not the hash that it promised"),
-        (["html"], InvalidModelError, "no GGUF file"),
+        (["html"], InvalidModelError, "not a GGUF file"),
         (["gzip"], DownloadError, "compresses"),
         (["longer"], DownloadError, "two different sizes"),
         (["cut:100000", "shifted"], DownloadError, "another part"),
@@ -235,7 +236,7 @@ def test_catalogue_names_go_to_the_hub_and_are_checked(hub, home, monkeypatch):
 def test_a_full_disk_is_noticed_before(hub, home, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(pulling.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DownloadError, match="make room"):
+    with pytest.raises(DownloadError, match="free some space"):
         get(hub, home)
     assert hub.transfers() == []
 
@@ -251,8 +252,9 @@ def test_two_pulls_do_not_mix(hub, home):
 def test_another_file_of_that_name_is_never_replaced(hub, home, content):
     home.models.mkdir(parents=True)
     (home.models / "tiny.gguf").write_bytes(b"mine")
-    with pytest.raises(DownloadError, match="model remove"):
+    with pytest.raises(DownloadError, match="put there by somebody") as caught:
         get(hub, home)
+    assert caught.value.notice.steps == (Remedy.REMOVE_MODEL(name="tiny"),)
     assert (home.models / "tiny.gguf").read_bytes() == b"mine"
 
 

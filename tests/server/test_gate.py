@@ -230,7 +230,7 @@ def test_the_token_file_is_made_private_and_a_readable_one_is_refused(tmp_path, 
         with pytest.raises(SettingsError, match="another user"):
             load_token(path)
         monkeypatch.undo()
-    with pytest.raises(SettingsError, match="no regular file"):
+    with pytest.raises(SettingsError, match="not a regular file"):
         load_token(path.parent)
     path.write_text("short")
     with pytest.raises(SettingsError, match="no token"):

@@ -15,6 +15,7 @@ from queues import is_free
 from ondevice.chat import Assistant
 from ondevice.cli import cli
 from ondevice.errors import SettingsError
+from ondevice.remedies import Remedy
 from ondevice.server.limits import Limits
 from ondevice.server.manage.jobs import Stopped
 from ondevice.server.run import listen
@@ -169,8 +170,11 @@ def test_stopping_the_server_ends_an_answer_within_its_bound(serve_live, me, raw
 def test_two_servers_cannot_have_one_port():
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(SettingsError, match=rf"port {port} .*choose another with --port"):
+        with pytest.raises(
+            SettingsError, match=f"Cannot listen on 127.0.0.1, port {port}"
+        ) as caught:
             listen("127.0.0.1", port)
+        assert caught.value.notice.steps == (Remedy.CHOOSE_PORT(),)
 
 
 def test_the_second_server_says_so_before_it_loads_a_model(home, tmp_path):

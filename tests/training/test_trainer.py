@@ -25,6 +25,7 @@ from ondevice import _kernels
 from ondevice.adapters.gguf_lora import LoraAdapter, LoraPair, read_adapter, write_adapter
 from ondevice.errors import TrainingError
 from ondevice.models.gguf_header import GgufHeader, read_header
+from ondevice.remedies import Remedy
 from ondevice.training.cost import estimate_cost
 from ondevice.training.data import Document, pack
 from ondevice.training.decoder import Decoder
@@ -327,8 +328,9 @@ def test_what_the_recipe_leaves_open_shrinks_with_the_memory(header: GgufHeader)
     assert tight.course.memory.bytes <= least
     with pytest.raises(TrainingError, match="MB are allowed"):
         trainer(header, Recipe(rank=8), memory_budget=least - (1 << 16))
-    with pytest.raises(TrainingError, match=r"a --max-length of \d+, which fits at rank 4"):
+    with pytest.raises(TrainingError, match=r"allow \d+ tokens .* fits at rank 4") as caught:
         trainer(header, Recipe(rank=4), documents=patterns(1, 2000), memory_budget=least)
+    assert caught.value.notice.steps[0].remedy is Remedy.LOWER_LENGTH
 
 
 def test_what_anchors_need_is_planned(header: GgufHeader) -> None:
