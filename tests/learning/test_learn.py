@@ -21,6 +21,8 @@ from ondevice.memory.search import Recall
 from ondevice.settings import LearningSettings, Settings
 from ondevice.training.trainer import Trainer
 
+pytestmark = pytest.mark.model  # adapters are really trained
+
 QUICK = LearnOptions(method="sft", token_budget=256, quick=True)
 SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
 
