@@ -22,6 +22,8 @@ from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings, Settings
 from ondevice.training.trainer import Trainer
 
+pytestmark = pytest.mark.model  # adapters are really trained
+
 QUICK = LearnOptions(method="sft", token_budget=256, quick=True)
 SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples=8))
 

@@ -169,6 +169,7 @@ def test_what_only_a_try_tells_ends_a_child(
     assert refusal(path, home) == text
 
 
+@pytest.mark.model  # twenty files, each loaded by a process of its own
 def test_random_headers_never_end_the_parent(tmp_path: Path, home: Home) -> None:
     """Twenty models, each with some keys replaced by values that no converter writes."""
     random = np.random.default_rng(7)

@@ -15,6 +15,8 @@ from ondevice.chat import Assistant
 from ondevice.errors import AdapterBaseMismatchError
 from ondevice.store.profile import Profile
 
+pytestmark = pytest.mark.model  # the command is a whole program
+
 
 @pytest.fixture
 def served(home, tmp_path):

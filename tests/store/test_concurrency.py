@@ -47,6 +47,7 @@ def start(script, home, **pipes):
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, **pipes)
 
 
+@pytest.mark.model  # fifty programs, each killed at its work
 def test_fifty_kills_lose_no_acknowledged_record(home, profile):
     profile.lock()
     rng = random.Random(0)

@@ -59,6 +59,7 @@ def opens(home, word):
     return True
 
 
+@pytest.mark.model  # fifty programs, each killed at its work
 def test_fifty_kills_while_the_passphrase_changes(home):
     with Profile.create(home) as profile:
         fact = profile.facts.add("still there")

@@ -20,6 +20,8 @@ from ondevice.store.exchange.readable import export_readable
 from ondevice.store.profile import Profile
 from ondevice.store.working_folder import workplace
 
+pytestmark = pytest.mark.model  # whole programs, killed at their work
+
 RESERVED_BYTES = 48  # of a page, behind its content: the vector and the HMAC
 SECRET = "My dog is called Biscuit."
 

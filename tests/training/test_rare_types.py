@@ -22,6 +22,7 @@ TYPES = [
 ]  # fmt: skip
 
 
+@pytest.mark.model  # ggml's own library quantizes
 @pytest.mark.parametrize("kind", TYPES)
 def test_values_are_those_of_another_implementation(
     kind: str, monkeypatch: pytest.MonkeyPatch

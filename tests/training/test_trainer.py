@@ -151,6 +151,7 @@ def test_a_damaged_checkpoint_is_named(header: GgufHeader, tmp_path: Path) -> No
             trainer(header, checkpoint_path=path).run()
 
 
+@pytest.mark.model  # whole programs, killed at their work
 def test_a_killed_training_goes_on(header: GgufHeader, tmp_path: Path) -> None:
     """Kill the process again and again while it saves after every step."""
     program = (
