@@ -72,8 +72,8 @@ TAIL = re.compile(
     re.IGNORECASE,
 )
 _TIME_TAIL = re.compile(
-    r"[\s,]+(?:too|as well|now|these days|at the moment|right now|currently|again|auch|gerade|"
-    r"jetzt|también|ahora)\Z",
+    r"(?<!\bfor)(?<!\bpor)[\s,]+(?:too|as well|now|these days|at the moment|right now|currently|"
+    r"again|auch|gerade|jetzt|también|ahora)\Z",
     re.IGNORECASE,
 )
 GREETED_NAME = re.compile(

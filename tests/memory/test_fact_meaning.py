@@ -51,6 +51,15 @@ AS_SAID = {
     "Mein Hund heißt nicht mehr Bello": "Mein Hund heißt nicht mehr Bello.",
     "I have a suspected nut allergy": "The user has a suspected nut allergy.",
     "User does not like tea": "The user does not like tea.",
+    "i dont like tea": "The user doesn't like tea.",
+    "im not vegetarian": "The user is not vegetarian.",
+    "ive never smoked": "The user has never smoked.",
+    "I cant stand olives": "The user can't stand olives.",
+    "I ain't allergic to nuts": "The user ain't allergic to nuts.",
+    "Ich hasse Tee nicht": "Ich hasse Tee nicht.",
+    "Ich liebe Tee nicht": "Ich liebe Tee nicht.",
+    "Ich hasse keinen Tee": "Ich hasse keinen Tee.",
+    "No me encanta el té": "No me encanta el té.",
 }
 
 
@@ -184,6 +193,10 @@ REPLACES = [
     ("Vivo en Sevilla", "Me mudé de Sevilla a Madrid"),
     ("Vivo en Sevilla", "Ya no vivo en Sevilla"),
     ("Me gusta el té", "Ya no me gusta el té"),
+    ("Mi perro se llama Rex", "Mi perro ya no se llama Rex"),
+    ("I like tea", "i dont like tea"),
+    ("My birthday is 3 May", "My birthday is 4 June"),
+    ("I work as a waiter this month", "I no longer work as a waiter"),
 ]
 
 STAYS = [
@@ -216,6 +229,20 @@ STAYS = [
     ("I work at Acme", "I work at Initech, on paper"),
     ("I am a nurse", "I am a former teacher"),
     ("I am a nurse", "I am a painter"),
+    ("I work as a nurse", "I'm working as a waiter this month"),
+    ("I work as a nurse", "I work as a waiter for now"),
+    ("I work as a nurse", "I work as a waiter on Saturdays"),
+    ("I work as a nurse", "I work as a waiter in the evenings"),
+    ("I work as a nurse", "I'm working as a temp for two weeks"),
+    ("I work as a nurse", "I work as a waiter over the summer"),
+    ("I work as a nurse", "I work as a waiter on the side"),
+    ("I work at Acme", "I'm working at Initech this week"),
+    ("Ich arbeite als Arzt", "Ich arbeite als Kellner diese Woche"),
+    ("Trabajo como médico", "Trabajo de camarero esta semana"),
+    ("Trabajo como médico", "Trabajo de camarero por ahora"),
+    ("My salary is 100", "My salary is 200 this month"),
+    ("My favourite food is rice", "My favourite food is soup this week"),
+    ("I am married to Ana", "I am married"),
     ("I am a father", "I am a keen cyclist"),
     ("My hobby is chess", "My hobby is sailing"),
     ("I love tea", "I don't hate tea"),
