@@ -6,7 +6,9 @@ embedder only.  What another program adds waits for the person's approval.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ondevice.errors import OndeviceError, RecordNotFoundError
 
@@ -20,6 +22,8 @@ INSTRUCTIONS = (
     "Add only what the user asked to remember; it waits for their approval. Forget only what the "
     "user asked to forget: it cannot be undone."
 )
+P = ParamSpec("P")
+R = TypeVar("R")
 MOST = 50  # memories returned at once
 
 
@@ -52,11 +56,28 @@ def make_server(memory: Memory) -> MCPServer:
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     adds = ToolAnnotations(destructive_hint=False, open_world_hint=False)
     forgets = ToolAnnotations(destructive_hint=True, open_world_hint=False)
-    server.tool(annotations=reads)(tools.search_memory)
-    server.tool(annotations=reads)(tools.list_memories)
-    server.tool(annotations=adds)(tools.add_memory)
-    server.tool(annotations=forgets)(tools.forget_memory)
+    server.tool(annotations=reads)(_telling(tools.search_memory))
+    server.tool(annotations=reads)(_telling(tools.list_memories))
+    server.tool(annotations=adds)(_telling(tools.add_memory))
+    server.tool(annotations=forgets)(_telling(tools.forget_memory))
     return server
+
+
+def _telling(tool: Callable[P, R]) -> Callable[P, R]:
+    """Return a tool whose refusals reach the client as the sentence that they are.
+
+    Of any other exception than its own the package tells the client nothing and logs a traceback.
+    """
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    @functools.wraps(tool)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return tool(*args, **kwargs)
+        except OndeviceError as error:
+            raise ToolError(str(error)) from error
+
+    return call
 
 
 class _Tools:
