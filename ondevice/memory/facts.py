@@ -179,7 +179,7 @@ def _gives_way(older: _Found, newer: _Found, corrects: bool) -> bool:
 
 
 def _facts_in_sentence(line: str) -> Iterator[_Found]:
-    line = line.rstrip(" .!…)")
+    line = _without_end(line)
     asked = REMEMBER.match(line)
     if asked and line[asked.end() :].strip():
         yield _Found(candidate_for(line))
@@ -203,6 +203,16 @@ def _facts_in_sentence(line: str) -> Iterator[_Found]:
         # What depends on a clause may limit it: the two are kept together, as they were said.
         text = sentence(third_person(spelled(joined)))
         yield _Found(FactCandidate(text, one.candidate.category))
+
+
+def _without_end(line: str) -> str:
+    """Return a sentence without its full stop, and without brackets of which one is missing."""
+    bare = line.rstrip(" .!…")
+    if bare.endswith(")") and bare.count("(") < bare.count(")"):
+        return bare.rstrip(" .!…)")
+    if bare.startswith("("):
+        return bare.removeprefix("(").removesuffix(")").rstrip(" .!…")
+    return bare
 
 
 def _found(clause: str) -> _Found | None:

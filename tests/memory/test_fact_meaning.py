@@ -279,6 +279,15 @@ def test_what_is_only_added_does_not_hang_on_a_statement() -> None:
     assert hedged.text == "The user lives in Oslo, the user thinks."
 
 
+def test_a_bracket_that_was_opened_is_closed_in_the_note() -> None:
+    for said, note in (
+        ("I live in Rome (Italy).", "The user lives in Rome (Italy)."),
+        ("I am a nurse (not).", "The user is a nurse (not)."),
+        ("(I live in Rome.)", "The user lives in Rome."),
+    ):
+        assert [fact.text for fact in facts_in(said)] == [note]
+
+
 def test_two_of_a_kind_in_one_turn_both_stay() -> None:
     found = facts_in("My dog is called Rex. My dog is called Max.")
     assert [fact.text for fact in found] == [
