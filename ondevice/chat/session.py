@@ -385,6 +385,9 @@ class Session:
         if self.is_temporary:
             return  # nothing of the profile stands in it
         profile = self._memory.profile
+        if self.id is None and not profile.is_open:  # locked: there is nothing to build it from
+            self.transcript.exchanges = list(self._told or ())
+            return
         self._generation = profile.generation()
         self._data_version = profile.data_version()
         if self.id is not None and not profile.has(self.id):

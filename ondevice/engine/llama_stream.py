@@ -19,6 +19,7 @@ from ondevice.engine.protocol import (
 )
 from ondevice.engine.sampler import Sampler
 from ondevice.engine.text_stream import TextStream
+from ondevice.errors import EngineError
 
 
 class LlamaStream(ChatStream):
@@ -35,8 +36,12 @@ class LlamaStream(ChatStream):
         """Answer the prompt `tokens`; `release` is called once, when the answer has ended.
 
         Raises:
-            EngineError: the grammar is not valid.
+            EngineError: the grammar is not valid, or the prompt has no tokens.
         """
+        if not tokens or min(tokens) < 0:  # llama.cpp would end the process
+            raise EngineError(
+                "The model's vocabulary has no tokens for this text; use another model."
+            )
         self._context = context
         self._prompts = prompts
         self._prompt = tokens

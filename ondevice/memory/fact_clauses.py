@@ -72,8 +72,8 @@ TAIL = re.compile(
     re.IGNORECASE,
 )
 _TIME_TAIL = re.compile(
-    r"[\s,]+(?:too|as well|now|these days|at the moment|right now|currently|again|auch|gerade|"
-    r"jetzt|también|ahora)\Z",
+    r"(?<!\bfor)(?<!\bpor)[\s,]+(?:too|as well|now|these days|at the moment|right now|currently|"
+    r"again|auch|gerade|jetzt|también|ahora)\Z",
     re.IGNORECASE,
 )
 GREETED_NAME = re.compile(
@@ -98,6 +98,7 @@ _OWN_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _CONTRAST = re.compile(r"\b(?:but|aber|pero)\b|;|\s[–—-]\s", re.IGNORECASE)
+_ADDED = re.compile(r"\b(?:and|und|y)\b", re.IGNORECASE)
 _SHORT = 3  # words of a clause such as "I think", which speaks of the one before
 CORRECTION = re.compile(
     r"\A\W*(?:sorry|i mean|i meant|correction|no,? wait|wait|scratch that|oops|entschuldigung|"
@@ -171,10 +172,15 @@ def _hangs_on_next(clauses: Sequence[tuple[str, str]], number: int) -> bool:
 
 
 def _hangs_on(following: tuple[str, str]) -> bool:
-    """Whether a clause belongs to the one before: "… but not really", "…, I think"."""
+    """Whether a clause belongs to the one before: "… but not really", "…, I think".
+
+    "… and I ski" says something beside it.
+    """
     between, clause = following
     if not _OWN_SUBJECT.match(clause):
         return True
+    if _ADDED.search(between):
+        return False
     return len(clause.split()) <= _SHORT or (
         _CONTRAST.search(between) is not None and ";" not in between
     )

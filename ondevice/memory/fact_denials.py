@@ -56,7 +56,7 @@ _FORMS = tuple(
         (r"(?:yo )?(?:ya no|he dejado de|dejé de) (?:fumo|fumar)", "fumo", False),
         (r"(?:yo )?(?:ya no|no|nunca) (.+)", r"\1", False),
         (r"(?:a mí )?(?:ya no|no|nunca) (me .+)", r"\1", False),
-        (r"(mi \S+(?: \S+)?) (?:ya no|no|nunca) ((?:es|son|se llama) .+)", r"\1 \2", False),
+        (r"(mi \S+(?: \S+)??) (?:ya no|no|nunca) ((?:es|son|se llama) .+)", r"\1 \2", False),
     )
 )
 _ANY_MORE = re.compile(r"(.+?),? (?:any ?more|any longer)\Z", _I)

@@ -81,6 +81,8 @@ def _lost(rule: Rule, match: re.Match[str], note: str) -> tuple[set[str], bool]:
         name, _, form = field.partition("|")
         if form:
             translated |= {name, *_HEEDED.get(form, ())}
+            if form == "taste" and (match[name] or "").lower() not in _PLAIN_TASTES:
+                translated -= {"no", "neg"}  # who does not hate tea need not dislike or like it
     carried = Counter(words_of(note))
     lost: dict[str, set[str]] = {}
     for name, value in match.groupdict().items():
@@ -173,6 +175,7 @@ _KINDS_OF_DIET = frozenset(
     word for word in DIET.split("|") if word.endswith("arian") or word == "vegan"
 )
 _DIETS = {"vegeta": "vegetarian", "celíac": "coeliac"}
+_PLAIN_TASTES = {"mag", "gusta", "gustan"}  # whoever does not like something dislikes it
 _DISLIKES = {"hasse", "odio", "detesto", "hate", "dislike", "detest", "loathe"}
 _TASTES = {"liebe": "loves", "bevorzuge": "prefers", "prefiero": "prefers", "adoro": "loves"}
 _WORDS = {

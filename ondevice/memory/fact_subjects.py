@@ -44,8 +44,22 @@ _LIMIT_WORDS = """
     after but or too once temporarily officially weekends former retired ex aspiring future
     would-be wannabe amateur hobby failed previous volunteer trainee unemployed budding
     occasional part-time nicht kein keine nie kaum nur manchmal oft selten fast meistens wenn bis
-    außer aber oder nunca no apenas solo sólo casi veces si cuando hasta pero salvo excepto"""
+    außer aber oder nunca no apenas solo sólo casi veces si cuando hasta pero salvo excepto
+    on over besides alongside beside nebenbei neben vorerst momentan zurzeit durante"""
 _LIMITS = frozenset(_LIMIT_WORDS.split())
+# After the first word of a value they say that it holds for a time, or at some times.
+_TIME_WORDS = """
+    now today tonight tomorrow week weekend weekday month year day daytime morning afternoon
+    evening night spring summer autumn fall winter season term semester holiday vacation christmas
+    monday tuesday wednesday thursday friday saturday sunday january february march april may june
+    july august september october november december jetzt heute woche wochen wochenende monat
+    monate jahr tag tage morgen abend abends nacht nachts frühling sommer herbst ferien montag
+    dienstag mittwoch donnerstag freitag samstag sonntag montags dienstags mittwochs donnerstags
+    freitags samstags sonntags januar februar märz mai juni juli oktober dezember ahora hoy semana
+    mes meses año día tarde noche mañana verano invierno otoño primavera temporada lunes martes
+    miércoles jueves viernes sábado domingo enero febrero marzo abril mayo junio julio agosto
+    septiembre octubre noviembre diciembre"""
+_TIMES = frozenset({"birthday", "birth year", "age"})  # attributes whose value is a time
 _PLAIN_WORDS = 6  # of a value; longer ones say more than the attribute
 
 _COUNTRY_NAMES = """
@@ -96,10 +110,12 @@ class About:
     def single(self) -> bool:
         """Whether this attribute of this entity has one value at a time."""
         if self.attribute.startswith(_ONE_EACH):
-            return True
+            return not _is_for_a_time(self.value)
         if self.attribute.startswith("taste "):
             return self.value in _OPPOSITES
         if self.loose or not _is_plain(self.value):
+            return False
+        if self.attribute not in _TIMES and _is_for_a_time(self.value):
             return False
         if self.entity:
             return (self.known or self.entity in _ONLY_ONE) and self.attribute in _ONE_VALUE
@@ -117,7 +133,8 @@ class About:
             return covered
         if older.denies:
             return older.value == self.value
-        if covered and older.detail != self.detail and older.detail.startswith(self.detail):
+        more = older.detail != self.detail and older.detail.startswith(self.detail)
+        if covered and (more or older.value != self.value):
             return False  # the older one says it more exactly
         return older.value == self.value or (self.single and older.single)
 
@@ -177,4 +194,9 @@ def _is_plain(value: str) -> bool:
     return len(words) <= _PLAIN_WORDS and not _LIMITS.intersection(words)
 
 
+def _is_for_a_time(value: str) -> bool:
+    return not _FOR_A_TIME.isdisjoint(value.split()[1:])
+
+
+_FOR_A_TIME = frozenset(normal(word) for word in _TIME_WORDS.split())
 _COUNTRIES = frozenset(normal(name) for name in " ".join(_COUNTRY_NAMES.split()).split(","))

@@ -37,7 +37,7 @@ from ondevice.memory.fact_notes import Note, note_of
 from ondevice.memory.fact_rules import ENGLISH, Rule
 from ondevice.memory.fact_rules_de_es import GERMAN, SPANISH
 from ondevice.memory.fact_subjects import About, is_somebody
-from ondevice.memory.third_person import capital_i, first_person, sentence, third_person
+from ondevice.memory.third_person import first_person, sentence, spelled, third_person
 from ondevice.store.records import CATEGORIES
 
 MAX_WORDS = 14  # of a value: longer ones are stories, not facts
@@ -105,7 +105,7 @@ def candidate_for(text: str) -> FactCandidate:
     asked = REMEMBER.match(plain)
     if asked:
         plain = plain[asked.end() :]
-    plain = _USER.sub("The user", capital_i(plain))
+    plain = _USER.sub("The user", spelled(plain))
     said = FactCandidate(sentence(third_person(plain)))
     statement = first_person(plain.rstrip(" .!"))
     if len(plain) > MAX_SENTENCE or SENTENCE_END.search(plain):
@@ -179,7 +179,7 @@ def _gives_way(older: _Found, newer: _Found, corrects: bool) -> bool:
 
 
 def _facts_in_sentence(line: str) -> Iterator[_Found]:
-    line = line.rstrip(" .!…)")
+    line = _without_end(line)
     asked = REMEMBER.match(line)
     if asked and line[asked.end() :].strip():
         yield _Found(candidate_for(line))
@@ -201,12 +201,22 @@ def _facts_in_sentence(line: str) -> Iterator[_Found]:
             yield one
             continue
         # What depends on a clause may limit it: the two are kept together, as they were said.
-        text = sentence(third_person(capital_i(joined)))
+        text = sentence(third_person(spelled(joined)))
         yield _Found(FactCandidate(text, one.candidate.category))
 
 
+def _without_end(line: str) -> str:
+    """Return a sentence without its full stop, and without brackets of which one is missing."""
+    bare = line.rstrip(" .!…")
+    if bare.endswith(")") and bare.count("(") < bare.count(")"):
+        return bare.rstrip(" .!…)")
+    if bare.startswith("("):
+        return bare.removeprefix("(").removesuffix(")").rstrip(" .!…")
+    return bare
+
+
 def _found(clause: str) -> _Found | None:
-    plain = capital_i(TAIL.sub("", LEAD.sub("", clause.strip(), count=1)))
+    plain = spelled(TAIL.sub("", LEAD.sub("", clause.strip(), count=1)))
     said = sentence(third_person(plain))
     candidate = _candidate(plain, said, asked=False)
     if candidate is None or "“…”" in candidate.text:

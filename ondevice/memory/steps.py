@@ -62,7 +62,7 @@ class Steps:
                 if self._profile.has(fact.id):
                     self._profile.facts.unapprove(fact.id, restore=there)
 
-        self._done.append(Step(f"approving {len(facts)} facts", take_back))
+        self._done.append(Step(f"approving {_counted(facts)}", take_back))
 
     def rejected(self, facts: Sequence[Fact]) -> None:
         """Note that pending facts were deleted; taken back, they are proposed again."""
@@ -74,7 +74,7 @@ class Steps:
                     candidate, state="pending", scope=fact.scope, learn=fact.learn
                 )
 
-        self._done.append(Step(f"rejecting {len(facts)} facts", take_back))
+        self._done.append(Step(f"rejecting {_counted(facts)}", take_back))
 
     def brought_back(self, fact_id: str) -> None:
         """Note that a fact is used again that was replaced."""
@@ -98,3 +98,7 @@ class Steps:
 
     def _there(self, ids: Sequence[str]) -> list[str]:
         return [fact_id for fact_id in ids if self._profile.has(fact_id)]
+
+
+def _counted(facts: Sequence[Fact]) -> str:
+    return "1 fact" if len(facts) == 1 else f"{len(facts)} facts"

@@ -18,7 +18,7 @@ _UNCHANGED_WORDS = """
     was wasn't had hadn't did didn't used ought went got said bought saw met took made gave came
     knew thought found told left felt kept began heard held wrote read ran paid sold spent lost
     won grew broke chose drove ate drank fell flew forgot slept spoke stood swam taught wore built
-    sent set put cut let hurt quit"""
+    sent set put cut let hurt quit ain't"""
 _ADVERB_WORDS = """
     a an bit little lot also always almost even ever just kind longer never no not now of
     often once only perhaps quite rather seldom sometimes somewhat soon sort still too very
@@ -28,16 +28,27 @@ _VERBS_IN_LY_WORDS = """
 _VERBS_IN_LY = frozenset(_VERBS_IN_LY_WORDS.split())
 _UNCHANGED = frozenset(_UNCHANGED_WORDS.split())
 _ADVERBS = frozenset(_ADVERB_WORDS.split())
-
+# "im" and "ive", but not the German "Im Moment …", and "dont", "cant", "wont".
+_TYPED_I_AM = re.compile(
+    r"\A[Ii](m|ve)(?= [a-z])(?!.*\b(?:ich|wir|uns|meine?[mnr]?|er|sie|ist|sind|hat|habe|wird)\b)"
+)
+_TYPED_NOT = re.compile(
+    r"\b(do|does|did|ca|could|wo|would|should|is|are|was|were|have|has|had|ai)nt\b"
+)
 
 USER = "the user"
 
 
-def capital_i(text: str) -> str:
-    """Return an English statement with "I" for the "i" of a hasty typist; other text unchanged."""
+def spelled(text: str) -> str:
+    """Return an English statement with the "I" and the apostrophes that a hasty typist leaves out.
+
+    Other text is returned unchanged.
+    """
+    text = _TYPED_I_AM.sub(r"I'\1", text)
     if not re.match(r"(?:i|my)\b", text, re.IGNORECASE):
         return text
-    return re.sub(r"\bi(?=\s|'(?:m|ve|ll|d)\b|\Z)", "I", text)
+    text = re.sub(r"\bi(?=\s|'(?:m|ve|ll|d)\b|\Z)", "I", text)
+    return _TYPED_NOT.sub(r"\1n't", text)
 
 
 def third_person(text: str, *, named: bool = False, who: str = USER) -> str:

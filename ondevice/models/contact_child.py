@@ -62,8 +62,10 @@ def try_model(path: Path) -> str:
     context = native.new_context(pointer, n_ctx, min(_MAX_THREADS, physical_cores()))
     if not context:
         return _fault("cannot make a context for it")
-    tokens = vocab.encode(_TEXT, add_bos=vocab.adds_bos)[: min(4, n_ctx - 1)]
-    if not _evaluates(context, tokens or [max(vocab.bos, 0)]):
+    if not vocab.encode(_TEXT):
+        return "cannot be used: its vocabulary has no token for a word"
+    tokens = vocab.encode(_TEXT, add_bos=vocab.adds_bos)[: max(1, min(4, n_ctx - 1))]
+    if not _evaluates(context, tokens):
         return _fault("cannot evaluate text with it")
     logits = np.ctypeslib.as_array(lib.llama_get_logits_ith(context, -1), shape=(vocab.n_vocab,))
     if np.isnan(logits).any():

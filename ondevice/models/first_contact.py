@@ -23,7 +23,7 @@ from ondevice.models.notes import note, read_notes
 from ondevice.remedies import Remedy
 
 _CACHE = "first-contact.json"
-_ROUND = "1"  # of what the child tries; a higher one tries every file again
+_ROUND = "2"  # of what the child tries; a higher one tries every file again
 _READY = "ready"
 _SLOWEST = 20e6  # bytes a second at which a file is read and loaded
 _PATIENCE = 60.0  # seconds beside that

@@ -192,6 +192,7 @@ class Profile:
         create: bool = False,
         retention: RetentionSettings | None = None,
         warn: Callable[[str], None] | None = None,
+        typed: bool = False,
     ) -> Profile:
         """Open a profile.
 
@@ -202,6 +203,7 @@ class Profile:
             create: make it if it is not there.
             retention: how long records are kept if the profile does not say; for ever if None.
             warn: is called with a sentence about where a new key is kept, or what is waited for.
+            typed: only what `ask_passphrase` returns opens it.
 
         Raises:
             ProfileNotFoundError: there is none of that name.
@@ -228,7 +230,7 @@ class Profile:
                     "backup.",
                     Remedy.WIPE_PROFILE(name=name),
                 )
-        data_key = keys.unlock(home, name, ask_passphrase=ask_passphrase)
+        data_key = keys.unlock(home, name, ask_passphrase=ask_passphrase, typed=typed)
         return cls(home, name, data_key, retention=retention)
 
     @classmethod

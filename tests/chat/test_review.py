@@ -38,7 +38,7 @@ def test_an_approval_is_taken_back_with_what_it_replaced(me):
     assert set(before.values()) == {"active", "pending"}
     me.memory.approve(new)
     assert set(states(me).values()) == {"superseded", "active"}
-    assert me.memory.undo() == "approving 1 facts"
+    assert me.memory.undo() == "approving 1 fact"
     assert states(me) == before
     assert me.memory.undo() == "remembering a fact"
     assert list(states(me).values()) == ["pending"]
@@ -78,7 +78,7 @@ def test_in_a_chat(me, monkeypatch, capsys):
     monkeypatch.setattr(loop, "_line", lambda _: next(lines))  # what a person would type
     loop.run()
     said = capsys.readouterr().err
-    assert "Approved: 1 facts" in said and "Rejected: 2 facts" in said
+    assert "Approved: 1 fact." in said and "Rejected: 2 facts" in said
     assert "Taken back: rejecting 2 facts." in said and "Say which" in said
     assert len(me.memory.pending()) == 3
 

@@ -64,7 +64,7 @@ def test_a_certificate_that_cannot_be_written_does_not_hide_that_all_is_forgotte
     (tmp_path / "file").write_text("in the way")
     target = str(tmp_path / "file" / "c.json")
     code, _, err = ondevice("memory", "forget", fact, "--yes", "--certificate", target)
-    assert code == 1 and "1 records were forgotten, but the certificate cannot be written" in err
+    assert code == 1 and "1 record forgotten, but the certificate cannot be written" in err
     with Profile.open(home) as profile:
         assert profile.facts.all() == []
 

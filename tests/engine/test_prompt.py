@@ -4,7 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.prompt import PromptBuilder
+from ondevice.engine.protocol import ChatOptions
 from ondevice.engine.text_stream import TextStream
+from ondevice.errors import EngineError
 from ondevice.models.base_model import BaseModel
 from ondevice.models.chat_template import ChatTemplate
 from ondevice.models.messages import Message
@@ -102,3 +105,13 @@ def test_text_stream_cuts_nothing_and_stops_exactly(
     assert not any(stop in given_out for stop in stops)
     if not any(stop in text for stop in stops):
         assert given_out == text
+
+
+def test_a_prompt_without_tokens_is_refused(
+    shared_engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromptBuilder, "fit", lambda *_: [])
+    with pytest.raises(EngineError, match="no tokens"):
+        shared_engine.chat([Message("user", "hi")], ChatOptions(max_tokens=1))
+    monkeypatch.undo()
+    assert shared_engine.chat([Message("user", "hi")], ChatOptions(max_tokens=1)).read()

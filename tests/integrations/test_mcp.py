@@ -70,6 +70,13 @@ def test_search_add_list_and_forget(home):
         ):
             error, text = await call(tool, **arguments)
             assert error and "Traceback" not in text[0]
+        for tool, arguments, sentence in (
+            ("forget_memory", {"id": "zzz"}, "There is no memory with that id"),
+            ("add_memory", {"text": "x" * 1001}, "at most 1000 characters"),
+            ("list_memories", {"state": "all"}, "'active' or 'pending'"),
+        ):
+            error, text = await call(tool, **arguments)
+            assert error and sentence in text[0]
 
     talk(conversation)
     with Profile.open(home) as profile:

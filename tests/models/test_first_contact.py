@@ -151,6 +151,7 @@ UNSEEN: dict[str, tuple[dict[str, Any], str]] = {
     "key of another type": (keys(attention__causal="maybe"), "wrong type"),
     "no norm": ({"without": ("output_norm.weight",)}, "output_norm"),
     "frequency zero": (keys(rope__freq_base=0.0), "numbers"),
+    "no token for any word": (vocabulary(tokens=[""] * SIZE), "vocabulary"),
     "weights NaN": ({"gain": float("nan")}, "numbers"),
 }
 

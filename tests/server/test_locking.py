@@ -46,6 +46,20 @@ def test_the_passphrase_opens_it_again_with_everything_in_it(locked, me):
     assert unlock(locked, PASSPHRASE).status_code == 400  # it is open already
 
 
+def test_what_is_typed_counts_whatever_passphrase_file_the_server_has(
+    locked, me, tmp_path, monkeypatch
+):
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE)
+    file.chmod(0o600)
+    monkeypatch.setenv("ONDEVICE_PASSPHRASE_FILE", str(file))
+    assert unlock(locked, "anything").status_code == 403
+    assert locked.get("/api/state").json()["locked"]
+    file.write_text("an older one")
+    assert unlock(locked, PASSPHRASE).status_code == 200
+    assert not locked.get("/api/state").json()["locked"]
+
+
 def test_a_recovery_code_does_too(client, me):
     code = key_changes.new_recovery_code(me.profile)
     key_changes.lock(me.profile.home, me.profile.name)  # in another terminal

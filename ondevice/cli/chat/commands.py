@@ -12,7 +12,7 @@ import click
 from ondevice.cli.chat.session import continue_option, model_options, open_assistant, parse_adapter
 from ondevice.cli.editor import edited
 from ondevice.cli.lines import Prompt
-from ondevice.cli.output import replaced_line, stream, talk, warn
+from ondevice.cli.output import counted, replaced_line, stream, talk, warn
 from ondevice.cli.remedies import told
 from ondevice.errors import OndeviceError, explain
 from ondevice.ground.files import expanded, write_atomic
@@ -58,7 +58,8 @@ def command(**options: Any) -> None:
     with open_assistant(options) as me:
         if options["continue_last"]:
             count = 2 * len(me.continue_conversation().exchanges)
-            talk(f"(going on: {count} earlier turns)" if count else "(no earlier chat)", dim=True)
+            earlier = f"going on: {counted(count, 'earlier turn')}" if count else "no earlier chat"
+            talk(f"({earlier})", dim=True)
         if interactive:
             _greet(me)
         ChatLoop(me, interactive).run()
@@ -243,7 +244,7 @@ class ChatLoop:
         stale = f"; adapters now stale: {', '.join(report.adapters_stale)}" * bool(
             report.adapters_stale
         )
-        talk(f"Forgotten for good: {len(report.records)} records{stale}.")
+        talk(f"Forgotten for good: {counted(len(report.records), 'record')}{stale}.")
 
     def _memories(self, words: str) -> None:
         profile = self.me.profile
@@ -285,7 +286,7 @@ class ChatLoop:
         if ids is None:
             return
         approved = self.me.memory.keep_pending(*ids)
-        talk(f"Approved: {len(approved)} facts. /undo takes it back.")
+        talk(f"Approved: {counted(len(approved), 'fact')}. /undo takes it back.")
         for kept in approved:
             for fact in kept.replaced:
                 talk(f'"{kept.fact.text}" {replaced_line(fact)}')
@@ -293,7 +294,8 @@ class ChatLoop:
     def _reject(self, words: str) -> None:
         ids = self._chosen(words)
         if ids is not None:
-            talk(f"Rejected: {len(self.me.memory.reject(*ids))} facts. /undo takes it back.")
+            rejected = counted(len(self.me.memory.reject(*ids)), "fact")
+            talk(f"Rejected: {rejected}. /undo takes it back.")
 
     def _undo(self, _: str) -> None:
         done = self.me.memory.undo()

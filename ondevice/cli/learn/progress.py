@@ -171,7 +171,7 @@ def talk_of_preview(preview: Preview) -> None:
     """Say what a run would do."""
     plan = preview.plan
     counts = ", ".join(f"{n} {KINDS[kind]}" for kind, n in plan.examples.counts.items() if n)
-    talk(f"Examples: {counts or 'none'}; made of {len(plan.examples.records)} records.")
+    talk(f"Examples: {counts or 'none'}; made of {counted(len(plan.examples.records), 'record')}.")
     if plan.examples.left_out:
         reasons = ", ".join(f"{n} {why}" for why, n in plan.examples.left_out.items())
         talk(f"Left out: {reasons}.")

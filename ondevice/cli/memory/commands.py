@@ -19,6 +19,7 @@ from ondevice.cli.chat.session import (
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
 from ondevice.cli.output import (
+    counted,
     day,
     json_option,
     print_json,
@@ -286,7 +287,7 @@ def reject(
     with open_memory(profile) as memory:
         facts = _to_review(memory.profile, record_ids, everything, matching)
         memory.reject(*(fact.id for fact in facts))
-        talk(f"Rejected: {len(facts)} facts." if facts else "No pending fact fits.")
+        talk(f"Rejected: {counted(len(facts), 'fact')}." if facts else "No pending fact fits.")
 
 
 @command.command("restore")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ondevice.cli.chat.session import open_profile, profile_option
-from ondevice.cli.output import confirm, day, json_option, print_json, talk
+from ondevice.cli.output import confirm, counted, day, json_option, print_json, talk
 from ondevice.cli.paths import UserPath
 from ondevice.errors import ProfileError, explain
 
@@ -92,8 +92,8 @@ def forget_command(**options: Any) -> int:
             path = _write(store, done, options)
         except OSError as error:
             raise ProfileError(
-                f"{len(done.report.records)} records were forgotten, but the certificate cannot be "
-                f"written: {error.filename or 'the file'}: {explain(error)}."
+                f"{counted(len(done.report.records), 'record')} forgotten, but the certificate "
+                f"cannot be written: {error.filename or 'the file'}: {explain(error)}."
             ) from error
         if options["as_json"]:
             values = {"records": done.report.records, "purged": done.report.purged,
@@ -153,7 +153,7 @@ def _write(store: Profile, done: Forgotten, options: dict[str, Any]) -> Path:
 
 
 def _talk_of_done(done: Forgotten, path: Path) -> None:
-    talk(f"Forgotten: {len(done.report.records)} records.")
+    talk(f"Forgotten: {counted(len(done.report.records), 'record')}.")
     if done.report.adapters_stale:
         talk(f"Stale, and never used again: {', '.join(done.report.adapters_stale)}.")
     if done.shredded:
@@ -206,7 +206,8 @@ def certificate_command(
     else:
         when = day(content["time"])
         talk(f"The certificate is whole and was made by this profile on {when}.")
-        talk(f"{len(content['removed'])} items removed, {len(content['adapters'])} adapters.")
+        items = counted(len(content["removed"]), "item")
+        talk(f"{items} removed, {counted(len(content['adapters']), 'adapter')}.")
         if back:
             talk(f"But {len(back)} of these adapters can be used again: they were added again.")
         if held is not None:

@@ -85,7 +85,7 @@ def export_command(
             if as_json:
                 print_json({"folder": str(readable), "files": [str(path) for path in files]})
             else:
-                talk(f"Wrote {len(files)} files to {readable}.")
+                talk(f"Wrote {counted(len(files), 'file')} to {readable}.")
             return
         assert file is not None
         if file.exists():  # before somebody thinks of a passphrase
@@ -160,7 +160,8 @@ def restore_command(file: Path, replace: bool, yes: bool, as_json: bool) -> None
         )
     _say(done, as_json, f"Restored the profile '{done.name}'")
     if done.forgotten_again and not as_json:
-        talk(f"{done.forgotten_again} records were forgotten since, and stay so.")
+        again = counted(done.forgotten_again, "record")
+        talk(f"Forgotten since, and still: {again}.")
 
 
 @click.command("backups")

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from ondevice.cli.chat.session import open_profile, profile_option
-from ondevice.cli.output import confirm, day, json_option, print_json, print_table, talk
+from ondevice.cli.output import confirm, counted, day, json_option, print_json, print_table, talk
 
 _DAYS = click.IntRange(0, 100_000)
 
@@ -33,11 +33,12 @@ def retention_command(yes: bool, profile: str | None, as_json: bool, **days: int
                 dataclasses.replace(store.retention.days(), **changes)
             )
             if due := [*records, *feedback]:
-                confirm(f"That forgets {len(due)} records for good now. Go ahead?", yes=yes)
+                gone_now = counted(len(due), "record")
+                confirm(f"That forgets {gone_now} for good now. Go ahead?", yes=yes)
         if changes:
             store.retention.set(**changes)
             gone = store.purge_due()
-            talk(f"Forgotten now: {len(gone.records)} records.")
+            talk(f"Forgotten now: {counted(len(gone.records), 'record')}.")
         now = store.retention.days()
     if as_json:
         print_json(now)
@@ -71,6 +72,6 @@ def log_command(limit: int | None, profile: str | None, as_json: bool) -> None:
 def _about(about: dict[str, object]) -> str:
     parts = []
     for name, value in about.items():
-        shown = f"{len(value)} records" if isinstance(value, list) else f"{name} {value}"
+        shown = counted(len(value), "record") if isinstance(value, list) else f"{name} {value}"
         parts.append(shown)
     return ", ".join(parts)

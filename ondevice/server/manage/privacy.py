@@ -135,8 +135,8 @@ def lock(page: Page) -> Locked:
     profile = page.profile
     key_changes.lock(profile.home, profile.name)
     with page.model():
-        page.forget_the_chat()
         profile.lock()
+        page.forget_the_chat()
     return Locked(locked=profile.name)
 
 
@@ -155,12 +155,13 @@ def unlock(page: Page, body: Passphrase) -> Unlocked:
     page.refuse_while_busy()
     home, name = closed.home, closed.name
     with page.model():  # so there is also one guess at a time
-        key_changes.unlock(home, name, lambda: body.passphrase)
+        key_changes.unlock(home, name, lambda: body.passphrase, typed=True)
         opened = Profile.open(
             home,
             name,
             ask_passphrase=lambda: body.passphrase,
             retention=page.me.settings.retention,
+            typed=True,
         )
         page.me.reopen(opened)
     return Unlocked(unlocked=name)

@@ -164,15 +164,23 @@ def unlock(
     ask_passphrase: Callable[[], str] | None,
     *,
     warn: Callable[[str], None] | None = None,
+    typed: bool = False,
 ) -> None:
     """Unlock a profile with its passphrase or recovery code.
+
+    Args:
+        home: where things live.
+        name: of the profile.
+        ask_passphrase: asks the person.
+        warn: is called with a sentence about what is waited for.
+        typed: only what `ask_passphrase` returns counts, whatever else would open it.
 
     Raises:
         ProfileNotFoundError: there is none of that name.
         ProfileLockedError: the passphrase is wrong, or nobody can be asked.
     """
     with _reading(home, name, warn) as (path, wraps):
-        keys.unlock(home, name, ask_passphrase=ask_passphrase, even_locked=True)
+        keys.unlock(home, name, ask_passphrase=ask_passphrase, even_locked=True, typed=typed)
         wraps.locked = False
         wraps.write(path)
 

@@ -134,11 +134,17 @@ class Wraps:
 
 
 def unlock(
-    home: Home, name: str, *, ask_passphrase: Ask | None, even_locked: bool = False
+    home: Home,
+    name: str,
+    *,
+    ask_passphrase: Ask | None,
+    even_locked: bool = False,
+    typed: bool = False,
 ) -> bytes:
     """Return the data key of the profile called `name`; nothing on disk changes.
 
-    A recovery code does wherever a passphrase is asked for.
+    A recovery code does wherever a passphrase is asked for. With `typed` only what the person
+    types counts, if a passphrase or code is set: no file and no keyring opens it for them.
 
     Raises:
         ProfileLockedError: it was locked (unless `even_locked`), the passphrase is wrong, or no
@@ -149,13 +155,19 @@ def unlock(
     kept_wraps = Wraps.read(path)
     if kept_wraps.locked and not even_locked:
         raise ProfileLockedError(f"The profile '{name}' is locked.", Remedy.UNLOCK(name=name))
-    return open_wraps(kept_wraps, home, name, path, ask_passphrase=ask_passphrase)
+    return open_wraps(kept_wraps, home, name, path, ask_passphrase=ask_passphrase, typed=typed)
 
 
 def open_wraps(
-    wraps: Wraps, home: Home, name: str, path: Path, *, ask_passphrase: Ask | None
+    wraps: Wraps,
+    home: Home,
+    name: str,
+    path: Path,
+    *,
+    ask_passphrase: Ask | None,
+    typed: bool = False,
 ) -> bytes:
-    """Return the data key in `wraps`, read from the file at `path`.
+    """Return the data key in `wraps`, read from the file at `path`; for `typed` see `unlock`.
 
     Raises:
         ProfileLockedError: the passphrase is wrong, or no key can be had.
@@ -164,17 +176,18 @@ def open_wraps(
     profile_id = wraps.profile_id
     by_kind = {kind: wraps.of_kind(kind) for kind in wraps.kinds()}
     protected = by_kind.get("passphrase", []) + by_kind.get("recovery", [])
+    typed = typed and bool(protected)
     try:
-        secret = phrases.from_file() if protected else None
+        secret = phrases.from_file() if protected and not typed else None
         # A profile without a passphrase is not closed by one that is still set for another.
         if secret is not None and ("passphrase" in by_kind or recovery.is_code(secret)):
             return _with_passphrase(protected, secret, profile_id, path, name)
-        for wrap in by_kind.get("keyring", []):
+        for wrap in [] if typed else by_kind.get("keyring", []):
             stored = SystemKeyring.find()
             kept = stored.get(profile_id) if stored is not None else None
             if kept is not None and (key := _unwrap(wrap, kept, profile_id)) is not None:
                 return key
-        for wrap in by_kind.get("file", []):
+        for wrap in [] if typed else by_kind.get("file", []):
             kept = _read_key_file(key_file(home, name))
             if kept is not None and (key := _unwrap(wrap, kept, profile_id)) is not None:
                 return key
