@@ -175,6 +175,7 @@ def test_a_locked_profile_answers_no_command(ondevice, tmp_path, word, capfd):
         "memory search": ["dog"],
         "memory show": [dog],
         "memory edit": [dog, "My dog is called Toffee."],
+        "memory restore": [dog],
         "memory approve": ["--all"],
         "memory reject": ["--all"],
         "memory pin": [dog],

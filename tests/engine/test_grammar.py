@@ -177,7 +177,7 @@ def test_whatever_passes_the_grammar_fits_the_schema(walk, name):
         ({"enum": []}, "nothing fits"),
         ({"properties": {"a": False}}, "nothing fits"),
         ({"properties": {}, "required": ["a"], "additionalProperties": False}, "required"),
-        ({"properties": {"a": 5}}, "no schema"),
+        ({"properties": {"a": 5}}, "not a schema"),
         ({"type": "array", "items": [{}]}, "must be a schema"),
         ({"anyOf": [{"type": "null"}] * 3000}, "too large"),
         (json.loads('{"items":' * 60 + "{}" + "}" * 60), "too large"),

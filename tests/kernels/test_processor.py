@@ -10,7 +10,7 @@ from ondevice.ground import processor
 
 def run_with_isa(name: str) -> subprocess.CompletedProcess[str]:
     code = (
-        "from ondevice import processor\n"
+        "from ondevice.ground import processor\n"
         "from ondevice.errors import SettingsError\n"
         "try: print(processor.isa())\n"
         "except SettingsError as error: print('refused:', error)\n"

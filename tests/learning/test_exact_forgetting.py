@@ -170,11 +170,11 @@ def test_two_profiles_know_nothing_of_each_other(make_profile, add_note, base):
     )
     assert AdapterRegistry(two).list() == []
     assert len(one.search_tables.rank_text(["quellental"], 5)[0]) == 1
-    assert len(two.rank_text(["quellental"], 5)[0]) == 0
+    assert len(two.search_tables.rank_text(["quellental"], 5)[0]) == 0
     assert not two.has(secret.id)
     assert secret.id not in plan_of(two, base).records
     # A file that is carried over does not open there.
-    theirs = two.add_adapter(
+    theirs = two.adapters.add(
         "stolen", file_sha256=row.file_sha256, base_sha256=row.base_sha256, rank=row.rank,
         alpha=row.alpha, adapter_id=row.id,
     )  # fmt: skip

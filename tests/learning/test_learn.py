@@ -399,7 +399,7 @@ def test_full_disk_before_and_while_writing(make_profile, engine, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ondevice.adapters.registry.write_atomic", full)
+    monkeypatch.setattr("ondevice.store.adapter_files.write_atomic", full)
     with pytest.raises(LearningError, match="the disk is full"):
         learner(profile, engine).learn()
     assert AdapterRegistry(profile).list() == []

@@ -309,4 +309,4 @@ def test_only_one_module_speaks_to_the_network():
                 names = [node.module]
             if any(name == c or name.startswith(c + ".") for name in names for c in clients):
                 found.add(file.relative_to(root).as_posix())
-    assert found == {"base/hub.py"}
+    assert found == {"models/hub.py"}

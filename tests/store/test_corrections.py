@@ -175,7 +175,7 @@ def test_browsing_exports_and_backups_tell_the_wordings_apart(profile, home, tmp
     )
     with Profile.open(home, "there", ask_passphrase=lambda: "secret") as there:
         assert shown(there) == [NEW] and there.get(old.id).replaced_by == new.id
-        assert source.id in [one.id for one in there.sources()]
+        assert source.id in [one.id for one in there.sources.all()]
 
 
 def test_a_profile_of_before_is_brought_up_to_date(profile):

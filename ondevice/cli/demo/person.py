@@ -22,9 +22,7 @@ NAME = "Ottilie, who keeps a lock on a canal"
 
 def rows() -> list[dict[str, Any]]:
     """Return what she wrote and said, the oldest first."""
-    text = (resources.files("ondevice.cli.demo.commands") / "data" / "ottilie.jsonl").read_text(
-        "utf-8"
-    )
+    text = (resources.files("ondevice.cli.demo") / "data" / "ottilie.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
