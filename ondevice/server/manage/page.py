@@ -14,7 +14,6 @@ from starlette.requests import Request
 from ondevice.chat import Assistant
 from ondevice.chat.reply import Reply
 from ondevice.errors import LearningError, ProfileLockedError
-from ondevice.memory.search import Recall
 from ondevice.remedies import said
 from ondevice.server.errors import ApiError
 from ondevice.server.manage.jobs import Jobs
@@ -98,16 +97,6 @@ class Page:
             *(said(one, WORDS) for one in self._notices),
             *([wrong_file(path, problems).said(WORDS)] if problems else []),
         ]
-
-    @property
-    def recall(self) -> Recall:
-        """Search over the open profile, which also stores facts with their vectors.
-
-        Raises:
-            ProfileLockedError: it was wiped, or the assistant has none.
-        """
-        _ = self.profile
-        return self.me.memory.recall
 
     @contextlib.contextmanager
     def model(self) -> Iterator[None]:
