@@ -208,10 +208,12 @@ def compare_processes(arguments: argparse.Namespace) -> dict[str, dict[str, list
             stack.callback(worker.kill)
             workers[kind] = worker
             assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
-        for _ in range(arguments.runs):
+        for run in range(arguments.runs):
+            order = list(workers.items())
+            order = order[run % len(order) :] + order[: run % len(order)]  # whoever is first loses
             for state in ("idle", "busy"):
                 with busy_processes(BUSY) if state == "busy" else contextlib.nullcontext():
-                    for kind, worker in workers.items():
+                    for kind, worker in order:
                         assert worker.stdin is not None and worker.stdout is not None
                         worker.stdin.write("\n")
                         worker.stdin.flush()
