@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from bare_llama import share_default_params
 
-from ondevice import Assistant, Settings
+from ondevice import Assistant, Memory, Settings
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.ground.processor import physical_cores
@@ -110,8 +110,9 @@ def compare_in_one_process(
     engine = LlamaEngine(model, ModelSettings(n_ctx=2048, n_threads=threads), home)
     # With a profile, as in a chat; but without memories, so that both get the same prompt.
     recall = dataclasses.replace(RecallSettings(), memories=0)
-    profile = Profile.create(home)
-    with Assistant(engine, profile, Embedder(), Settings(recall=recall), reader=False) as me:
+    wanted = Settings(recall=recall)
+    memory = Memory(Profile.create(home), Embedder(), wanted)
+    with Assistant(engine, memory, wanted, reader=False) as me:
         prompt = engine.encode_prompt(PROMPT)
         for run in range(runs + 1):
             options = ChatOptions(max_tokens=tokens, seed=run)
