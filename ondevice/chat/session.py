@@ -17,10 +17,8 @@ from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import OndeviceError, RecordNotFoundError
 from ondevice.memory.facts import endings_in, facts_in
-from ondevice.memory.persona import PERSONA_VERSION, build_prefix, build_turn
-from ondevice.memory.selection import is_evidence, prefix_facts
+from ondevice.memory.notes import Notes
 from ondevice.memory.transcript import Exchange, Transcript, exchanges_of
-from ondevice.memory.whose import belonging
 
 if TYPE_CHECKING:
     from ondevice.chat.runtime import Runtime
@@ -63,7 +61,7 @@ class Session:
         self.scope = scope
         self.adapters: Wanted = adapters
         self.id = conversation_id
-        self.transcript = Transcript(system=system, exchanges=list(told or ()))
+        self.transcript = Transcript(system=system, form=runtime.form, exchanges=list(told or ()))
         self._runtime = runtime
         self._told = tuple(told) if told is not None else None
         self._prefix_ready = False
@@ -217,43 +215,36 @@ class Session:
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
         """Put this turn's memories beside `text` and note in the receipt what the model sees."""
-        limits = self._runtime.settings.recall
-        hits = self._memory.recall.search(text, k=limits.memories * 3, scope=self.scope)
-        saved = {fact.id for fact in receipt.saved}
-        useful = [hit for hit in hits if hit.id not in saved and is_evidence(hit, limits, self.id)]
-        useful = belonging(text, useful)[: limits.memories]
-        near = self.transcript.sent_ids(NEAR)
-        content, sent = build_turn(
+        beside = self._notes().beside(
             text,
-            [hit for hit in useful if hit.id not in near],
-            self._runtime.engine.count_tokens,
-            limits.memory_tokens,
+            scope=self.scope,
+            conversation_id=self.id,
+            near=self.transcript.sent_ids(NEAR),
+            without={fact.id for fact in receipt.saved},
         )
-        for hit in useful:
-            if hit.id in sent or hit.id in near:
-                receipt.used.append(_used(hit, "turn" if hit.id in sent else "earlier"))
+        receipt.used += [_used(hit, "turn") for hit in beside.sent]
+        receipt.used += [_used(hit, "earlier") for hit in beside.near]
         shown = {memory.id for memory in receipt.used}
-        scores = {hit.id: hit.score for hit in hits}
         receipt.used += [
-            UsedMemory(fact.id, fact.text, scores.get(fact.id, 0.0), "prefix")
+            UsedMemory(fact.id, fact.text, beside.scores.get(fact.id, 0.0), "prefix")
             for fact in self._prefix_facts
             if fact.id not in shown
         ]
-        return content
+        return beside.content
 
     def _make_prefix(self) -> None:
         """Choose the facts of the prefix once a conversation: it must not move in the cache."""
         if self._prefix_ready:
             return
-        facts = prefix_facts(self._memory.profile.facts.all(state="active", scope=self.scope))
-        prefix, used = build_prefix(
-            facts,
-            self._runtime.engine.count_tokens,
-            self._runtime.settings.recall.prefix_tokens,
-        )
-        self.transcript.prefix = prefix
-        self._prefix_facts = [fact for fact in facts if fact.id in used]
+        facts = self._memory.profile.facts.all(state="active", scope=self.scope)
+        self.transcript.prefix, self._prefix_facts = self._notes().before(facts)
         self._prefix_ready = True
+
+    def _notes(self) -> Notes:
+        runtime = self._runtime
+        return Notes(
+            self._memory.recall, runtime.settings.recall, runtime.engine.count_tokens, runtime.form
+        )
 
     # --- answering again --------------------------------------------------------------
 
@@ -371,7 +362,7 @@ class Session:
         answered_by = {
             "model": engine.model.sha256,
             "adapters": [[use.sha256, use.scale] for use in engine.active_adapters],
-            "persona_version": PERSONA_VERSION,
+            "persona_version": self._runtime.form.version,
         }
         given = memory.profile.feedback.add(turn_id, verdict, text, answered_by=answered_by)
         memory.can_undo("the verdict", given.id)
