@@ -89,7 +89,7 @@ def _measure(home: Home, words: list[str], chance: random.Random) -> dict[str, f
     profile = Profile.open(home, "default", ask_passphrase=lambda: PASSPHRASE)
     unlocked = time.perf_counter()
     recall = Recall(profile, embedder)
-    recall.search("warm")
+    recall.search("warm")  # reads the index
     opened = time.perf_counter()
     questions = [
         f"{chance.choice(STARTS)} {_sentence(words, chance)[10:60]}?" for _ in range(QUESTIONS)
