@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.remedies import Remedy
@@ -14,10 +14,7 @@ from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
 from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 
@@ -45,7 +42,7 @@ class Facts:
         learn: bool = True,
         expires: float | None = None,
         supersedes: Sequence[str] = (),
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
         time: float | None = None,
     ) -> Fact:
         """Store a fact; it is durable when this returns.
@@ -62,7 +59,7 @@ class Facts:
             expires: when it is deleted, in seconds since 1970.
             supersedes: ids of facts that it replaces; they become superseded and adapters
                 that were trained on them stale, in the same transaction.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
             time: when it was said; now if None.
 
         Raises:
@@ -89,7 +86,7 @@ class Facts:
                 (number, category, subject, now, pinned),
             )
             if vector is not None:
-                self._vectors.add([fact_id], vector[None, :])
+                self._vectors.add([fact_id], vector)
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
@@ -123,7 +120,7 @@ class Facts:
         scope: str | None = KEEP,
         learn: bool = KEEP,
         expires: float | None = KEEP,
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
     ) -> Fact:
         """Change a fact; adapters trained on it go stale in the same transaction.
 
@@ -154,7 +151,7 @@ class Facts:
                 run("DELETE FROM vector WHERE number = ?", (number,))
                 self._lineage.want_purge(run)
             if vector is not None:
-                self._vectors.add([fact.id], vector[None, :])
+                self._vectors.add([fact.id], vector)
             self._lineage.mark_stale(run, [fact.id])
             self._lineage.bump(run)
         if reworded:

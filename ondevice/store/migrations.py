@@ -163,6 +163,34 @@ ALTER TABLE record ADD COLUMN corrects TEXT;
 CREATE INDEX record_by_correction ON record (corrects) WHERE corrects IS NOT NULL;
 """
 
+_EMBEDDERS = """
+-- What has made vectors: the SHA-256 is of everything that decides one.
+CREATE TABLE embedder (
+    number INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    dimensions INTEGER NOT NULL
+);
+-- There was one only so far.
+INSERT INTO embedder
+    SELECT 1, '8a70b1dd8c67148ed3cb824ec3e0d6582b38ed57e12240a223921cdda5c12297', 'minilm', 384
+    WHERE EXISTS (SELECT 1 FROM vector);
+ALTER TABLE vector RENAME TO unstamped;
+-- `place` grows with every vector: whoever has all up to one reads the later ones only, and a
+-- vector never moves to another page, where a copy of it could be left.
+CREATE TABLE vector (
+    place INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    embedder INTEGER NOT NULL REFERENCES embedder (number),
+    id TEXT NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (number, embedder)
+);
+INSERT INTO vector (number, embedder, id, value)
+    SELECT number, 1, id, value FROM unstamped ORDER BY number;
+DROP TABLE unstamped;
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -178,6 +206,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
     Migration(3, "keys of sources, events, copies", _OWNERSHIP),
     Migration(4, "corrections of passages and turns", _CORRECTIONS),
+    Migration(5, "vectors by several embedders", _EMBEDDERS),
 )
 
 
