@@ -31,6 +31,9 @@ class FusionWeights:
     pinned: float = 0.25
     speaker: float = 0.6
     minimum: float = 0.12  # a similarity below this is noise
+    # Added to statements in prompts: for topics that the request shares, and for mattering at all.
+    topics: float = 0.3
+    matters: float = 0.15
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ondevice.memory.form import Form
 from ondevice.memory.persona import build_prefix, build_turn
-from ondevice.memory.selection import is_evidence, prefix_facts
+from ondevice.memory.selection import by_weight, is_evidence
 from ondevice.memory.whose import belonging
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Notes:
 
     def before(self, facts: Sequence[Fact]) -> tuple[str | None, list[Fact]]:
         """Return what stands before a conversation, and those of the facts that are in it."""
-        wanted = prefix_facts(facts)
+        wanted = by_weight(facts, self._recall.matters({fact.id for fact in facts}))
         text, ids = build_prefix(
             wanted, self._count_tokens, self._settings.prefix_tokens, self.form
         )
@@ -92,9 +92,9 @@ class Notes:
             unsearched: ids of records to search as if they had never been stored.
         """
         limits, question = self._settings, query or text
-        hits = self._recall.search(
-            question, k=limits.memories * _LOOKED_AT, scope=scope, without=unsearched
-        )
+        hits = self._recall.for_prompt(
+            question, limits.memories * _LOOKED_AT, scope, without=unsearched
+        ).hits
         useful = [
             h for h in hits if h.id not in without and is_evidence(h, limits, conversation_id)
         ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ondevice.memory.embedders.protocol import Embedder
     from ondevice.memory.index import Index
+    from ondevice.memory.relevance.judge import Asked, Relevance
     from ondevice.store.profile import Profile
     from ondevice.store.records import Record
 
@@ -64,6 +65,19 @@ class Kept:
     replaced: tuple[Fact, ...] = ()
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found for a prompt.
+
+    Attributes:
+        hits: best first.
+        personal: how likely a good answer depends on who asks, from 0 to 1.
+    """
+
+    hits: list[Hit]
+    personal: float
+
+
 class Recall:
     """Finds memories of one profile; safe to share between threads.
 
@@ -87,6 +101,7 @@ class Recall:
         self._weights = weights or FusionWeights()
         self._lock = threading.RLock()
         self._index: Index | None = None
+        self._relevance: tuple[str, Relevance] | None = None
         self._generation = -1
         self._text_search = ThreadPoolExecutor(1, thread_name_prefix="recall-text")
 
@@ -110,8 +125,53 @@ class Recall:
                 their neighbours either.
         """
         k = self._settings.memories if k is None else k
+        return self._found(query, k, scope, without, weighed=False).hits
+
+    def for_prompt(
+        self, query: str, k: int, scope: str | None = None, *, without: Collection[str] = ()
+    ) -> Found:
+        """Return the `k` memories that should be known to whoever answers `query`, best first.
+
+        Unlike in `search`, statements also count by how much they matter, and for what.
+
+        Args:
+            query: what the person writes.
+            k: how many.
+            scope: also memories of this context.
+            without: ids of records to search as if they were not there.
+        """
+        return self._found(query, k, scope, without, weighed=True)
+
+    def matters(self, ids: Collection[str]) -> dict[str, float]:
+        """Return how much statements matter, from 0 to 2, of those of `ids` that have a vector."""
+        import numpy as np
+
+        with self._lock:
+            index = self._current_index(self.embedding.current())
+            rows = [row for row in np.flatnonzero(index.fact) if index.ids[row] in ids]
+            rows = [row for row in rows if index.matrix[row].any()]
+            if not rows:
+                return {}
+            weights = self._judge().matters(index.matrix[rows])
+            return {index.ids[row]: float(weights[at]) for at, row in enumerate(rows)}
+
+    def _judge(self) -> Relevance:
+        """Return what judges vectors of the embedder that is searched by now."""
+        from ondevice.memory.relevance.training import open_relevance
+
+        embedder = self.embedding.current()
+        if self._relevance is None or self._relevance[0] != embedder.sha256:
+            judge = open_relevance(embedder, self._profile.home.cache)
+            self._relevance = (embedder.sha256, judge)
+        return self._relevance[1]
+
+    def _found(
+        self, query: str, k: int, scope: str | None, without: Collection[str], *, weighed: bool
+    ) -> Found:
+        import numpy as np
+
         if k <= 0 or not query.strip():
-            return []
+            return Found([], 0.0)
         with self._lock:
             embedder = self.embedding.current()
             index = self._current_index(embedder)
@@ -125,7 +185,14 @@ class Recall:
             cosine = index.matrix @ vector
             hits = pending.result()
             fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
-            return self._memories(index, fused, evidence, k, scope)
+            personal = 0.0
+            if weighed:
+                judge = self._judge()
+                asked = judge.asked(vector)
+                personal = asked.personal
+                rows = np.flatnonzero(index.fact & (fused.final > 0))
+                fused.final[rows] += _weight(judge, asked, index.matrix[rows], self._weights)
+            return Found(self._memories(index, fused, evidence, k, scope), personal)
 
     def invalidate(self) -> None:
         """Forget the index; it is read from the profile again at the next search."""
@@ -342,6 +409,15 @@ class Recall:
                 )
             )
         ]
+
+
+def _weight(
+    judge: Relevance, asked: Asked, vectors: np.ndarray, weights: FusionWeights
+) -> np.ndarray:
+    """Return what statements gain by mattering, and by the topics they share with a request."""
+    shared = judge.topics(vectors) @ asked.topics
+    gain: np.ndarray = weights.topics * shared + weights.matters * judge.matters(vectors)
+    return asked.personal * gain
 
 
 def _to_be_shown(record: Record, scope: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from ondevice.settings import RecallSettings
     from ondevice.store.records import Fact
 
-# Categories whose facts stand in the prefix without being pinned: they rarely
-# change, so the prefix stays warm in the KV cache.
-STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
+UNJUDGED = 1.0  # how much a fact matters that has no vector yet: between trivia and a trait
 
 
-def prefix_facts(facts: Iterable[Fact], now: float | None = None) -> list[Fact]:
-    """Return the facts that belong before a conversation, pinned ones first, then the newest.
+def by_weight(
+    facts: Iterable[Fact], matters: Mapping[str, float], now: float | None = None
+) -> list[Fact]:
+    """Return the facts that hold, the most important ones first, then the newest.
 
     Args:
         facts: active ones.
+        matters: how much each matters, from 0 to 2, by id.
         now: seconds since 1970, for facts that expire; the present if None.
     """
     moment = time.time() if now is None else now
-    chosen = [
-        fact
-        for fact in facts
-        if (fact.pinned or fact.category in STABLE_CATEGORIES)
-        and (fact.expires is None or fact.expires > moment)
-    ]
-    chosen.sort(key=lambda fact: (fact.pinned, fact.time), reverse=True)
+    chosen = [fact for fact in facts if fact.expires is None or fact.expires > moment]
+    # In steps, so that of facts that matter alike the newest stands first.
+    chosen.sort(
+        key=lambda fact: (fact.pinned, round(4 * matters.get(fact.id, UNJUDGED)), fact.time),
+        reverse=True,
+    )
     return chosen
 
 
