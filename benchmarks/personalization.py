@@ -100,9 +100,7 @@ def main() -> None:
     started = time.monotonic()
     with throwaway_home() as home:
         base = resolve(options.model, home)
-        embedder = open_embedder(
-            RecallSettings().embedder, Home.default(), threads=options.threads
-        )
+        embedder = open_embedder(RecallSettings().embedder, Home.default(), threads=options.threads)
         results = Results(options, base)
         with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:
             for name in options.speakers.split(",") if options.speeches else []:
