@@ -8,7 +8,7 @@ The same sentences and embedders give the same bytes. Run it when either has cha
 from __future__ import annotations
 
 from ondevice.home import Home
-from ondevice.memory.embedders.choose import KNOWN, open_embedder
+from ondevice.memory.embedders.choose import ENGLISH, MULTILINGUAL, open_embedder
 from ondevice.memory.learned import file_of, shipped_file, stamp_of
 from ondevice.memory.relevance import training as relevance
 
@@ -17,7 +17,7 @@ CLASSIFIERS = ((relevance.NAME, relevance.VERSION, relevance.learn),)
 
 def main() -> None:
     """Write the files."""
-    for embedder_name in KNOWN:
+    for embedder_name in (MULTILINGUAL, ENGLISH):
         embedder = open_embedder(embedder_name, Home.default())
         for name, version, learn in CLASSIFIERS:
             path = shipped_file(name, embedder.sha256)

@@ -96,7 +96,7 @@ class Notes:
             question, limits.memories * _LOOKED_AT, scope, without=unsearched
         ).hits
         useful = [
-            h for h in hits if h.id not in without and is_evidence(h, limits, conversation_id)
+            h for h in hits if h.id not in without and is_evidence(h, conversation_id)
         ]
         useful = belonging(question, useful)[: limits.memories]
         far = [hit for hit in useful if hit.id not in near]
