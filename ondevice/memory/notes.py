@@ -95,9 +95,7 @@ class Notes:
         hits = self._recall.for_prompt(
             question, limits.memories * _LOOKED_AT, scope, without=unsearched
         ).hits
-        useful = [
-            h for h in hits if h.id not in without and is_evidence(h, conversation_id)
-        ]
+        useful = [h for h in hits if h.id not in without and is_evidence(h, conversation_id)]
         useful = belonging(question, useful)[: limits.memories]
         far = [hit for hit in useful if hit.id not in near]
         content, sent = build_turn(text, far, self._count_tokens, limits.memory_tokens, self.form)

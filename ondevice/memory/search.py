@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
+from ondevice.ground.words import folded, is_unspaced, pairs_of, words_in
 from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
-from ondevice.memory.query_terms import query_terms
+from ondevice.memory.query_terms import language_of, looked_up, query_terms
 from ondevice.remedies import Remedy
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, Fact
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 TEXT_HITS = 1000  # full-text hits that enter the fusion
 SECONDS_A_DAY = 86_400.0
+_SPOKEN = re.compile("([\\w\u0300-\u036f]+)(?:['’]s\\b)?\\s*")  # a word of a question
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ class Recall:
             # A speaker's name finds every greeting; it says who spoke, not what about.
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
-            pending = self._text_search.submit(self._text_hits, about)
+            forms = looked_up(about, language_of(query))
+            pending = self._text_search.submit(self._text_hits, forms)
             vector = embedder.embed_queries([_without(query, named)])[0]
             cosine = embedder.calibration.relevance(index.matrix @ vector)
             hits = pending.result()
@@ -435,12 +438,14 @@ def _other_words(text: str, facts: Collection[Fact]) -> tuple[Fact, ...]:
 
 
 def _named_speakers(index: Index, terms: list[str]) -> dict[str, set[int]]:
-    """Return the words of a question that are speakers' names, with the speakers' codes."""
+    """Return the terms of a question that are speakers' names, with the speakers' codes."""
     named: dict[str, set[int]] = {}
     for speaker, code in index.speakers.items():
-        for word in re.findall(r"\w+", (speaker or "").lower()):
-            if word in terms:
-                named.setdefault(word, set()).add(code)
+        for word in words_in(speaker or ""):
+            parts = pairs_of(word) if is_unspaced(word) else [word]
+            if all(part in terms for part in parts):
+                for part in parts:
+                    named.setdefault(part, set()).add(code)
     return named
 
 
@@ -448,5 +453,4 @@ def _without(query: str, named: dict[str, set[int]]) -> str:
     """Return the question without the names, so that it is near to what they said."""
     if not named:
         return query
-    words = "|".join(map(re.escape, named))
-    return re.sub(rf"\b(?:{words})\b(?:'s|’s)?\s*", "", query, flags=re.IGNORECASE)
+    return _SPOKEN.sub(lambda word: "" if folded(word[1]) in named else word[0], query)

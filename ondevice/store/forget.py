@@ -9,12 +9,12 @@ the states of unfinished trainings, and copies that a killed process has left ha
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.ground.words import folded, is_unspaced, pairs_of, units_of, words_in
 from ondevice.remedies import Remedy
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import Certificate, certify
@@ -141,8 +141,8 @@ class Forgetting:
 
         Args:
             source: id of a source, the start of one, or its name.
-            words: all of them, in any order, whatever their case; of scripts that are written
-                without spaces any part of the text.
+            words: all of them, in any order, whatever their case and accents; of scripts that are
+                written without spaces any part of the text.
             since: seconds since 1970: of this time or later.
 
         Raises:
@@ -163,7 +163,7 @@ class Forgetting:
             values.append(since)
         where = "WHERE " + " AND ".join(conditions) if conditions else ""
         records = self._table.select(f"{where} ORDER BY r.id", values)
-        wanted = _words_of(words or "")
+        wanted = set(words_in(words or ""))
         return [record.id for record in records if _holds(record.text, wanted)]
 
     def forget(self, ids: Iterable[str], *, keep_stale: bool = False) -> ForgetReport:
@@ -376,39 +376,27 @@ def _among(column: str, ids: Sequence[str]) -> tuple[str, tuple[str]]:
     return f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY {column}", (as_list(ids),)
 
 
-def _words_of(text: str) -> set[str]:
-    """Return the words of a text; a letter with its accent is one, however it is put together."""
-    return set(re.findall(r"\w+", _folded(text)))
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
-
-
 def _holds(text: str, wanted: set[str]) -> bool:
     """Whether all `wanted` words stand in `text`."""
-    missing = wanted - _words_of(text)
-    return not missing or all(_UNSPACED.search(w) and w in _folded(text) for w in missing)
+    missing = wanted.difference(words_in(text))
+    return not missing or all(is_unspaced(word) and word in folded(text) for word in missing)
 
 
-# Thai, Lao, Burmese, Khmer, Japanese, Chinese; and Korean, whose words have endings.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
-    "\U00020000-\U0003ffff]"
-)
 _HIRAGANA = re.compile("[\u3040-\u309f]+")
 
 
 def _words(text: str) -> frozenset[str]:
     """Return the words that can give a record away; "the user" stands in every note.
 
-    Where words are written without spaces they are pairs of letters.
+    Where words are written without spaces they are pairs of characters.
     """
-    text = _folded(text)
-    runs = re.findall(f"{_UNSPACED.pattern}{{2,}}", text)
-    pairs = {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
-    pairs = {pair for pair in pairs if not _HIRAGANA.fullmatch(pair)}  # endings and particles
-    return (frozenset(re.findall(r"\w{3,}", text)) | pairs) - _COMMON
+    found: set[str] = set()
+    for word in words_in(text):
+        if not is_unspaced(word):
+            found.update([word] if len(word) > 2 else [])
+        elif len(units_of(word)) > 1:  # pairs of hiragana are endings and particles
+            found.update(pair for pair in pairs_of(word) if not _HIRAGANA.fullmatch(pair))
+    return frozenset(found) - _COMMON
 
 
 _COMMON = frozenset(

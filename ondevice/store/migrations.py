@@ -191,6 +191,39 @@ INSERT INTO vector (number, embedder, id, value)
 DROP TABLE unstamped;
 """
 
+_EVERY_SCRIPT = """
+-- What is indexed are the terms that `index_text` makes of a text; `full_text.py` fills the table
+-- and holds its frontier: records with a greater number than that are not indexed yet.
+DROP TRIGGER record_added;
+DROP TRIGGER record_deleted;
+DROP TRIGGER record_reworded;
+DROP TABLE search;
+DROP VIEW IF EXISTS indexed;
+DELETE FROM meta WHERE key = 'terms';
+CREATE VIEW indexed AS SELECT number, index_text(text) AS text FROM record;
+-- Terms are folded and stand apart by spaces, so 'ascii' leaves them as they are.
+CREATE VIRTUAL TABLE search USING fts5 (
+    text,
+    content = 'indexed',
+    content_rowid = 'number',
+    tokenize = 'porter ascii'
+);
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER record_added AFTER INSERT ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < new.number) BEGIN
+    INSERT INTO search (rowid, text) VALUES (new.number, index_text(new.text));
+END;
+CREATE TRIGGER record_deleted AFTER DELETE ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < old.number) BEGIN
+    INSERT INTO search (search, rowid, text) VALUES ('delete', old.number, index_text(old.text));
+END;
+CREATE TRIGGER record_reworded AFTER UPDATE OF text ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < new.number) BEGIN
+    INSERT INTO search (search, rowid, text) VALUES ('delete', old.number, index_text(old.text));
+    INSERT INTO search (rowid, text) VALUES (new.number, index_text(new.text));
+END;
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -207,6 +240,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(3, "keys of sources, events, copies", _OWNERSHIP),
     Migration(4, "corrections of passages and turns", _CORRECTIONS),
     Migration(5, "vectors by several embedders", _EMBEDDERS),
+    Migration(6, "full text in every script", _EVERY_SCRIPT),
 )
 
 

@@ -36,6 +36,7 @@ from ondevice.store.database import Database
 from ondevice.store.facts import Facts
 from ondevice.store.feedback import FeedbackLog
 from ondevice.store.forget import Forgetting, Forgotten
+from ondevice.store.full_text import keep_current
 from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
 from ondevice.store.listing import Listing
@@ -104,6 +105,7 @@ class Profile:
         self._file = stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
+            keep_current(self._db)
             self._compose(retention or RetentionSettings())
             self._sweep()
             if self._db.is_writable:
