@@ -1,0 +1,30 @@
+"""How fast this machine answers with a model: a short probe."""
+
+from __future__ import annotations
+
+from ondevice.engine.llama import LlamaEngine
+from ondevice.engine.protocol import ChatOptions
+from ondevice.home import Home
+from ondevice.models.base_model import BaseModel
+from ondevice.models.messages import Message
+from ondevice.settings import GenerationSettings, ModelSettings
+
+_TOKENS = 48
+_ROUNDS = 3
+
+
+def decoding_speed(model: BaseModel, home: Home) -> float:
+    """Return how many tokens a second `model` answers here: the best of a few short answers.
+
+    The best, because whatever else runs on the machine can only slow it.
+    """
+    options = ChatOptions.from_settings(GenerationSettings(temperature=0, max_tokens=_TOKENS))
+    question = [Message("user", "Count from one to one hundred in words.")]
+    best = 0.0
+    with LlamaEngine(model, ModelSettings(n_ctx=512), home) as engine:
+        for _ in range(_ROUNDS):
+            stream = engine.chat(question, options)
+            for _ in stream:
+                pass
+            best = max(best, stream.timings.tokens_per_second)
+    return best
