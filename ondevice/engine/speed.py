@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.home import Home
@@ -9,8 +11,9 @@ from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
 from ondevice.settings import GenerationSettings, ModelSettings
 
-_TOKENS = 48
+_TOKENS = 32
 _ROUNDS = 3
+_SECONDS = 3.0  # after which no further round begins
 
 
 def decoding_speed(model: BaseModel, home: Home) -> float:
@@ -22,7 +25,10 @@ def decoding_speed(model: BaseModel, home: Home) -> float:
     question = [Message("user", "Count from one to one hundred in words.")]
     best = 0.0
     with LlamaEngine(model, ModelSettings(n_ctx=512), home) as engine:
-        for _ in range(_ROUNDS):
+        began = time.monotonic()
+        for number in range(_ROUNDS):
+            if number and time.monotonic() - began > _SECONDS:
+                break
             stream = engine.chat(question, options)
             for _ in stream:
                 pass

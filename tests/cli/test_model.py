@@ -19,7 +19,7 @@ def test_suggest(ondevice, checked_json):
     assert "estimates" in err and "smollm2-135m" in err and "ondevice model pull" in err
     code, out, err = ondevice("model", "suggest", "--json")
     told = json.loads(out)
-    assert code == 0 and told["weights_per_second"] > 0 and told["cores"] > 0
+    assert code == 0 and told["bytes_per_second"] > 0 and told["cores"] > 0
     assert checked_json == {"model suggest"}
 
 

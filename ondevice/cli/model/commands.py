@@ -28,8 +28,8 @@ def list_(as_json: bool) -> None:
     """List the catalogue and the pulled models; those on this machine have a path.
 
     "≈" marks a size that is not known exactly. "memory" is about what a chat takes; "fits" says
-    whether four fifths of this machine's memory hold that. Adapters can be trained on models "for"
-    which that is said; the others are for chat and memory only.
+    whether four fifths of this machine's memory hold that. "for" says whether adapters can be
+    trained on it too, or it is for chat and memory only.
     """
     from ondevice.home import Home
     from ondevice.models.base_model import list_models
