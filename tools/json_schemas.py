@@ -194,6 +194,7 @@ def _models_and_adapters() -> dict[str, Schema]:
     from ondevice.adapters.comparison import Comparison
     from ondevice.models.base_model import ListedModel
     from ondevice.models.origin import Origin
+    from ondevice.models.suggestion import Machine, Suggestion
     from ondevice.store.records import AdapterRow
 
     adapter = of(AdapterRow)
@@ -201,7 +202,8 @@ def _models_and_adapters() -> dict[str, Schema]:
         "adapter list": listing(adapter),
         "adapter show": adapter,
         "adapter diff": of(Comparison),
-        "model list": listing(of(ListedModel)),
+        "model list": listing(extended(of(ListedModel), trainable=TRUTH)),
+        "model suggest": extended(of(Machine), models=listing(of(Suggestion))),
         "model pull": extended(of(Origin), name=TEXT, path=TEXT, fetched=TRUTH),
         "model check": record(
             name=TEXT, path=TEXT, sha256=TEXT, architecture=TEXT, tensors=WHOLE, size_bytes=WHOLE
