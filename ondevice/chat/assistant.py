@@ -341,7 +341,13 @@ class Assistant:
             former = self.memory
             former.close()
             self._runtime.remember_with(
-                Memory(profile, former.embedder, self.settings, scope=self.scope)
+                Memory(
+                    profile,
+                    former.embedder,
+                    self.settings,
+                    scope=self.scope,
+                    clock=former.recall.clock,
+                )
             )
             self._clients = ClientConversations()
             self.new_conversation()
