@@ -178,6 +178,7 @@ class Session:
                 self.id,
                 "assistant",
                 answer,
+                time=self._memory.recall.clock(),
                 memories_used=tuple(m.id for m in receipt.used),
                 scope=self.scope,
             )
@@ -206,7 +207,12 @@ class Session:
         memory = self._memory
         assert self.id is not None
         turn = memory.profile.turns.add(
-            self.id, "user", text, vector=memory.recall.embedding.embed([text]), scope=self.scope
+            self.id,
+            "user",
+            text,
+            time=memory.recall.clock(),
+            vector=memory.recall.embedding.embed([text]),
+            scope=self.scope,
         )
         receipt.user_turn_id = turn.id
         for kept in memory.keep_from(turn):

@@ -63,9 +63,10 @@ class Notes:
 
     def before(self, facts: Sequence[Fact]) -> tuple[str | None, list[Fact]]:
         """Return what stands before a conversation, and those of the facts that are in it."""
-        wanted = by_weight(facts, self._recall.matters({fact.id for fact in facts}))
+        now = self._recall.clock()
+        wanted = by_weight(facts, self._recall.matters({fact.id for fact in facts}), now)
         text, ids = build_prefix(
-            wanted, self._count_tokens, self._settings.prefix_tokens, self.form
+            wanted, self._count_tokens, self._settings.prefix_tokens, self.form, now
         )
         return text, [fact for fact in wanted if fact.id in ids]
 

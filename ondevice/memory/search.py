@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -95,8 +95,18 @@ class Recall:
         settings: RecallSettings | None = None,
         *,
         weights: FusionWeights | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare a search over `profile`; nothing is read yet."""
+        """Prepare a search over `profile`; nothing is read yet.
+
+        Args:
+            profile: what is searched.
+            embedder: makes the vectors.
+            settings: the defaults if None.
+            weights: of the fusion; the tuned ones if None.
+            clock: the present in seconds since 1970; everything that has to do with memory asks it.
+        """
+        self.clock = clock
         self._profile = profile
         self.embedding = Embedding(profile, embedder)
         self._settings = settings or RecallSettings()
@@ -243,7 +253,7 @@ class Recall:
             cosine=cosine,
             before=index.before,
             after=index.after,
-            age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
+            age_days=((self.clock() - index.time) / SECONDS_A_DAY).astype(np.float32),
             pinned=index.pinned.astype(np.float32),
             speaker=np.isin(index.speaker, list(set().union(*named.values()))).astype(np.float32),
         )
@@ -270,7 +280,7 @@ class Recall:
         memories: list[Hit] = []
         for row in best:
             record = records.get(index.ids[row])
-            if record is None or not _to_be_shown(record, scope):
+            if record is None or not _to_be_shown(record, scope, self.clock()):
                 continue
             reason: dict[str, object] = {
                 "bm25": round(float(fused.bm25[row]), 4),
@@ -319,11 +329,12 @@ class Recall:
         scope: str | None = None,
         source_id: str | None = None,
         state: str = "active",
+        said: float | None = None,
     ) -> Kept:
         """Store a fact with its vector; older ones that it makes untrue are superseded.
 
         Facts of different contexts do not supersede each other, and a pending
-        one supersedes nothing.
+        one supersedes nothing. `said` is when it was said, if that is not now.
         """
         vector = self.embedding.embed([candidate.text])
         older = self._superseded_by(candidate, scope) if state == "active" else []
@@ -338,6 +349,7 @@ class Recall:
             learn=learn,
             supersedes=[fact.id for fact in older],
             vector=vector,
+            time=self.clock() if said is None else said,
         )
         return Kept(fact, _other_words(candidate.text, older))
 
@@ -423,13 +435,13 @@ def _weight(
     return asked.personal * gain
 
 
-def _to_be_shown(record: Record, scope: str | None) -> bool:
+def _to_be_shown(record: Record, scope: str | None, now: float) -> bool:
     """Whether a record, as the profile has it now, may come up in a search of `scope`."""
     if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
         return False
     if record.state != "active":
         return False
-    return not isinstance(record, Fact) or record.expires is None or record.expires > time.time()
+    return not isinstance(record, Fact) or record.expires is None or record.expires > now
 
 
 def _other_words(text: str, facts: Collection[Fact]) -> tuple[Fact, ...]:

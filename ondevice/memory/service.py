@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +61,7 @@ class Memory:
         settings: Settings | None = None,
         *,
         scope: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Work on an open profile; most callers want `Memory.open`.
 
@@ -68,12 +70,13 @@ class Memory:
             embedder: makes the vectors, as soon as it has made those of all that is there.
             settings: of recall; the defaults if None.
             scope: the context: what is stored belongs to it, and what is found to it or to none.
+            clock: the present in seconds since 1970, for what is stored, found and shown.
         """
         self.profile = profile
         self.embedder = embedder
         self.settings = settings or Settings()
         self.scope = scope
-        self.recall = Recall(profile, embedder, self.settings.recall)
+        self.recall = Recall(profile, embedder, self.settings.recall, clock=clock)
         self._lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self._on_change: Callable[[], None] = _nothing
         self._corrector = Corrector(profile, self.recall)
@@ -146,6 +149,7 @@ class Memory:
         learn: bool = True,
         scope: str | None = None,
         source_id: str | None = None,
+        said: float | None = None,
     ) -> Kept:
         """Store a statement as `remember` does, and tell which facts it has replaced.
 
@@ -158,6 +162,7 @@ class Memory:
             learn: False keeps it out of training.
             scope: the context that it belongs to; the memory's own if None.
             source_id: the conversation or import that it came from.
+            said: when it was said, in seconds since 1970; now if None.
 
         Raises:
             ProfileError: the text is empty.
@@ -171,6 +176,7 @@ class Memory:
             learn=learn,
             scope=scope or self.scope,
             source_id=source_id,
+            said=said,
         )
 
     def keep_from(self, turn: Turn) -> Keepings:
@@ -182,7 +188,7 @@ class Memory:
             if self.recall.would_replace(one, turn.scope)
         ]
         return [
-            self._keep(candidate, scope=turn.scope, source_id=turn.source_id)
+            self._keep(candidate, scope=turn.scope, source_id=turn.source_id, said=turn.time)
             for candidate in (*fact_rules.facts_in(turn.text), *ended)
         ]
 

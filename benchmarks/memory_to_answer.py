@@ -1,0 +1,166 @@
+"""Does what a memory knows reach the prompt, and from there the answer?
+
+Items of `memory_items/` (see its README), told to a profile of their own among fillers, 300
+statements in all, so that they do not all fit; then asked in a new conversation that leaves no
+trace, through the code that a chat goes through, with the default settings: 600 tokens of notes
+before the conversation and 600 beside the request. Answers are greedy. Shares come with 95 %
+intervals (Wilson). The graders are patterns (`answering/grading.py`); there is no judge.
+
+    indirect    requests that a fact matters for without sharing a word, the fact one of 300 told
+                in the same way (`memory add`; said in an earlier conversation; in an imported
+                note; on an imported diary page): the fact is in the prompt; the answer respects it
+    plain       requests that need no memory: no note stands beside them (those before the
+                conversation may); as many answers are right with memory as without
+    direct      25 facts among 300: in the prompt; the answer is right; it falsely says "not told"
+
+A line of the prompt holds a fact if it has the statement as it is kept, or enough words (70 %) of
+the fact or of the sentence that told it.
+
+    python benchmarks/memory_to_answer.py [--model NAME|FILE] [--rows indirect,plain] [--items N]
+        [--split test|tune] [--prompts-only] [--json PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from answering import reaching
+from answering.grading import Share
+from answering.items import Item, items_of, some_of
+from answering.person import People
+from answering.reaching import Outcome, Row
+from throwaway import throwaway_home
+
+from ondevice.engine.llama import LlamaEngine
+from ondevice.home import Home
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.models.base_model import resolve
+from ondevice.settings import Settings
+
+Rows = dict[str, Callable[[Row], Iterator[Outcome]]]
+
+
+def rows_of(split: str) -> Rows:
+    """Return what measures each row."""
+    return {
+        "indirect": reaching.indirect,
+        "plain": lambda row: reaching.plain(row, items_of("indirect", split)),
+        "direct": reaching.direct,
+    }
+
+
+class Progress:
+    """Says on the error stream how far a row is, and how long it may take yet."""
+
+    def __init__(self, row: str, total: int) -> None:
+        """Begin a row of so many items."""
+        self._row, self._total, self._began, self._told = row, total, time.monotonic(), 0.0
+        self._seen: dict[str, set[str]] = defaultdict(set)
+
+    def saw(self, outcome: Outcome) -> None:
+        """Count an item by the measure that has come least far."""
+        self._seen[outcome.measure].add(outcome.item)
+        now = time.monotonic()
+        if now - self._told < (2 if sys.stderr.isatty() else 60):
+            return
+        self._told = now
+        done = min(map(len, self._seen.values()))
+        left = (now - self._began) / max(done, 1) * (self._total - done)
+        text = f"{self._row}: {done} of {self._total}, about {left / 60:.0f} min left"
+        if sys.stderr.isatty():
+            print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if sys.stderr.isatty():
+            print(f"\r{'':60}\r", end="", file=sys.stderr, flush=True)
+
+
+def measured(name: str, measure: Callable[[Row], Iterator[Outcome]], row: Row) -> list[Outcome]:
+    """Return the outcomes of a row, and tell how far it is meanwhile."""
+    progress, found = Progress(name, len(row.asked)), []
+    for outcome in measure(row):
+        progress.saw(outcome)
+        found.append(outcome)
+    progress.end()
+    return found
+
+
+def table_of(outcomes: list[Outcome]) -> dict[str, Share]:
+    """Return the share of each measure, in the order in which they came."""
+    by_measure: dict[str, list[bool]] = defaultdict(list)
+    for one in outcomes:
+        by_measure[one.measure].append(one.good)
+    return {measure: Share(sum(good), len(good)) for measure, good in by_measure.items()}
+
+
+def print_row(name: str, outcomes: list[Outcome]) -> None:
+    """Print the shares of a row."""
+    for measure, share in table_of(outcomes).items():
+        print(f"{name:10} {measure:36} {share.of:4}  {share}", flush=True)
+    if used := [one.note_tokens for one in outcomes if one.note_tokens]:
+        mean, most = sum(used) / len(used), max(used)
+        print(f"{name:10} tokens of notes: {mean:.0f} on average, {most} at most", flush=True)
+
+
+def as_json(name: str, outcomes: list[Outcome]) -> dict[str, object]:
+    """Return a row for a file: the shares, and every item."""
+    shares = {
+        measure: {"count": share.count, "n": share.of, "interval": share.interval()}
+        for measure, share in table_of(outcomes).items()
+    }
+    return {"row": name, "shares": shares, "items": [vars(one) for one in outcomes]}
+
+
+def parsed() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="default", help="a name or a GGUF file")
+    parser.add_argument("--rows", default="", help="comma-separated; all if not given")
+    parser.add_argument("--items", type=int, help="so many of each row, the same every time")
+    parser.add_argument("--split", choices=("test", "tune"), default="test")
+    parser.add_argument("--prompts-only", action="store_true", help="generate nothing")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write shares and answers to this file")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = parsed()
+    rows = rows_of(options.split)
+    names = options.rows.split(",") if options.rows else list(rows)
+    if unknown := set(names) - set(rows):
+        sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(rows)}.")
+    settings = Settings()
+    results = []
+    with throwaway_home() as home:
+        base = resolve(options.model, home)
+        model = settings.model.__class__(n_threads=options.threads)
+        embedder = open_embedder(settings.recall.embedder, Home.default())
+        with LlamaEngine(base, model, home) as engine:
+            fillers = [item["text"] for item in items_of("fillers", options.split)]
+            print(f"{base.name}, {embedder.name}, split {options.split}", flush=True)
+            with People(home, engine, embedder, fillers) as people:
+                for name in names:
+                    items: list[Item] = items_of(name, options.split)
+                    asked = some_of(items, options.items, name)
+                    row = Row(people, asked, items, generate=not options.prompts_only)
+                    outcomes = measured(name, rows[name], row)
+                    print_row(name, outcomes)
+                    results.append(as_json(name, outcomes))
+    if options.json is not None:
+        told = {"model": base.name, "sha256": base.sha256, "split": options.split}
+        options.json.write_text(json.dumps({**told, "rows": results}, indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
