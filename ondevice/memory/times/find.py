@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from ondevice.memory.times import numeric, spans
-from ondevice.memory.times.lexicon import LANGUAGES, Language, language
+from ondevice.memory.times.lexicon import LANGUAGES, Language, language, vocabulary
 from ondevice.memory.times.mention import Relation, TimeMention
 from ondevice.memory.times.numeric import Order
 from ondevice.memory.times.phrases import Finder, Phrase
 from ondevice.memory.times.spans import Choice, Open, Span
-from ondevice.memory.times.tense import Direction, direction_at, has_any
+from ondevice.memory.times.tense import Direction, direction_at, has_any, may_be_past
 from ondevice.memory.times.tokens import Token, tokens_of
 
 MAX_CHARACTERS = 20_000  # of a text; longer ones come in passages
+MAX_MENTIONS = 200  # of a text
 _ORDERS: Mapping[str, Order] = {"en-us": "mdy", "en-gb": "dmy", "en-ie": "dmy", "en-au": "dmy"}
 
 
@@ -32,7 +34,14 @@ class Reading:
 
     def direction(self, phrase: Phrase) -> Direction | None:
         """Return whether the clause around a phrase is about past or future."""
+        before = self.tokens[max(0, phrase.first - 1) : phrase.first + 1]
+        if any(token.text in self.language.aims for token in before):
+            return "future"  # "they booked me in for the 21st"
         return direction_at(self.tokens, phrase.first, phrase.last, self.language)
+
+    def may_be_past(self, phrase: Phrase) -> bool:
+        """Say whether a verb of the sentence is past or present by its form ("llegamos")."""
+        return may_be_past(self.tokens, phrase.first, phrase.last, self.language)
 
 
 def mentions_of(
@@ -56,7 +65,7 @@ def mentions_of(
     for code in _languages_of(tokens, languages):
         order = _order(code, languages)
         reading = Reading(tokens, language(code), said, order)
-        for phrase in Finder(tokens, reading.language).phrases():
+        for phrase in itertools.islice(Finder(tokens, reading.language).phrases(), MAX_MENTIONS):
             for mention in _resolved(text, phrase, reading, default):
                 found.append((mention, reading, phrase))
     return _apart(found)
@@ -99,9 +108,9 @@ def _known_words() -> dict[str, list[tuple[str, int]]]:
     """Return for every word the languages that have it: small words count most."""
     found: dict[str, list[tuple[str, int]]] = {}
     for code in LANGUAGES:
-        one = language(code)
-        for word in one.functions | one.words | one.folded.keys():
-            weight = 2 if word in one.functions else 1
+        small, timely = vocabulary(code)
+        for word in small | timely:
+            weight = 2 if word in small else 1
             found.setdefault(word, []).append((code, weight))
     return found
 
@@ -118,18 +127,30 @@ def _resolved(
 ) -> Iterator[TimeMention]:
     told = reading.direction(phrase)
     only = told or default
-    directions: list[Direction] = [only] if only else ["future", "past"]
-    seen = set()
+    open_ = not told and reading.may_be_past(phrase)
+    directions: list[Direction] = [only] if only and not open_ else ["future", "past"]
+    found = []
     for direction in directions:
         try:
             span, relation = _span(phrase, reading, direction, told)
         except (ValueError, OverflowError):  # no such day, or beyond the calendar
             continue
-        if span is None or span in seen:
-            continue
-        seen.add(span)
+        if span is not None and (span, relation) not in found:
+            found.append((span, relation))
+    if open_ and default and found:
+        # Of a week ("el jueves dormimos en el barco") it is told, more often than planned.
+        weekly = phrase.meaning[0] in ("weekday", "weekend")
+        nearest = min(found, key=lambda one: _distance(one[0], reading.said))
+        found = [found[-1] if weekly else nearest]
+    for span, relation in found:
         start, end = reading.tokens[phrase.first].start, reading.tokens[phrase.last].end
         yield TimeMention(text[start:end], span.start, span.end, span.precision, relation, start)
+
+
+def _distance(span: Span, said: datetime.date) -> int:
+    if span.start <= said <= span.end:
+        return 0
+    return min(abs((span.start - said).days), abs((span.end - said).days))
 
 
 def _span(
@@ -207,14 +228,14 @@ def _closed(
     if isinstance(point, Span):
         return point
     choice = phrase.meaning[1] if len(phrase.meaning) > 1 else ""
-    if phrase.meaning[0] in ("part", "date"):
+    if phrase.meaning[0] in ("part", "date", "easter"):
         choice = ""
     if choice == "this" and told == "past" and point.weekly:
         # On a Sunday "this weekend we went" is not the one before.
         choice = "this" if point.weekend and reading.said.weekday() > 4 else "past"
     if not choice and point.season is not None and told is None and phrase.relation == "at":
         return None  # "in summer I swim in the lake"
-    weeks = int(phrase.meaning[2]) if len(phrase.meaning) > 2 and choice == "coming" else 0
+    weeks = int(phrase.meaning[2]) if len(phrase.meaning) > 2 and choice else 0
     span = spans.one_of(point, reading.said, cast(Choice, choice or direction))
     step = datetime.timedelta(weeks=weeks)
     return Span(span.start + step, span.end + step, span.precision)
@@ -256,6 +277,8 @@ def _counted(phrase: Phrase, reading: Reading, told: Direction | None) -> Span |
         return spans.stretch(reading.said, count, unit)
     if name == "span":
         return spans.stretch(reading.said, sign * count, unit)
+    if unit == "hour" and sign > 0:
+        return None  # "it is done in an hour" says no day
     if name == "exact":  # "two weeks ago today"
         day = spans.shifted(reading.said, sign * count, unit)
         return Span(day, day, "day")
@@ -267,14 +290,19 @@ def _named(phrase: Phrase, reading: Reading) -> Open | Span | None:
     name, arguments = phrase.meaning[0], phrase.meaning[1:]
     month, season, year = (phrase.value(slot) for slot in ("month", "season", "year"))
     month = month or phrase.value("monthnumber")
-    days = [int(day) for day in phrase.values("day")] or [int(d) for d in phrase.values("nth")]
+    days = [int(day) for slot in ("day", "nth", "ordinal") for day in phrase.values(slot)]
     if name == "weekend":
         return Open(weekend=True)
     if name == "weekday":
         return Open(weekday=int(phrase.value("weekday") or 1))
     if name == "date" and arguments:  # Christmas
         first, last = int(arguments[1]), int(arguments[-1])
-        return Open(month=int(arguments[0]), day=first, last_day=last)
+        feast = Open(month=int(arguments[0]), day=first, last_day=last)
+        return _in_year(feast, int(year) if year else None)
+    if name == "easter":
+        return _in_year(
+            Open(easter=(int(arguments[0]), int(arguments[-1]))), int(year or 0) or None
+        )
     if name == "year" and year:
         return spans.year_span(int(year))
     part = int(arguments[0]) if name == "part" else None

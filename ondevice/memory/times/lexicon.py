@@ -16,13 +16,15 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
 from ondevice.memory.times.tokens import Token, tokens_of
 
 LANGUAGES = ("en", "de", "es", "fr", "it", "pt", "nl", "pl", "ru", "tr", "zh", "ja")
 _GROUP = re.compile(r"\[([^][()]*)\]|\(([^][()]*)\)")
 _SLOT = re.compile(r"\{[a-z_]+[!+]?\}|~")
-_NUMBERED = ("weekday", "month", "season", "number")  # classes whose words have a value
+_SIGNS = re.compile(r"[][()|]")
+_NUMBERED = ("weekday", "month", "season", "number", "ordinal")  # classes whose words have a value
 _UNITS = ("unit", "period")  # any unit; those of which one is this, the last or the next
 
 _LISTS = (
@@ -35,6 +37,7 @@ _LISTS = (
     "articles",
     "glue",
     "streets",
+    "aims",
 )
 _EVERYWHERE = {"numeric": ["{date}"]}
 
@@ -56,7 +59,7 @@ class Tense:
     not_past: frozenset[str]
     future: frozenset[str]
     future_like: re.Pattern[str] | None
-    present: frozenset[str]
+    either_like: re.Pattern[str] | None  # past or present
     cancels: frozenset[str]  # "will", "to", "is": a participle behind one is not past
     perfect: tuple[tuple[frozenset[str], re.Pattern[str], int], ...]
     joins: frozenset[str]
@@ -82,9 +85,9 @@ class Language:
     articles: frozenset[str]
     glue: frozenset[str]  # "of": between Tuesday and next week
     streets: frozenset[str]  # what is named after days
+    aims: frozenset[str]  # "for": what is planned for a day is ahead
     settings: Mapping[str, str]
     folded: Mapping[str, str]
-    words: frozenset[str]  # all words of its patterns and classes
 
     def keys_of(self, token: Token) -> list[tuple[str, str]]:
         """Return the keys of the tree that a token answers to, with the values it gives."""
@@ -132,41 +135,62 @@ def language(code: str) -> Language:
     Raises:
         KeyError: There is none of that code.
     """
-    if code not in LANGUAGES:
-        raise KeyError(code)
-    place = resources.files("ondevice.memory.times") / "languages" / f"{code}.toml"
-    data = tomllib.loads(place.read_text("utf-8"))
+    data = _data(code)
     classes = _classes(data)
-    words = set(classes)
-    tree = _tree(_EVERYWHERE, words)
-    _grow_all(tree, data["patterns"], words)
+    tree = _tree(_EVERYWHERE)
+    _grow_all(tree, data["patterns"])
     lists = {name: _set(data.get(name, "")) for name in _LISTS}
     return Language(
         code=code,
         classes=classes,
         tree=tree,
-        after=_tree(data.get("after", {}), words),
-        prefixes=_tree(data["relations"], set()),
-        tails=_tree({"tail": data.get("tails", [])}, set()),
+        after=_tree(data.get("after", {})),
+        prefixes=_tree(data["relations"]),
+        tails=_tree({"tail": data.get("tails", [])}),
         tense=_tense(data.get("tense", {})),
         settings=data.get("settings", {}),
-        folded=_folded(words, lists["functions"] | _set(data.get("unfolded", ""))),
-        words=frozenset(words),
+        folded=_folded_of(data),
         **lists,
     )
 
 
-def _tree(patterns: Mapping[str, list[str]], words: set[str]) -> Node:
+def vocabulary(code: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the small words of a language, and the words of its phrases of time."""
+    data = _data(code)
+    return _set(data["functions"]), frozenset(_words(data) | _folded_of(data).keys())
+
+
+@functools.cache
+def _data(code: str) -> dict[str, Any]:
+    if code not in LANGUAGES:
+        raise KeyError(code)
+    place = resources.files("ondevice.memory.times") / "languages" / f"{code}.toml"
+    return tomllib.loads(place.read_text("utf-8"))
+
+
+def _words(data: Mapping[str, Any]) -> set[str]:
+    """Return all words of the classes and patterns."""
+    patterns = " ".join(" ".join(written) for written in data["patterns"].values())
+    plain = _SIGNS.sub(" ", _SLOT.sub(" ", patterns))
+    return {*_classes(data), *(key for part in set(plain.split()) for key in _keys(part))}
+
+
+def _folded_of(data: Mapping[str, Any]) -> dict[str, str]:
+    return _folded(_words(data), _set(data["functions"]) | _set(data.get("unfolded", "")))
+
+
+def _tree(patterns: Mapping[str, list[str]]) -> Node:
+    """Return the tree of some patterns by their meaning."""
     tree = Node()
-    _grow_all(tree, patterns, words)
+    _grow_all(tree, patterns)
     return tree
 
 
-def _grow_all(tree: Node, patterns: Mapping[str, list[str]], words: set[str]) -> None:
-    """Put patterns into a tree, by their meaning, and add their words to `words`."""
+def _grow_all(tree: Node, patterns: Mapping[str, list[str]]) -> None:
+    """Put patterns into a tree, by their meaning."""
     for meaning, written in patterns.items():
         for pattern in written:
-            _grow(tree, pattern, tuple(meaning.split()), words)
+            _grow(tree, pattern, tuple(meaning.split()))
 
 
 def _set(words: str) -> frozenset[str]:
@@ -216,20 +240,22 @@ def expanded(pattern: str) -> tuple[tuple[str, ...], ...]:
 
 @functools.cache
 def _keys(plain: str) -> tuple[str, ...]:
-    parts = plain.split()
-    return tuple(
-        key
-        for part in parts
-        for key in ([part] if _SLOT.fullmatch(part) else [t.text for t in tokens_of(part)])
-    )
+    keys: list[str] = []
+    for part in plain.split():
+        if part == "’s":  # of "Friday’s", which is a token of its own
+            keys.append("'s")
+        elif _SLOT.fullmatch(part):
+            keys.append(part)
+        else:
+            keys += [token.text for token in tokens_of(part)]
+    return tuple(keys)
 
 
-def _grow(tree: Node, pattern: str, meaning: tuple[str, ...], words: set[str]) -> None:
+def _grow(tree: Node, pattern: str, meaning: tuple[str, ...]) -> None:
     for plain in expanded(pattern):
         node = tree
         for key in plain:
             node = node.after.setdefault(key, Node())
-        words.update(key for key in plain if not _SLOT.fullmatch(key))
         node.meaning = node.meaning or meaning  # what stands first in the file wins
 
 
@@ -240,14 +266,15 @@ def _tense(data: Mapping[str, str]) -> Tense:
             shape = re.compile(data[f"perfect_like{number}"])
             gap = int(data.get(f"perfect_gap{number}", "99"))
             perfect.append((_set(data[f"perfect_with{number}"]), shape, gap))
-    like = {name: data.get(f"{name}_like") for name in ("past", "future")}
+    written = {name: data.get(f"{name}_like") for name in ("past", "future", "either")}
+    like = {name: re.compile(shape) if shape else None for name, shape in written.items()}
     return Tense(
         past=_set(data.get("past", "")),
-        past_like=re.compile(like["past"]) if like["past"] else None,
+        past_like=like["past"],
         not_past=_set(data.get("not_past", "")),
         future=_set(data.get("future", "")),
-        future_like=re.compile(like["future"]) if like["future"] else None,
-        present=_set(data.get("present", "")),
+        future_like=like["future"],
+        either_like=like["either"],
         cancels=_set(data.get("cancels", "")),
         perfect=tuple(perfect),
         joins=_set(data.get("joins", "")),

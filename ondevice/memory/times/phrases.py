@@ -161,7 +161,7 @@ class Finder:
     def _range(self, phrase: Phrase) -> Phrase | None:
         """Return "from Monday to Thursday", if the phrase begins it."""
         at = phrase.last + 1
-        if phrase.relation in ("until", "since") or at >= len(self._tokens):
+        if phrase.relation == "until" or at >= len(self._tokens):
             return None
         word = self._tokens[at].text
         opened = phrase.relation in ("from", "between", "start")
@@ -173,7 +173,7 @@ class Finder:
         end = at + 1
         if end < len(self._tokens) and self._tokens[end].text in self._language.articles:
             end += 1
-        second = self._longest(end) or self._longest(at + 1)
+        second = self._longest(end, prefixed=True) or self._longest(at + 1)
         if second is None or second.meaning[0] == "none":
             return None
         weekly = phrase.meaning[0] == second.meaning[0] == "weekday"
@@ -208,7 +208,7 @@ def _slot(key: str) -> str:
 
 
 _WEEKLY = frozenset(("weekday", "weekend"))
-_YEARLY = frozenset(("month", "date", "season", "part", "numeric"))
+_YEARLY = frozenset(("month", "date", "season", "part", "numeric", "easter"))
 _WIDE = frozenset(("at", "unit", "shift", "year", "next"))
 
 
@@ -216,7 +216,7 @@ def _refines(one: Phrase, other: Phrase) -> bool:
     """Say whether two phrases side by side name one time together."""
     for narrow, wide in ((one, other), (other, one)):
         name, around = narrow.meaning[0], wide.meaning[0]
-        modified = len(narrow.meaning) > 1 and name not in ("part", "date")
+        modified = len(narrow.meaning) > 1 and name not in ("part", "date", "easter")
         if name in _WEEKLY and around in ("date", "numeric"):
             return True
         if modified:

@@ -43,6 +43,7 @@ class Open:
     day: int | None = None
     last_day: int | None = None  # of "3 to 7 May"
     season: int | None = None  # 1 is spring
+    easter: tuple[int, int] | None = None  # first and last day, counted from Easter Sunday
     part: int | None = None  # of a month or year: 0 early, 1 in the middle, 2 late
 
     @property
@@ -130,6 +131,18 @@ def season_at(said: datetime.date, offset: int) -> Span:
     return season_span(year if month > 2 else year - 1, (month // 3) or 4)
 
 
+def easter(year: int) -> datetime.date:
+    """Return Easter Sunday of the Gregorian calendar."""
+    century, golden = year // 100, year % 19
+    skipped = century - century // 4 - (8 * century + 13) // 25
+    age = (19 * golden + skipped + 15) % 30
+    age -= (age // 28) * (1 - (29 // (age + 1)) * ((21 - golden) // 11))
+    weekday = (year + year // 4 + age + 2 - century + century // 4) % 7
+    days = age - weekday
+    month = 3 + (days + 40) // 44
+    return datetime.date(year, month, days + 28 - 31 * (month // 4))
+
+
 def part_of(span: Span, part: int) -> Span:
     """Return the early, middle or late third of a month, season or year."""
     if span.precision == "year":
@@ -197,7 +210,9 @@ def _years(what: Open, near: datetime.date) -> Iterator[Span]:
     steps = range(-9, 10) if what.day == 29 and what.month == 2 else range(-3, 4)
     for step in steps:
         year, month = near.year + step, what.month or near.month
-        if what.month is None and what.season is None:  # a day of the month: "on the 14th"
+        if (
+            what.month is None and what.season is None and what.easter is None
+        ):  # a day of the month: "on the 14th"
             year, month = _month_after(near.year, near.month, step)
         if not 1 <= year <= 9998 or (what.day or 1) > _days_in(year, month):
             continue
@@ -205,6 +220,9 @@ def _years(what: Open, near: datetime.date) -> Iterator[Span]:
 
 
 def _in_year(what: Open, year: int, month: int) -> Span:
+    if what.easter is not None:
+        first, last = (easter(year) + _DAY * days for days in what.easter)
+        return Span(first, last, "day")
     if what.season is not None:
         span = season_span(year, what.season)
     elif what.day is not None:

@@ -13,6 +13,7 @@ Direction = Literal["past", "future"]
 _SENTENCE_ENDS = ".!?;…。！？"
 _REACH = 3  # words: "will soon be finished"
 _BORDER = 5  # what a comma or an "and" adds to a distance
+_WHOLE = 3  # words beside the phrase: then its clause has a verb, if of no known form
 _LOOK = 40  # tokens to each side; a longer sentence has its verb nearer
 
 
@@ -30,14 +31,48 @@ def direction_at(
     markers = _markers(tokens, low, high, range(first, last + 1), language.tense)
     if not markers:
         return None
-    nearest = min(markers, key=lambda m: _distance(tokens, m.at, first, last, language.tense))
+    near = (
+        _clause(tokens, low, first, -1, language.tense),
+        _clause(tokens, high - 1, last, 1, language.tense),
+    )
+    own = [marker for marker in markers if near[0] <= marker.at <= near[1]]
+    words = sum(tokens[i].kind == "word" for i in range(near[0], near[1] + 1))
+    words -= sum(tokens[i].kind == "word" for i in range(first, last + 1))
+    if not own and words >= _WHOLE and not _has_either(tokens, *near, language.tense):
+        return None  # "the roofers start on Monday, so I moved the car"
+    nearest = min(
+        own or markers, key=lambda m: _distance(tokens, m.at, first, last, language.tense)
+    )
     return nearest.direction
+
+
+def _clause(
+    tokens: Sequence[Token], limit: int, at: int, step: Literal[-1, 1], tense: Tense
+) -> int:
+    """Return the last token before a comma or an "and" in one direction."""
+    while at != limit:
+        after = tokens[at + step]
+        if after.text == "," or after.text in tense.joins:
+            break
+        at += step
+    return at
 
 
 def has_any(tokens: Sequence[Token], first: int, last: int, words: frozenset[str]) -> bool:
     """Say whether one of some words stands in the sentence around a phrase."""
     low, high = _sentence(tokens, first, last)
     return any(tokens[i].text in words for i in range(low, high) if not first <= i <= last)
+
+
+def may_be_past(tokens: Sequence[Token], first: int, last: int, language: Language) -> bool:
+    """Say whether the sentence around a phrase has a verb of past or present ("llegamos")."""
+    low, high = _sentence(tokens, first, last)
+    return _has_either(tokens, low, high - 1, language.tense)
+
+
+def _has_either(tokens: Sequence[Token], first: int, last: int, tense: Tense) -> bool:
+    shape = tense.either_like
+    return shape is not None and any(shape.fullmatch(t.text) for t in tokens[first : last + 1])
 
 
 def _sentence(tokens: Sequence[Token], first: int, last: int) -> tuple[int, int]:
