@@ -35,6 +35,9 @@ def glosses(text: str, said: datetime.date = SAID) -> list[str]:
         ("on Friday I'm seeing Ben", "on Friday = 6 Nov 2026"),
         ("The roofers start on Monday, so I moved the car.", "on Monday = 9 Nov 2026"),
         ("They moved the hearing to a room booked for Friday", "Friday = 6 Nov 2026"),
+        ("We swam with the ashes to Lundy. 12 July.", "12 July = 12 Jul 2026"),
+        ("da novembre ad aprile siamo isolati", "da novembre ad aprile = Nov 2026–Apr 2027"),
+        ("we've been married for 12 years", "for 12 years = since 2014"),
         ("until Friday I'm on call", "until Friday = until 6 Nov 2026"),
         ("we've lived here since 2019", "since 2019 = since 2019"),
         ("two days ago it snowed", "Two days ago = 1 Nov 2026"),
@@ -94,7 +97,7 @@ def test_resolves(text: str, expected: str) -> None:
         "3/4/2026 may be either",
         "In summer I swim in the lake",
         "wait a second",
-        "Guten Morgen, Freitags bin ich schwimmen",
+        "Guten Morgen, jeden Morgen, Freitags bin ich schwimmen",
         "J'habite 14 rue du 8 Mai",
         "Mars est une planète, j'ai été facteur",
         "Por la mañana tomo café",
@@ -132,6 +135,7 @@ def test_a_question_without_tense_asks_in_both_directions() -> None:
         ("next week I'm in Leeds", None),
         ("I start at the bakery this week", None),
         ("this week I sold the car", None),
+        ("03.11.2026 I'm at the dentist's", None),
         ("I live in Leeds", None),
     ],
 )
@@ -179,6 +183,7 @@ ODD = {
     "dotted": "İ" * 50_000,
     "han": "明天" * 50_000,
     "everything": "".join(map(chr, range(0x3000))),
+    "points and a day": "." * 2_000 + " Friday. . " * 100,
     "half a sign": "\ud800 tomorrow",
 }
 

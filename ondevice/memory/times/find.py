@@ -267,11 +267,11 @@ def _counted(phrase: Phrase, reading: Reading, told: Direction | None) -> Span |
     if "notpast" in arguments and told == "past":
         return None  # "I wrote it in two days"
     if name == "since":
-        return spans.stretch(reading.said, -count, unit)
+        return spans.lasting(reading.said, count, unit)
     if name == "for":
         lasting = frozenset(reading.language.settings.get("lasting", "").split())
         if has_any(reading.tokens, phrase.first, phrase.last, lasting):
-            return spans.stretch(reading.said, -count, unit)
+            return spans.lasting(reading.said, count, unit)
         if told == "past" or unit == "hour":
             return None
         return spans.stretch(reading.said, count, unit)

@@ -106,6 +106,11 @@ def stretch(said: datetime.date, count: int, unit: str) -> Span:
     return Span(start, end, _PRECISION[unit])
 
 
+def lasting(said: datetime.date, count: int, unit: str) -> Span:
+    """Return "for twelve years" up to today, from the beginning of that year or month."""
+    return Span(around(said, -count, unit).start, said, _PRECISION[unit])
+
+
 def month_span(year: int, month: int) -> Span:
     """Return a whole month."""
     last = _days_in(year, month)

@@ -28,21 +28,30 @@ def direction_at(
 ) -> Direction | None:
     """Return the direction of the clause around a phrase (the tokens first to last)."""
     low, high = _sentence(tokens, first, last)
-    markers = _markers(tokens, low, high, range(first, last + 1), language.tense)
+    others = (*range(low, first), *range(last + 1, high))
+    if low > 0 and not any(tokens[i].kind == "word" for i in others):
+        # "We swam with the ashes to Lundy. 12 July." is told by the sentence before.
+        first = last = low - 1
+        while first > 0 and _ends(tokens, first - 1):
+            first -= 1
+        low, high = _sentence(tokens, first, first)[0], last + 1
+    return _direction(tokens, (low, first, last, high), language.tense)
+
+
+def _direction(
+    tokens: Sequence[Token], places: tuple[int, int, int, int], tense: Tense
+) -> Direction | None:
+    """Return the direction of a clause; its sentence and the phrase in it are `places`."""
+    low, first, last, high = places
+    markers = _markers(tokens, low, high, range(first, last + 1), tense)
     if not markers:
         return None
-    near = (
-        _clause(tokens, low, first, -1, language.tense),
-        _clause(tokens, high - 1, last, 1, language.tense),
-    )
-    own = [marker for marker in markers if near[0] <= marker.at <= near[1]]
-    words = sum(tokens[i].kind == "word" for i in range(near[0], near[1] + 1))
-    words -= sum(tokens[i].kind == "word" for i in range(first, last + 1))
-    if not own and words >= _WHOLE and not _has_either(tokens, *near, language.tense):
+    begin, end = _clause(tokens, low, first, -1, tense), _clause(tokens, high - 1, last, 1, tense)
+    own = [marker for marker in markers if begin <= marker.at <= end]
+    words = sum(tokens[i].kind == "word" for i in (*range(begin, first), *range(last + 1, end + 1)))
+    if not own and words >= _WHOLE and not _has_either(tokens, begin, end, tense):
         return None  # "the roofers start on Monday, so I moved the car"
-    nearest = min(
-        own or markers, key=lambda m: _distance(tokens, m.at, first, last, language.tense)
-    )
+    nearest = min(own or markers, key=lambda m: _distance(tokens, m.at, first, last, tense))
     return nearest.direction
 
 

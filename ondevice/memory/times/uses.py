@@ -11,6 +11,8 @@ from ondevice.memory.times.find import Reading, mentions_of
 from ondevice.memory.times.mention import TimeMention
 from ondevice.memory.times.phrases import Phrase
 
+_STRETCHES = frozenset(("at", "unit", "span", "weekend", "season", "part", "month"))
+
 
 def resolve(
     text: str, said_at: datetime.date, languages: Sequence[str] | None = None
@@ -82,6 +84,8 @@ def _ends(mention: TimeMention, reading: Reading, phrase: Phrase, said: datetime
         return False
     if mention.relation in ("until", "for"):
         return True
+    if phrase.meaning[0] not in _STRETCHES:
+        return False  # "3.11.2026: I am at the dentist's" is dated, no more
     begins = frozenset(reading.language.settings.get("begins", "").split())
     words = (token.text for token in reading.tokens)
     return not any(word in begins for word in words)
