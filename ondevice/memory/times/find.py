@@ -112,7 +112,11 @@ def _known_words() -> dict[str, list[tuple[str, int]]]:
         for word in small | timely:
             weight = 2 if word in small else 1
             found.setdefault(word, []).append((code, weight))
-    return found
+    return {
+        # "zaterdag" tells more than any "de".
+        word: [(known[0][0], 3)] if len(known) == 1 and known[0][1] == 1 else known
+        for word, known in found.items()
+    }
 
 
 def _order(code: str, languages: Sequence[str] | None) -> Order:
