@@ -18,7 +18,7 @@ from ondevice.ground.system_memory import available_memory, total_memory
 from ondevice.models.base_model import ListedModel
 
 # From the processor time of a token on one core, with models of 98, 491 and 1,117 MB: what the
-# first one takes gives that of the others within a twentieth.
+# first one takes gives that of the others within an eighth (benchmarks/pulled_model.py).
 BESIDE_WEIGHTS = 87_000_000
 _MEASURED = 1_500_000_000  # bytes; a larger model would take long to measure
 READING_PACE = 10.0  # tokens a second: about as fast as people read along
