@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ondevice.memory.persona import neutralise
-from ondevice.memory.query_terms import ENGLISH
+from ondevice.memory.query_terms import query_terms
 
 # What an answer says that knows it was not told. One of these has to be in it; each names who does
 # not know, or what is missing: "You don't have a brother" is a claim and not one of them.
@@ -91,7 +91,7 @@ def says_unknown(answer: str) -> bool:
 def stems(text: str) -> frozenset[str]:
     """Return the words of a text that carry meaning, cut so that `works` and `work` are one."""
     words = re.findall(r"\w+(?:'\w+)?", neutralise(text).lower().replace("’", "'"))
-    return frozenset(_stem(word) for word in words if word not in ENGLISH)
+    return frozenset(_stem(word) for word in words if query_terms(word))
 
 
 def _stem(word: str) -> str:

@@ -117,7 +117,7 @@ class Person:
         """Say it in a conversation of its own, which no model answers; return the statements."""
         self.clock.now = moment
         turns = self.memory.profile.turns
-        vector = self.memory.embedder.embed([text])[0]
+        vector = self.memory.recall.embedding.embed([text])
         turn = turns.add(turns.new_conversation(), "user", text, time=moment, vector=vector)
         return [kept.fact.text for kept in self.memory.keep_from(turn)]
 

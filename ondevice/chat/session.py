@@ -30,6 +30,8 @@ MemoryUse = Literal["on", "read-only", "off"]
 
 # A memory that stands beside one of so many last turns is not sent again.
 NEAR = 2
+# What was said in so many last exchanges is seen anyway; what is further back is easily overlooked.
+RECENT = 8
 
 
 class Session:
@@ -224,7 +226,8 @@ class Session:
         beside = self._notes().beside(
             text,
             scope=self.scope,
-            conversation_id=self.id,
+            recent=self._seen_turns(),
+            standing={fact.id for fact in self._prefix_facts},
             near=self.transcript.sent_ids(NEAR),
             without={fact.id for fact in receipt.saved},
         )
@@ -237,6 +240,11 @@ class Session:
             if fact.id not in shown
         ]
         return beside.content
+
+    def _seen_turns(self) -> set[str]:
+        """Return the ids of this conversation's last turns; what is far back is told again."""
+        last = min(RECENT, len(self.transcript.exchanges) + 1)
+        return {turn.id for turn in self._turns()[-2 * last :]}
 
     def _make_prefix(self) -> None:
         """Choose the facts of the prefix once a conversation: it must not move in the cache."""

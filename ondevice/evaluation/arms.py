@@ -71,7 +71,10 @@ class MemoryPrompts:
         self._notes = Notes(recall, settings, engine.count_tokens, form_for(engine.model))
         self._scope, self._held_out = scope, frozenset(held_out)
         facts = profile.facts.all(state="active", scope=scope)
-        self._prefix, _ = self._notes.before([f for f in facts if f.id not in self._held_out])
+        shown = [fact for fact in facts if fact.id not in self._held_out]
+        self._prefix, standing = self._notes.before(shown)
+        self._standing = {fact.id for fact in standing}
+        self._profile = profile
 
     def messages(
         self, request: str, *, query: str | None = None, conversation_id: str | None = None
@@ -87,10 +90,16 @@ class MemoryPrompts:
             request,
             query=query,
             scope=self._scope,
-            conversation_id=conversation_id,
+            recent=self._turns_of(conversation_id),
+            standing=self._standing,
             unsearched=self._held_out,
         )
         return self._transcript().messages(beside.content)
+
+    def _turns_of(self, conversation_id: str | None) -> set[str]:
+        if conversation_id is None or not self._profile.has(conversation_id):
+            return set()
+        return {turn.id for turn in self._profile.turns.all(conversation_id)}
 
     def with_prefix(self, request: str) -> list[Message]:
         """Return what the model is shown if nothing is found that fits `request`."""

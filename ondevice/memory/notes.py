@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ondevice.store.records import Fact
 
 _LOOKED_AT = 3  # times as many memories are looked at as may stand beside a turn
+_AGAIN = 4  # of the best memories so many stand beside a turn though they stand before it too
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Notes:
         *,
         query: str | None = None,
         scope: str | None = None,
-        conversation_id: str | None = None,
+        recent: Collection[str] = (),
+        standing: Collection[str] = (),
         near: Collection[str] = (),
         without: Collection[str] = (),
         unsearched: Collection[str] = (),
@@ -87,17 +89,23 @@ class Notes:
             text: what the person writes.
             query: what to search for, if not the text itself.
             scope: also memories of this context.
-            conversation_id: of the conversation: what was said in it stands there anyway.
+            recent: ids of the turns that the model sees anyway.
+            standing: ids of the facts that stand before the conversation.
             near: ids of memories that stand beside one of the last turns.
             without: ids of memories that must not be shown.
             unsearched: ids of records to search as if they had never been stored.
         """
         limits, question = self._settings, query or text
-        hits = self._recall.for_prompt(
-            question, limits.memories * _LOOKED_AT, scope, without=unsearched
-        ).hits
-        useful = [h for h in hits if h.id not in without and is_evidence(h, conversation_id)]
-        useful = belonging(question, useful)[: limits.memories]
+        most = min(limits.memories, self.form.most_beside)
+        wanted = most + len(standing)
+        found = self._recall.for_prompt(question, _LOOKED_AT * wanted, scope, without=unsearched)
+        hits = [hit for hit in found.hits if hit.id not in without]
+        useful = [hit for hit in hits if is_evidence(hit, found.personal, recent)]
+        useful = belonging(question, useful)
+        # What stands before the conversation comes again only if it is the best there is: it is
+        # used more often when it stands beside the question.
+        again = {hit.id for hit in useful[:_AGAIN]}
+        useful = [hit for hit in useful if hit.id in again or hit.id not in standing][:most]
         far = [hit for hit in useful if hit.id not in near]
         content, sent = build_turn(text, far, self._count_tokens, limits.memory_tokens, self.form)
         return Beside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,13 @@ UNJUDGED = 1.0  # how much a fact matters that has no vector yet: between trivia
 # What a memory that shares no word with the turn must be near to it, on the scale of
 # `Calibration.relevance`.
 MIN_RELEVANCE = 0.17
+
+# A request that is less likely to be personal than `PERSONAL` gets only notes that are about just
+# what it asks: at least so near, and less near the likelier it is. Chosen on the requests of the
+# tuning half of `benchmarks/memory_items`: none of 60 that need no memory gets a note then.
+PERSONAL = 0.5
+ABOUT_THIS = 0.42
+ABOUT_THIS_SLOPE = 0.3
 
 
 def by_weight(
@@ -37,20 +44,22 @@ def by_weight(
     return chosen
 
 
-def is_evidence(memory: Hit, conversation_id: str | None) -> bool:
-    """Whether a memory that was found may stand beside a turn of the conversation.
+def is_evidence(memory: Hit, personal: float, recent: Collection[str]) -> bool:
+    """Whether a memory that was found may stand beside a turn.
 
     Args:
         memory: one of the best that there are, which may still not be about this.
-        conversation_id: what was said in it stands in the transcript anyway.
+        personal: how likely a good answer depends on who asks.
+        recent: ids of the turns that the model sees anyway.
     """
-    if not memory.shares_words and memory.cosine < MIN_RELEVANCE:
+    if memory.kind == "turn" and not _tells(memory, recent):
         return False
-    if memory.kind != "turn":
-        return True
-    # The model's own words are not evidence, and a question asked before is no answer.
-    return (
-        memory.role == "user"
-        and not memory.text.rstrip().endswith("?")
-        and memory.conversation_id != conversation_id
-    )
+    if personal < PERSONAL:  # only what is about just this
+        return memory.cosine >= ABOUT_THIS - ABOUT_THIS_SLOPE * personal
+    # A statement has been weighed by what it matters for; a passage only by what it says.
+    return memory.kind == "fact" or memory.shares_words or memory.cosine >= MIN_RELEVANCE
+
+
+def _tells(turn: Hit, recent: Collection[str]) -> bool:
+    """Whether a turn may tell something: the model's words do not, and a question is no answer."""
+    return turn.role == "user" and not turn.text.rstrip().endswith("?") and turn.id not in recent
