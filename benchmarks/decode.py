@@ -36,7 +36,7 @@ from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.ground.processor import physical_cores
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
 from ondevice.models import native
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.models.messages import Message
@@ -111,7 +111,8 @@ def compare_in_one_process(
     # With a profile, as in a chat; but without memories, so that both get the same prompt.
     recall = dataclasses.replace(RecallSettings(), memories=0)
     profile = Profile.create(home)
-    with Assistant(engine, profile, Embedder(), Settings(recall=recall), reader=False) as me:
+    embedder = open_embedder(recall.embedder, Home.default())
+    with Assistant(engine, profile, embedder, Settings(recall=recall), reader=False) as me:
         prompt = engine.encode_prompt(PROMPT)
         for run in range(runs + 1):
             options = ChatOptions(max_tokens=tokens, seed=run)

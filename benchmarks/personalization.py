@@ -47,11 +47,12 @@ from ondevice.ground.svg import Dot, Label, Line, Part, Picture
 from ondevice.home import Home
 from ondevice.learning.options import LearnEvent, LearnOptions
 from ondevice.learning.run import learn
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.facts import facts_in
 from ondevice.memory.search import Recall
 from ondevice.models.base_model import BaseModel, resolve
-from ondevice.settings import LearningSettings, ModelSettings, Settings
+from ondevice.settings import LearningSettings, ModelSettings, RecallSettings, Settings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 
@@ -98,7 +99,10 @@ def main() -> None:
     options = _options()
     started = time.monotonic()
     with throwaway_home() as home:
-        base, embedder = resolve(options.model, home), Embedder(threads=options.threads)
+        base = resolve(options.model, home)
+        embedder = open_embedder(
+            RecallSettings().embedder, Home.default(), threads=options.threads
+        )
         results = Results(options, base)
         with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:
             for name in options.speakers.split(",") if options.speeches else []:

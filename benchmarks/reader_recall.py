@@ -28,7 +28,8 @@ from ondevice.engine.llama import LlamaEngine
 from ondevice.evaluation.arms import MemoryPrompts
 from ondevice.home import Home
 from ondevice.learning.reader.scene import Maker, Statement
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.facts import FactCandidate, facts_in
 from ondevice.memory.persona import TURN_HEAD
 from ondevice.memory.search import Recall
@@ -110,7 +111,8 @@ def main() -> None:
         with LlamaEngine(
             base, ModelSettings(n_ctx=2048, n_threads=options.threads), home
         ) as engine:
-            sets = asked(home, engine, Embedder(), options.facts, options.n)
+            embedder = open_embedder(RecallSettings().embedder, Home.default())
+            sets = asked(home, engine, embedder, options.facts, options.n)
             arms = [Arm("base", engine, [])]
             arms.append(Arm("reader", engine, [reader_use(options.reader, base)]))
             print(f"{options.facts} facts{'base':>20}{'reader':>22}{'beside the question':>24}")

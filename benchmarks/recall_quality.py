@@ -30,10 +30,12 @@ from typing import Any
 import numpy as np
 
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.fusion import FusionWeights
 from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
+from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 
@@ -66,21 +68,30 @@ class Corpus:
     vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 384), np.float32))
 
 
-class CachingEmbedder(Embedder):
+class CachingEmbedder:
     """Embeds a question once, however many weights are tried on it."""
 
-    def __init__(self) -> None:
-        """Start with an empty cache."""
-        super().__init__()
+    def __init__(self, inner: Embedder) -> None:
+        """Ask `inner`, with an empty cache."""
+        self.inner = inner
+        self.name, self.sha256 = inner.name, inner.sha256
+        self.dimensions, self.calibration = inner.dimensions, inner.calibration
         self._cache: dict[str, np.ndarray] = {}
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings of `texts`."""
-        if len(texts) != 1:
-            return super().embed(texts)
-        if texts[0] not in self._cache:
-            self._cache[texts[0]] = super().embed(texts)
-        return self._cache[texts[0]]
+        """Return what is stored of `texts`."""
+        return self.inner.embed(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is searched with."""
+        for text in texts:
+            if text not in self._cache:
+                self._cache[text] = self.inner.embed_queries([text])[0]
+        return np.stack([self._cache[text] for text in texts])
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens `text` has."""
+        return self.inner.count_tokens(text)
 
 
 # --- the corpus -----------------------------------------------------------------
@@ -206,7 +217,7 @@ class Peers:
 
     def minilm(self, query: str, k: int) -> list[str]:
         """Rank by cosine."""
-        scores = self.corpus.vectors @ self.corpus.recall._embedder.embed([query])[0]
+        scores = self.corpus.vectors @ self.corpus.recall._embedder.embed_queries([query])[0]
         return [self.corpus.ids[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
     def rank_fusion(self, query: str, k: int) -> list[str]:
@@ -301,7 +312,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tune", type=int, default=0, metavar="ROUNDS")
     rounds = parser.parse_args().tune
-    embedder = CachingEmbedder()
+    embedder = CachingEmbedder(open_embedder(RecallSettings().embedder, Home.default()))
     pairs = json.loads((HERE / "recall_questions" / "people.json").read_text("utf-8"))["pairs"]
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))

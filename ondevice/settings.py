@@ -59,6 +59,7 @@ class ModelSettings:
 class RecallSettings:
     """How much is remembered in a prompt."""
 
+    embedder: str = "minilm"  # a name
     memories: int = _in(0, 1000, 6)  # retrieved for a turn, at the most
     # a memory that shares no word with the turn must be this similar
     min_cosine: float = _in(-1, 1, 0.25)

@@ -14,7 +14,8 @@ from kinds import Kinds
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 from ondevice.store.profile import Profile
@@ -115,6 +116,12 @@ def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def embedder() -> Embedder:
-    """Return the real embedder; it is loaded at its first use."""
-    return Embedder()
+def minilm() -> MiniLM:
+    """The English embedder; it is loaded at its first use."""
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def embedder(minilm: MiniLM) -> Embedder:
+    """A real embedder, shared by all tests that need one."""
+    return minilm

@@ -161,13 +161,18 @@ def _reader() -> str:
 
 
 def _embedder() -> str:
-    from ondevice.memory.embedder import Embedder
+    from ondevice.home import Home
+    from ondevice.memory.embedders.choose import open_embedder
+    from ondevice.settings import Settings, settings_path
 
-    vectors = Embedder().embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
+    home = Home.default()
+    settings, _ = Settings.read(settings_path(home))  # what is wrong with them is told elsewhere
+    embedder = open_embedder(settings.recall.embedder, home)
+    vectors = embedder.embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
     near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
     if near <= far:
         raise OndeviceError("The embedder's self-test failed; reinstall 'ondevice[models]'.")
-    return f"all-MiniLM-L6-v2: similar {near:.2f}, different {far:.2f}"
+    return f"{embedder.name}: similar {near:.2f}, different {far:.2f}"
 
 
 def _encryption() -> str:

@@ -17,7 +17,7 @@ from ondevice.store.records import Fact, Turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.embedders.protocol import Embedder
     from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage, Record

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ondevice.memory.embedder import DIMENSIONS
-
 if TYPE_CHECKING:
     from ondevice.store.profile import Profile
 
@@ -20,12 +18,13 @@ if TYPE_CHECKING:
 class Index:
     """Vectors and what fusion needs to know of every record, in order of record number."""
 
-    def __init__(self) -> None:
-        """Make an empty index."""
+    def __init__(self, dimensions: int) -> None:
+        """Make an empty index of vectors of so many `dimensions`."""
+        self._dimensions = dimensions
         self.last_number = 0
         self.ids: list[str] = []
         self.size = 0
-        self._matrix = np.zeros((0, DIMENSIONS), dtype=np.float32)
+        self._matrix = np.zeros((0, dimensions), dtype=np.float32)
         self._before = np.zeros(0, dtype=np.int64)
         self._after = np.zeros(0, dtype=np.int64)
         self._time = np.zeros(0)
@@ -130,7 +129,7 @@ class Index:
             return
         # Doubling: a turn that is added copies nothing most of the time.
         capacity = max(size + 256, min(2 * capacity, capacity + 20_000))
-        self._matrix = _grown(self._matrix, (capacity, DIMENSIONS))
+        self._matrix = _grown(self._matrix, (capacity, self._dimensions))
         self._before = _grown(self._before, (capacity,))
         self._after = _grown(self._after, (capacity,))
         self._time = _grown(self._time, (capacity,))
@@ -139,7 +138,7 @@ class Index:
 
     @property
     def matrix(self) -> np.ndarray:
-        """Unit vectors, float32, shape (size, 384); zeros where a record has none."""
+        """Unit vectors, float32, shape (size, dimensions); zeros where a record has none."""
         return self._matrix[: self.size]
 
     @property

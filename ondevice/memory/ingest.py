@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ondevice.importers import ImportedDocument, ImportOptions
-    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.embedders.protocol import Embedder
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage
 

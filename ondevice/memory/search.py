@@ -21,7 +21,7 @@ from ondevice.store.records import ANY_SCOPE, Fact
 if TYPE_CHECKING:
     import numpy as np
 
-    from ondevice.memory.embedder import Embedder
+    from ondevice.memory.embedders.protocol import Embedder
     from ondevice.memory.index import Index
     from ondevice.store.profile import Profile
     from ondevice.store.records import Record
@@ -119,7 +119,7 @@ class Recall:
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
             pending = self._text_search.submit(self._text_hits, about)
-            vector = self._embedder.embed([_without(query, named)])[0]
+            vector = self._embedder.embed_queries([_without(query, named)])[0]
             cosine = index.matrix @ vector
             hits = pending.result()
             fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
@@ -143,7 +143,7 @@ class Recall:
 
         generation = self._profile.generation()
         if self._index is None or generation != self._generation:
-            self._index = Index()  # something was forgotten: its vector must not stay
+            self._index = Index(self._embedder.dimensions)  # something was forgotten: its vector must not stay
         self._generation = generation
         self._index.update(self._profile)
         return self._index

@@ -22,7 +22,8 @@ from ondevice.errors import RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
 from ondevice.memory.correcting import Corrector
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
 from ondevice.memory.search import Hit, Kept, Recall
 from ondevice.memory.steps import Steps
@@ -112,7 +113,8 @@ class Memory:
             retention=settings.retention,
             warn=warn,
         )
-        return cls(opened, Embedder(), settings, scope=scope)
+        embedder = open_embedder(settings.recall.embedder, home)
+        return cls(opened, embedder, settings, scope=scope)
 
     def shared_with(
         self, lock: contextlib.AbstractContextManager[object], on_change: Callable[[], None]

@@ -17,7 +17,7 @@ from ondevice.cli import run
 from ondevice.cli.learn import evaluate as module
 from ondevice.engine import llama
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
 from ondevice.models.base_model import resolve
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -46,7 +46,7 @@ def ondevice(
 @pytest.fixture
 def filled(home: Home) -> Home:
     """A profile with forty notes and two facts."""
-    embedder = Embedder()
+    embedder = MiniLM()
     with Profile.open(home, create=True) as profile:
         source = profile.sources.add("import", "notes")
         notes = [

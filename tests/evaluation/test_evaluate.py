@@ -17,7 +17,7 @@ from ondevice.evaluation.evaluate import Evaluation, evaluate, records_in_scope
 from ondevice.evaluation.items import ItemSettings
 from ondevice.evaluation.split import split
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile

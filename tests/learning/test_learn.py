@@ -16,6 +16,7 @@ from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning import plan as plan_module
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
+from ondevice.memory.embedders.protocol import Calibration
 from ondevice.memory.persona import PERSONA_VERSION
 from ondevice.memory.search import Recall
 from ondevice.remedies import Notice, Remedy
@@ -31,10 +32,15 @@ SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples
 class NoEmbedder:
     """Every text has the same meaning; what is recalled is not what is tested."""
 
+    name, sha256, dimensions = "none", "0" * 64, 384
+    calibration = Calibration(unrelated=0.0, same=0.95)
+
     def embed(self, texts):
         import numpy as np
 
         return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+    embed_queries = embed
 
 
 def learner(profile, engine, options=QUICK, settings=SETTINGS, **more):

@@ -10,7 +10,7 @@ from memories import add_text
 
 from ondevice.errors import ProfileError
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.facts import candidate_for
 from ondevice.memory.fusion import Evidence, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms

@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.facts import candidate_for
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage

@@ -7,7 +7,6 @@ import base64
 import numpy as np
 from anyio import to_thread
 
-from ondevice.memory.embedder import DIMENSIONS
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.answers import Embedding, Embeddings, EmbeddingUsage
 from ondevice.server.openai.models import EMBEDDER
@@ -24,13 +23,10 @@ async def embeddings(state: ServerState, body: EmbeddingRequest) -> Embeddings:
         raise ApiError(
             404, f"The embedding model here is '{EMBEDDER}'.", code="model_not_found", param="model"
         )
-    if body.dimensions not in (None, DIMENSIONS):
-        raise ApiError(
-            400, f"The vectors have {DIMENSIONS} values.", code="invalid_value", param="dimensions"
-        )
     embedder = state.assistant.memory.embedder
-    if embedder is None:
-        raise ApiError(404, "This server has no embedder.", code="model_not_found", param="model")
+    if body.dimensions not in (None, embedder.dimensions):
+        told = f"The vectors have {embedder.dimensions} values."
+        raise ApiError(400, told, code="invalid_value", param="dimensions")
     texts = [body.input] if isinstance(body.input, str) else body.input
     vectors = await to_thread.run_sync(embedder.embed, texts, limiter=state.embedding)
     count = await to_thread.run_sync(lambda: sum(map(embedder.count_tokens, texts)))
