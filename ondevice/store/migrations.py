@@ -163,6 +163,31 @@ ALTER TABLE record ADD COLUMN corrects TEXT;
 CREATE INDEX record_by_correction ON record (corrects) WHERE corrects IS NOT NULL;
 """
 
+_ORIGINS = """
+-- The passages and turns that a statement was drawn from. One that the person made or worded
+-- themselves, and that a text says too, has itself among them.
+CREATE TABLE IF NOT EXISTS origin (
+    fact INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    record INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    PRIMARY KEY (fact, record)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS origin_by_record ON origin (record);
+-- The person's own words from which no statements were drawn yet.
+CREATE TABLE IF NOT EXISTS unformed (
+    number INTEGER PRIMARY KEY REFERENCES record (number) ON DELETE CASCADE
+);
+CREATE TRIGGER IF NOT EXISTS record_to_form AFTER INSERT ON record
+WHEN (new.kind = 'passage' AND coalesce(new.speaker, 'user') = 'user')
+    OR (new.kind = 'turn' AND new.speaker = 'user')
+BEGIN
+    INSERT INTO unformed (number) VALUES (new.number);
+END;
+-- What was said in chats was read when it was said.
+INSERT OR IGNORE INTO unformed (number)
+    SELECT number FROM record
+    WHERE kind = 'passage' AND state = 'active' AND coalesce(speaker, 'user') = 'user';
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -178,6 +203,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
     Migration(3, "keys of sources, events, copies", _OWNERSHIP),
     Migration(4, "corrections of passages and turns", _CORRECTIONS),
+    Migration(5, "where statements come from, and what is still to be read", _ORIGINS),
 )
 
 

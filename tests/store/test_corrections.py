@@ -179,14 +179,14 @@ def test_browsing_exports_and_backups_tell_the_wordings_apart(profile, home, tmp
 
 
 def test_a_profile_of_before_is_brought_up_to_date(profile):
-    """The last step is undone here, which gives the database as the version before made it."""
+    """What the step brought is undone here; it and those after it are run again."""
     _, (old,) = chat(profile, OLD)
     database = profile._db  # an older version wrote it otherwise
     with database.write() as run:
         run("DROP INDEX record_by_correction")
         run("ALTER TABLE record DROP COLUMN corrects")
-        run("DELETE FROM migration WHERE number = 4")
-    assert migrate(database, MIGRATIONS) == 1
+        run("DELETE FROM migration WHERE number >= 4")
+    assert migrate(database, MIGRATIONS) == len(MIGRATIONS) - 3
     assert profile.get(old.id) == old
     assert profile.corrections.correct(old.id, NEW).corrects == old.id
     profile.check()
