@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 from made_exports import FORMATS, write_export
 
+from ondevice.ground.processor import physical_cores
 from ondevice.ground.system_memory import resident_memory
 from ondevice.home import Home
 from ondevice.importers import ImportedDocument, ImportOptions, read
-from ondevice.ground.processor import physical_cores
 from ondevice.memory.embedders.minilm import MiniLM
 from ondevice.memory.embedders.runtime import batches, padded
 from ondevice.memory.ingest import ingest

@@ -107,6 +107,7 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 def _memories() -> dict[str, Schema]:
     from ondevice.importers import Preview
+    from ondevice.memory.embedding import EmbeddingState
     from ondevice.memory.ingest import IngestReport
     from ondevice.store.records import Fact, Passage, Turn
 
@@ -134,6 +135,7 @@ def _memories() -> dict[str, Schema]:
         "memory certificate": record(
             valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
         ),
+        "memory reindex": record(embedded_now=WHOLE, **of(EmbeddingState)["properties"]),
         "import": {
             "anyOf": [of(IngestReport), listing(of(Preview))],
             "description": "What was imported; with --preview, what would be, file by file.",
@@ -148,12 +150,21 @@ def _forgotten() -> Schema:
 
 
 def _profiles() -> dict[str, Schema]:
+    from ondevice.memory.embedding import EmbeddingState
     from ondevice.settings import RetentionSettings
     from ondevice.store.exchange.transfer import Transfer
     from ondevice.store.records import Copy, Event
 
     return {
         "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
+        "profile show": record(
+            name=TEXT,
+            path=TEXT,
+            records=WHOLE,
+            facts=WHOLE,
+            sources=WHOLE,
+            embedder=of(EmbeddingState),
+        ),
         "profile export": {
             "anyOf": [of(Transfer), record(folder=TEXT, files=IDS)],
             "description": "Of the encrypted file; with --readable, the files in clear.",

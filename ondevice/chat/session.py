@@ -208,7 +208,7 @@ class Session:
         memory = self._memory
         assert self.id is not None
         turn = memory.profile.turns.add(
-            self.id, "user", text, vector=memory.embedder.embed([text])[0], scope=self.scope
+            self.id, "user", text, vector=memory.recall.embedding.embed([text]), scope=self.scope
         )
         receipt.user_turn_id = turn.id
         for kept in memory.keep_from(turn):

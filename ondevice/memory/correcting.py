@@ -17,7 +17,6 @@ from ondevice.store.records import Fact, Turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ondevice.memory.embedders.protocol import Embedder
     from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage, Record
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 class Corrector:
     """Changes records of one profile so that the former text is not used any more."""
 
-    def __init__(self, profile: Profile, embedder: Embedder, recall: Recall) -> None:
+    def __init__(self, profile: Profile, recall: Recall) -> None:
         """Correct in `profile`; `recall` stores facts, and follows what was changed."""
-        self._profile, self._embedder, self._recall = profile, embedder, recall
+        self._profile, self._embedding, self._recall = profile, recall.embedding, recall
 
     def edit(self, record_id: str, **changes: Any) -> Record:
         """Change a fact, or correct the text of a passage or of a turn of the person's.
@@ -52,7 +51,7 @@ class Corrector:
                 "changed; give a new text and nothing else."
             )
         text: str = changes["text"]
-        vector = self._embedder.embed([text])[0] if text.strip() else None
+        vector = self._embedding.embed([text]) if text.strip() else None
         with self._profile.transaction():
             before = self._holding(record)
             after = self._profile.corrections.correct(record.id, text, vector=vector)

@@ -13,14 +13,22 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ondevice.store.profile import Profile
+    from ondevice.store.search_tables import Outline
 
 
 class Index:
     """Vectors and what fusion needs to know of every record, in order of record number."""
 
-    def __init__(self, dimensions: int) -> None:
-        """Make an empty index of vectors of so many `dimensions`."""
+    def __init__(self, embedder: str, dimensions: int) -> None:
+        """Make an empty index.
+
+        Args:
+            embedder: SHA-256 of the one whose vectors it holds.
+            dimensions: values of each of them.
+        """
+        self.embedder = embedder
         self._dimensions = dimensions
+        self._last_vector = 0
         self.last_number = 0
         self.ids: list[str] = []
         self.size = 0
@@ -35,10 +43,18 @@ class Index:
         self.speakers: dict[str | None, int] = {None: 0}
 
     def update(self, profile: Profile) -> None:
-        """Add the records that came since the last call."""
+        """Add the records and vectors that came since the last call."""
+        # In this order: of each of these vectors the record is known then.
+        vectors = profile.vectors.since(self.embedder, after=self._last_vector)
         new = profile.search_tables.outline(after=self.last_number)
-        if new is None:
-            return
+        if new is not None:
+            self._append(new)
+        if len(vectors.number):
+            rows, found = self.rows_of(vectors.number)
+            self._matrix[rows] = vectors.values[found]
+        self._last_vector = vectors.last
+
+    def _append(self, new: Outline) -> None:
         first, end = self.size, self.size + len(new.number)
         self._reserve(end)
         self._number[first:end] = new.number
@@ -48,8 +64,6 @@ class Index:
         self._flags[1, first:end] = new.active
         self._flags[2, first:end] = _codes(new.scope, self.scopes)
         self._flags[3, first:end] = _codes(new.speaker, self.speakers)
-        if len(new.vector):
-            self._matrix[first + new.has_vector] = new.vector
         self.ids += new.id
         self._link(first, new.source_id)
         self.size = end

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
+from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
@@ -81,7 +82,7 @@ class Recall:
     ) -> None:
         """Prepare a search over `profile`; nothing is read yet."""
         self._profile = profile
-        self._embedder = embedder
+        self.embedding = Embedding(profile, embedder)
         self._settings = settings or RecallSettings()
         self._weights = weights or FusionWeights()
         self._lock = threading.RLock()
@@ -112,14 +113,15 @@ class Recall:
         if k <= 0 or not query.strip():
             return []
         with self._lock:
-            index = self._current_index()
+            embedder = self.embedding.current()
+            index = self._current_index(embedder)
             terms = query_terms(query)
             named = _named_speakers(index, terms)
             # A speaker's name finds every greeting; it says who spoke, not what about.
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
             pending = self._text_search.submit(self._text_hits, about)
-            vector = self._embedder.embed_queries([_without(query, named)])[0]
+            vector = embedder.embed_queries([_without(query, named)])[0]
             cosine = index.matrix @ vector
             hits = pending.result()
             fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
@@ -137,16 +139,18 @@ class Recall:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         return self._profile.search_tables.rank_text(terms, TEXT_HITS)
 
-    def _current_index(self) -> Index:
+    def _current_index(self, embedder: Embedder) -> Index:
         """Return the index, brought up to date with what was written since the last call."""
         from ondevice.memory.index import Index
 
         generation = self._profile.generation()
-        if self._index is None or generation != self._generation:
-            self._index = Index(self._embedder.dimensions)  # something was forgotten: its vector must not stay
+        index = self._index
+        # Something was forgotten: its vector must not stay.
+        if index is None or generation != self._generation or index.embedder != embedder.sha256:
+            self._index = index = Index(embedder.sha256, embedder.dimensions)
         self._generation = generation
-        self._index.update(self._profile)
-        return self._index
+        index.update(self._profile)
+        return index
 
     def _fused(
         self,
@@ -251,7 +255,7 @@ class Recall:
         Facts of different contexts do not supersede each other, and a pending
         one supersedes nothing.
         """
-        vector = self._embedder.embed([candidate.text])[0]
+        vector = self.embedding.embed([candidate.text])
         older = self._superseded_by(candidate, scope) if state == "active" else []
         fact = self._profile.facts.add(
             candidate.text,
@@ -277,7 +281,7 @@ class Recall:
             candidate = candidate_for(changes["text"])
             changes["text"] = candidate.text
             changes["subject"] = candidate.subject
-            changes["vector"] = self._embedder.embed([candidate.text])[0]
+            changes["vector"] = self.embedding.embed([candidate.text])
         fact = self._profile.facts.edit(fact_id, **changes)
         self.invalidate()
         return fact

@@ -25,6 +25,7 @@ from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.ingest import IngestReport, ingest
+from ondevice.memory.reembedding import Reembedding
 from ondevice.memory.search import Hit, Kept, Recall
 from ondevice.memory.steps import Steps
 from ondevice.remedies import Remedy
@@ -64,7 +65,7 @@ class Memory:
 
         Args:
             profile: whoever opened it closes it, or calls `close`.
-            embedder: makes the vectors.
+            embedder: makes the vectors, as soon as it has made those of all that is there.
             settings: of recall; the defaults if None.
             scope: the context: what is stored belongs to it, and what is found to it or to none.
         """
@@ -75,8 +76,9 @@ class Memory:
         self.recall = Recall(profile, embedder, self.settings.recall)
         self._lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self._on_change: Callable[[], None] = _nothing
-        self._corrector = Corrector(profile, embedder, self.recall)
+        self._corrector = Corrector(profile, self.recall)
         self._steps = Steps(profile, self.recall)
+        self.reembedding = Reembedding(self.recall.embedding)
 
     @classmethod
     def open(
@@ -399,6 +401,7 @@ class Memory:
 
     def close(self) -> None:
         """Close the profile; safe to call twice."""
+        self.reembedding.stop()
         self.profile.close()
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.remedies import Remedy
@@ -19,10 +19,7 @@ from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
 from ondevice.store.records import AnyRecord, Fact, Passage, Turn
 from ondevice.store.table import Table, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 Link = tuple[str, str, str]  # a correction's id, the id of the first wording, its state
 
@@ -41,7 +38,7 @@ class Corrections:
         self._journal = journal
 
     def correct(
-        self, record_id: str, text: str, *, vector: np.ndarray | None = None
+        self, record_id: str, text: str, *, vector: Embedded | None = None
     ) -> Passage | Turn:
         """Store `text`, as it is, in the place of what a passage or a turn of the person's says.
 
@@ -51,7 +48,7 @@ class Corrections:
         Args:
             record_id: of any of its wordings.
             text: what it should say.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
 
         Raises:
             RecordNotFoundError: there is no passage and no turn of the person's with that id.
@@ -74,7 +71,7 @@ class Corrections:
                 (fresh, text, present.id),
             )
             if vector is not None:
-                self._vectors.add([fresh], vector[None, :])
+                self._vectors.add([fresh], vector)
             self._journal.note_in(run, "corrected", record=fresh, former=present.id)
         return cast("Passage | Turn", self._table.get(fresh))
 

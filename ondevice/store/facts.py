@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.remedies import Remedy
@@ -15,10 +15,7 @@ from ondevice.store.lineage import Lineage
 from ondevice.store.origins import Origins
 from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 
@@ -49,7 +46,7 @@ class Facts:
         learn: bool = True,
         expires: float | None = None,
         supersedes: Sequence[str] = (),
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
         time: float | None = None,
         valid_to: float | None = None,
         origin: str | None = None,
@@ -68,7 +65,7 @@ class Facts:
             expires: when it is deleted, in seconds since 1970.
             supersedes: ids of facts that it replaces; they become superseded and adapters
                 that were trained on them stale, in the same transaction.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
             time: when it was said; now if None.
             valid_to: when it ceased to be true, if that is known.
             origin: id of the passage or turn that says it.
@@ -100,7 +97,7 @@ class Facts:
             if origin is not None:
                 self._origins.link(run, number, origin)
             if vector is not None:
-                self._vectors.add([fact_id], vector[None, :])
+                self._vectors.add([fact_id], vector)
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
@@ -147,7 +144,7 @@ class Facts:
         scope: str | None = KEEP,
         learn: bool = KEEP,
         expires: float | None = KEEP,
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
     ) -> Fact:
         """Change a fact; adapters trained on it go stale in the same transaction.
 
@@ -180,7 +177,7 @@ class Facts:
                     self._origins.link(run, number, fact.id)
                 self._lineage.want_purge(run)
             if vector is not None:
-                self._vectors.add([fact.id], vector[None, :])
+                self._vectors.add([fact.id], vector)
             self._lineage.mark_stale(run, [fact.id])
             self._lineage.bump(run)
         if reworded:

@@ -23,8 +23,6 @@ _CORRECTIONS = """
 SELECT c.number, o.number, c.state = 'active' FROM record c LEFT JOIN record o ON o.id = c.corrects
 WHERE c.corrects IS NOT NULL AND c.number > ? ORDER BY c.number"""
 
-_VECTORS = "SELECT number, value FROM vector WHERE number > ? ORDER BY number"
-
 
 @dataclass(frozen=True)
 class Outline:
@@ -38,8 +36,6 @@ class Outline:
     active: Sequence[int]
     pinned: Sequence[int]
     speaker: Sequence[str | None]
-    has_vector: np.ndarray  # positions of the records that `vector` belongs to
-    vector: np.ndarray  # float16, shape (vectors, dimensions)
     # Of corrections: their number, that of the first wording, and whether it is they that hold.
     corrections: Sequence[tuple[int, int | None, int]] = ()
 
@@ -59,14 +55,8 @@ class SearchTables:
         if not rows:
             return None
         numbers, ids, source_ids, times, scopes, active, pinned, speakers = zip(*rows, strict=True)
-        number = np.array(numbers, dtype=np.int64)
-        pairs = self._db.rows(_VECTORS, (after,))
-        owners = np.array([pair[0] for pair in pairs], dtype=np.int64)
-        values = np.frombuffer(b"".join([pair[1] for pair in pairs]), dtype="<f2")
-        known = np.isin(owners, number)  # a record may have come between the two queries
-        vectors = values.reshape(len(pairs), -1)[known] if pairs else np.zeros((0, 0), "<f2")
         return Outline(
-            number,
+            np.array(numbers, dtype=np.int64),
             ids,
             source_ids,
             np.array(times),
@@ -74,8 +64,6 @@ class SearchTables:
             active,
             pinned,
             speakers,
-            np.searchsorted(number, owners[known]),
-            vectors,
             self._db.rows(_CORRECTIONS, (after,)),
         )
 

@@ -18,6 +18,7 @@ from ondevice.cli.chat.session import (
     scope_option,
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
+from ondevice.cli.memory.reindex import reindex_command
 from ondevice.cli.output import (
     counted,
     day,
@@ -343,6 +344,7 @@ def pin(record_id: str, off: bool, profile: str | None) -> None:
 
 command.add_command(forget_command)
 command.add_command(certificate_command)
+command.add_command(reindex_command)
 
 
 @command.command("why")
