@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 # Categories whose facts stand in the prefix without being pinned: they rarely
 # change, so the prefix stays warm in the KV cache.
-STABLE_CATEGORIES = frozenset({"demographic", "preference", "relationship"})
+STABLE_CATEGORIES = frozenset(
+    {"demographic", "preference", "relationship", "health", "home", "work", "belief", "wish"}
+)
 
 
 def prefix_facts(facts: Iterable[Fact], now: float | None = None) -> list[Fact]:

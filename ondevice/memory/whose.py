@@ -115,31 +115,36 @@ def voices(memory: Hit) -> list[Voice]:
 def own_lines(text: str) -> list[str]:
     """Return the lines of a text of the person's that nobody else says, without their name.
 
-    A line such as "assistant: …" is a program's, also where it stands alone.
+    A line such as "assistant: …" is a program's, also where it stands alone, and so is what
+    follows until the next paragraph.
     """
-    return [
-        voice.text
-        for voice in _line_by_line(text)
-        if voice.speaker is None and not _PROGRAM.match(voice.text)
-    ]
+    own: list[str] = []
+    program = False
+    for voice in _line_by_line(text):
+        program = bool(_PROGRAM.match(voice.raw)) or (
+            program and bool(voice.raw.strip()) and _SAID.fullmatch(voice.raw) is None
+        )
+        if voice.speaker is None and not program:
+            said = _SAID.fullmatch(voice.raw)
+            mine = said is not None and said["name"].casefold() in _MYSELF
+            own.append(said["text"] if said is not None and mine else voice.text)
+    return own
 
 
 def _line_by_line(text: str) -> Iterator[Voice]:
+    """Yield each line as somebody's; in a chat it goes on with whoever has spoken last."""
     chat = _is_chat(text)
-    speaker: str | None = None
+    last: str | None = None
     for line in text.splitlines():
         said, quoted = _SAID.fullmatch(line) if chat else None, _QUOTED.fullmatch(line)
+        speaker, plain = last if chat else None, line
         if said is not None:
-            speaker = None if said["name"].casefold() in _MYSELF else said["name"]
-            yield Voice(speaker, said["text"], line)
+            speaker, plain = said["name"], said["text"]
+            speaker = None if speaker.casefold() in _MYSELF else speaker
         elif quoted is not None:
-            if not chat:
-                yield Voice(SOMEBODY, quoted["text"], line)
-                continue
-            speaker = SOMEBODY
-            yield Voice(speaker, quoted["text"], line)
-        else:
-            yield Voice(speaker if chat else None, line, line)
+            speaker, plain = SOMEBODY, quoted["text"]
+        last = speaker
+        yield Voice(speaker, plain, line)
 
 
 def _is_chat(text: str) -> bool:

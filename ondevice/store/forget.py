@@ -357,7 +357,8 @@ class Forgetting:
     def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
         """Return turns that stay although they say what is forgotten.
 
-        They are the turns that a forgotten fact was taken from, and the answers of that conversation, or that were given one of the
+        They are the turns that a forgotten fact was taken from, and the answers of that
+        conversation, or that were given one of the
         forgotten records, that share one of its words.
         """
         found: dict[str, Turn] = {}

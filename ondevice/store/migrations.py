@@ -259,7 +259,7 @@ def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) ->
             for statement in _statements(migration.sql):
                 run(statement)
             run(
-                "CREATE TABLE migration"
+                "CREATE TABLE IF NOT EXISTS migration"
                 " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, time REAL NOT NULL)"
             )
             run(

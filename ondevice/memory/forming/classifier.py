@@ -1,8 +1,8 @@
 """What a sentence is: a statement about the person, or something else, with how likely it is.
 
 Multinomial logistic regression over the sentence's embedding and a few features that hold in any
-language. Its weights fit one embedder: those of the default one are shipped, those for another
-are made once from the sentences that the project ships, and kept in the cache folder.
+language. Its weights fit one embedder: those for the project's embedders are shipped, those for
+another are made once from the sentences that the project ships, and kept in the cache folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ KINDS: Final = (
 )  # fmt: skip
 _DATA = Path(__file__).parents[1] / "data"
 SENTENCES: Final = _DATA / "statements.jsonl"
-SHIPPED: Final = _DATA / "statements.npz"
 _MOST_BYTES = 4_000_000  # of a file of weights
 
 
@@ -150,6 +149,15 @@ class LazyClassifier:
         return self._classifier
 
 
+def shipped_path(embedder: str) -> Path:
+    """Return where the weights for an embedder would be, if they are shipped.
+
+    Args:
+        embedder: its SHA-256.
+    """
+    return _DATA / f"statements-{embedder[:16]}.npz"
+
+
 def inputs_of(sentences: Sequence[str], vectors: np.ndarray) -> np.ndarray:
     """Return what is learned from: vectors and features, shape (sentences, inputs)."""
     import numpy as np
@@ -213,7 +221,7 @@ def weights_file(weights: Weights) -> bytes:
 def _weights(embedder: Embedder, home: Home) -> Weights:
     """Return the weights that fit `embedder`: shipped, from the cache, or made now."""
     cached = home.cache / "forming" / f"{embedder.sha256}.npz"
-    for path in (SHIPPED, cached):
+    for path in (shipped_path(embedder.sha256), cached):
         content = _content(path)
         found = read_weights(content, embedder.sha256) if content is not None else None
         if found is not None:

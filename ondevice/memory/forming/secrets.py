@@ -24,11 +24,22 @@ _WORDS = (
     r"senhas?|palavra-passe|wachtwoord(?:en)?|toegangscode|pincode|lösenord|adgangskode|"
     r"passord|hasło|парол[ья]|пин-?код"
 )
-_WORD = re.compile(rf"(?<!\w)(?:{_WORDS})(?!\w)|密码|密碼|パスワード|暗証番号|비밀번호", re.IGNORECASE)
+_WORD = re.compile(
+    rf"(?<!\w)(?:{_WORDS})(?!\w)|密码|密碼|パスワード|暗証番号|비밀번호", re.IGNORECASE
+)
 # What may stand between the word and its value, in the languages of the rules.
 _GIVEN = re.compile(
     r"\s*(?:[:=→]|\b(?:is|was|are|ist|war|lautet|es|era|est|était|è|é|[:])\b|はは?|は|是)\s*"
     r"[\"'“„«‘`]?(?P<value>[^\s\"'”“»’`]{3,})",
+    re.IGNORECASE,
+)
+_GIVEN_BEFORE = re.compile(
+    r"\S*\d{3,}\S*\s+(?:is|ist|es|est|è|é)\s+(?:\w+\s+){0,3}\Z", re.IGNORECASE
+)
+# A code of which the word alone does not say whether it is secret, if digits are given for it.
+_SOME_CODE = re.compile(
+    r"(?<!zip )(?<!post )(?<!postal )(?<!area )(?<!country )(?<!\w)"
+    r"(?:codes?|códigos?|codice|codici)\b(?! postal| pays| fiscale)",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?=\S*\d)[^\s,;.!?]{3,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*[^\w\s,.;:!?'’-])\S{6,}")
@@ -42,13 +53,21 @@ def holds_secret(text: str) -> bool:
         return True
     if _KEY_HEAD.search(text) or any(_is_key(found[0]) for found in _TOKEN.finditer(text)):
         return True
-    return any(_has_value(text, found) for found in _WORD.finditer(text))
+    if any(_has_value(text, found) for found in _WORD.finditer(text)):
+        return True
+    return any(_is_given(text[found.end() :][:_NEAR]) for found in _SOME_CODE.finditer(text))
+
+
+def _is_given(after: str) -> bool:
+    """Whether digits are given as the value of what was just named."""
+    given = _GIVEN.search(after)
+    return given is not None and re.search(r"\d", given["value"]) is not None
 
 
 def _is_card(digits: str) -> bool:
     """Whether digits are as many as a card's, and the last one checks the others (Luhn)."""
     numbers = [int(digit) for digit in digits if digit.isdigit()]
-    if not 12 <= len(numbers) <= 19 or len(set(numbers)) < 3:
+    if not 12 <= len(numbers) <= 19 or len(set(numbers)) < 2:
         return False
     doubled = [number * 2 - 9 * (number > 4) for number in numbers[-2::-2]]
     return (sum(numbers[-1::-2]) + sum(doubled)) % 10 == 0
@@ -67,11 +86,12 @@ def _is_key(token: str) -> bool:
 def _has_value(text: str, word: re.Match[str]) -> bool:
     """Whether the value of what `word` names stands beside it."""
     after = text[word.end() : word.end() + _NEAR]
-    given = _GIVEN.match(after) or _GIVEN.search(after)
-    if given is not None and (given.start() == 0 or _CODE.match(given["value"])):
+    if _CODE.match(after.lstrip(" :=#")):
+        return True
+    given = _GIVEN.search(after)
+    if given is not None:
         rest = after[given.end() :].strip(" .!\"'”»’")
         # "my password is hunter2", and not "my password is too long to remember".
-        if not rest or _CODE.match(given["value"]):
+        if _CODE.match(given["value"]) or (given.start() == 0 and not rest):
             return True
-    before = text[max(0, word.start() - _NEAR) : word.start()]
-    return bool(_CODE.search(after)) or bool(re.search(r"\d{4,}\S*\s*(?:\w+\s+){0,3}\Z", before))
+    return bool(_GIVEN_BEFORE.search(text[max(0, word.start() - _NEAR) : word.start()]))

@@ -17,15 +17,15 @@ from ondevice.memory.whose import own_lines
 MAX_CHARACTERS = 20_000  # of a text that are read; what is longer is no message of a person's
 MAX_SENTENCES = 120  # of a text that are judged
 MAX_LENGTH = 400  # characters of a sentence
-MIN_LETTERS = 4
+MIN_LETTERS = 3
 
 
 class Kind(Enum):
     """How a text came, which says whose words may stand in it."""
 
-    TURN = "turn"  # typed or pasted into a chat
+    TURN = "turn"  # typed or pasted into a chat with a model
     NOTE = "note"  # somebody's own note, with what they copied into it
-    MESSAGE = "message"  # what they sent to others, without the others' words
+    MESSAGE = "message"  # what they sent, to people or to other assistants
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ class Sentence:
     @property
     def told(self) -> str:
         """The words that can be understood alone."""
-        return f"{self.before} {self.text}" if self.before and _STANDS_FOR.match(self.text) else (
-            self.text
+        return (
+            f"{self.before} {self.text}"
+            if self.before and _STANDS_FOR.match(self.text)
+            else (self.text)
         )
 
 
@@ -56,26 +58,33 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]")
 _TODO = re.compile(r"\[[ xX-]\]")
 _BULLET = re.compile(r"(?:[-*+•–—·‣▪]|\d{1,3}[.)]|[a-z]\))[ \t]+")
-_STAMP = re.compile(r"(?:\[?\d{1,4}[-./:]\d{1,2}(?:[-./:]\d{1,4})?(?:[ T,]+\d{1,2}[:.]\d{2})?\]?)[ \t:–-]*")
+_STAMP = re.compile(
+    r"(?:\[?\d{1,4}[-./:]\d{1,2}(?:[-./:]\d{1,4})?(?:[ T,]+\d{1,2}[:.]\d{2})?\]?)[ \t:–-]*"
+)
 _ROW = re.compile(r"\s*\|.*\|\s*\Z|[\s|:=_*+-]+\Z")
 _MARKUP = re.compile(r"[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)|!?\[\[|\]\]|(?<=\])\([^()\s]*\)")
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])[」』”]?\s*")
-_ABBREVIATED = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|Sr|Sra|Prof|z\.B|d\.h|e\.g|i\.e|ca|bzw|usw|Nr)|\b[A-ZÀ-Þ]|\d)\.\Z")
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:Dr|Mr|Mrs|Ms|St|Sr|Sra|Prof|z\.B|d\.h|e\.g|i\.e|ca|bzw|usw|Nr)|\b[A-ZÀ-Þ]|\d)\.\Z"
+)
 # "Dear Ms Weber,": a letter follows. A diary is addressed, too.
 _SALUTATION = re.compile(
-    r"(?:dear|to whom|sehr geehrte[rs]?|liebe[rs]?|querid[oa]s?|estimad[oa]s?|ch(?:er|ère)s?|"
-    r"madame|monsieur|car[oai]|gentil[ei]|egregi[oa]|prezad[oa]|beste|geachte)"
-    r"(?! diary| tagebuch| diario| journal)(?: [^\s.?!:;]{1,30}){1,5}[,:!]?\Z",
+    r"(?:(?:dear|sehr geehrte[rs]?)(?! diary)(?: [^\s.?!:;,]{1,30}){1,5}[,:!]?|"
+    r"(?:to whom|liebe[rs]?|querid[oa]s?|estimad[oa]s?|ch(?:er|ère)s?|madame|monsieur|car[oai]|"
+    r"gentil[ei]|egregi[oa]|prezad[oa]|beste|geachte)(?! tagebuch| diario| journal)"
+    r"(?: [^\s.?!:;,]{1,30}){1,5} ?[,:!])\Z",
     re.IGNORECASE,
 )
 # "Hi Ben,": so begins a mail, too.
 _GREETING = re.compile(
     r"(?i:hi|hello|hey|hallo|hola|ciao|bonjour|salut|buongiorno|olá|good (?:morning|evening)|"
-    r"guten (?:tag|morgen|abend)|buen[oa]s (?:días|tardes))(?: [A-ZÀ-Þ][\w'’.-]{1,30}){1,3} ?[,:!]\Z"
+    r"guten (?:tag|morgen|abend)|buen[oa]s (?:días|tardes))"
+    r"(?: [A-ZÀ-Þ][\w'’.-]{1,30}){1,3} ?[,:!]\Z"
 )
 _CLOSING = re.compile(
     r"(?:(?:best|kind|warm|many)?\s?(?:regards|wishes)|best|cheers|love|yours \w+|sincerely|"
-    r"(?:mit )?\w*\s?(?:grüße?n?|gruß|grüsse)|lg|mfg|(?:un )?(?:abrazo|saludos?|beso)s?|atentamente|"
+    r"(?:mit )?\w*\s?(?:grüße?n?|gruß|grüsse)|lg|mfg|(?:un )?(?:abrazo|saludos?|beso)s?|"
+    r"atentamente|"
     r"cordialement|bien à \w+|bises|amitiés|(?:cordiali|distinti) saluti|saluti|un abbraccio|baci)"
     r"(?: \w+){0,2}[,.!]?\Z",
     re.IGNORECASE,
@@ -116,6 +125,12 @@ def sentences(text: str, kind: Kind) -> list[Sentence]:
     return found
 
 
+def own_text(text: str, kind: Kind) -> str:
+    """Return what of a text the person said themselves, a line each."""
+    plain = text[:MAX_CHARACTERS].replace("\r", "")
+    return "\n".join(line for line, _ in _paragraphs(plain, kind))
+
+
 def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
     """Yield the lines that are the person's, and whether they may be pasted."""
     if kind is Kind.TURN and len(_PROGRAM.findall(text)) > 1:
@@ -126,12 +141,13 @@ def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
     pasted, headers = False, 0
     for whole, line in lines:
         headers = headers + 1 if _HEADER.match(line) else headers * (not line)
-        letter = _SALUTATION.match(line) or (closed and _GREETING.match(line))
-        if kind is not Kind.MESSAGE and (headers > 1 or letter):
-            if kind is Kind.TURN or headers > 1:
-                return  # a mail or letter: what follows is whoever's
-            pasted = True
-        if kind is Kind.TURN and line.endswith((":", "：")):
+        letter = not _CLOSING.match(line) and bool(
+            _SALUTATION.match(line) or (closed and _GREETING.match(line))
+        )
+        if headers > 1 or (letter and kind is Kind.TURN):
+            return  # a mail or letter: what follows is whoever's
+        pasted = pasted or (letter and kind is Kind.NOTE)
+        if kind is not Kind.NOTE and line.endswith((":", "：")):
             if not _ABOUT_ME.search(line):
                 return  # "Here is her letter:": what follows is a text to be worked on
             continue
@@ -169,6 +185,6 @@ def _cut(paragraph: str) -> Iterator[str]:
 def _may_state(sentence: str) -> bool:
     """Whether a sentence has enough words, and not too many."""
     letters = sum(letter.isalpha() for letter in sentence)
-    if not MIN_LETTERS <= letters or len(sentence) > MAX_LENGTH:
+    if letters < MIN_LETTERS or len(sentence) > MAX_LENGTH:
         return False
     return len(sentence.split()) > 1 or bool(_UNSPACED.search(sentence))

@@ -67,7 +67,7 @@ def fitted(rows: Sequence[dict[str, Any]], vectors: np.ndarray, embedder: str) -
     labels = np.array([LABELS.index(_label(row)) for row in rows])
     held_out, strength = _best(inputs, labels)
     states = np.array([row["label"] == STATEMENT for row in rows])
-    kept = np.flatnonzero(states)
+    kept = [row for row, one in enumerate(rows) if one["label"] == STATEMENT]
     abouts = np.array([ABOUTS.index(rows[row]["about"]) for row in kept])
     categories = np.array([KINDS.index(rows[row]["category"]) for row in kept])
     likely = held_out[:, 0]
