@@ -121,7 +121,7 @@ class Corrector:
         turns = [*self._profile.turns.all(record.conversation_id), *wordings]
         earlier = [
             fact
-            for fact in self._profile.facts.all(state="active")
+            for fact in self._profile.facts.all()
             if fact.source_id == record.source_id and not fact.origins
         ]
         by_turn = facts_by_turn([t for t in turns if isinstance(t, Turn)], earlier)
