@@ -54,6 +54,7 @@ class Remedy(Enum):
     # Base models.
     LIST_MODELS = "see the list of models"
     PULL_MODEL = "download '{name}', or put {file} from {where} into {folder}"
+    PULL_EMBEDDER = "download the embedder '{name}'"
     REMOVE_MODEL = "remove '{name}' first to have it replaced"
     PULL_AGAIN = "remove the model and download it again"
     DEFAULT_MODEL = "choose the default model in the settings"

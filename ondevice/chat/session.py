@@ -220,7 +220,7 @@ class Session:
         limits = self._runtime.settings.recall
         hits = self._memory.recall.search(text, k=limits.memories * 3, scope=self.scope)
         saved = {fact.id for fact in receipt.saved}
-        useful = [hit for hit in hits if hit.id not in saved and is_evidence(hit, limits, self.id)]
+        useful = [hit for hit in hits if hit.id not in saved and is_evidence(hit, self.id)]
         useful = belonging(text, useful)[: limits.memories]
         near = self.transcript.sent_ids(NEAR)
         content, sent = build_turn(

@@ -52,6 +52,7 @@ WORDS: Final[Words] = {
     Remedy.PULL_MODEL: (
         "get it with `ondevice model pull {name}`, or put {file} from {where} into {folder}"
     ),
+    Remedy.PULL_EMBEDDER: "get it with `ondevice model pull {name}`",
     Remedy.REMOVE_MODEL: "to replace it, run `ondevice model remove {name}` first",
     Remedy.PULL_AGAIN: "remove the model with `ondevice model remove` and pull it again",
     Remedy.DEFAULT_MODEL: "`ondevice config set model.name default` goes back to the default",

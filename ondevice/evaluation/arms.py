@@ -95,7 +95,7 @@ class MemoryPrompts:
             scope=self._scope,
             without=self._held_out,
         )
-        useful = [m for m in found if is_evidence(m, limits, conversation_id)]
+        useful = [m for m in found if is_evidence(m, conversation_id)]
         useful = belonging(query or request, useful)
         content, _ = build_turn(
             request, useful[: limits.memories], self._engine.count_tokens, limits.memory_tokens

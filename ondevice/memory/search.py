@@ -37,7 +37,7 @@ class Hit:
     """Something remembered that fits a question.
 
     `reason` says why: bm25 (with its neighbours, 1 for the best hit), cosine
-    (with its neighbours), recency, pinned, and the final score.
+    (rescaled by the embedder, with its neighbours), recency, pinned, and the final score.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Hit:
     role: str | None = None  # of a turn: "user" or "assistant"
     speaker: str | None = None  # of a passage: "user", "assistant", a name, or None in notes
     conversation_id: str | None = None
-    cosine: float = 0.0  # to the question, neighbours included
+    cosine: float = 0.0  # to the question, rescaled: 0 unrelated, 1 the same; with neighbours
     shares_words: bool = False  # it or a neighbour is among the full-text hits
 
 
@@ -112,7 +112,7 @@ class Recall:
             # SQLite and the embedder both release the interpreter: they run side by side.
             pending = self._text_search.submit(self._text_hits, about)
             vector = embedder.embed_queries([_without(query, named)])[0]
-            cosine = index.matrix @ vector
+            cosine = embedder.calibration.relevance(index.matrix @ vector)
             hits = pending.result()
             fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
             return self._memories(index, fused, evidence, k, scope)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ondevice.memory.search import Hit
-    from ondevice.settings import RecallSettings
     from ondevice.store.records import Fact
 
 # Categories whose facts stand in the prefix without being pinned: they rarely
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
 STABLE_CATEGORIES = frozenset(
     {"demographic", "preference", "relationship", "health", "home", "work", "belief", "wish"}
 )
+
+# What a memory that shares no word with the turn must be near to it, on the scale of
+# `Calibration.relevance`.
+MIN_RELEVANCE = 0.17
 
 
 def prefix_facts(facts: Iterable[Fact], now: float | None = None) -> list[Fact]:
@@ -36,15 +39,14 @@ def prefix_facts(facts: Iterable[Fact], now: float | None = None) -> list[Fact]:
     return chosen
 
 
-def is_evidence(memory: Hit, settings: RecallSettings, conversation_id: str | None) -> bool:
+def is_evidence(memory: Hit, conversation_id: str | None) -> bool:
     """Whether a memory that was found may stand beside a turn of the conversation.
 
     Args:
         memory: one of the best that there are, which may still not be about this.
-        settings: how similar it must be.
         conversation_id: what was said in it stands in the transcript anyway.
     """
-    if not memory.shares_words and memory.cosine < settings.min_cosine:
+    if not memory.shares_words and memory.cosine < MIN_RELEVANCE:
         return False
     if memory.kind != "turn":
         return True

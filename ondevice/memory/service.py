@@ -119,7 +119,7 @@ class Memory:
             retention=settings.retention,
             warn=warn,
         )
-        embedder = open_embedder(settings.recall.embedder, home)
+        embedder = open_embedder(settings.recall.embedder, home, warn=warn)
         return cls(opened, embedder, settings, scope=scope)
 
     def shared_with(
