@@ -306,16 +306,12 @@ class Session:
             if asked is None:
                 return False
             profile = self._memory.profile
-            wordings = profile.corrections.wordings(asked.id)
-            said = {
-                candidate.text
-                for one in wordings
-                for candidate in (*facts_in(one.text), *endings_in(one.text))
-            }
-            facts = [fact for fact in self._facts_from(asked) if fact.text in said]
+            facts = self._facts_from(asked)
             replaced = _replaced_by(facts, profile.facts.all(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]
-            self._memory.forget(*ids, *(fact.id for fact in facts), keep_turns=True)
+            self._memory.forget(
+                *ids, *(fact.id for fact in facts if not fact.origins), keep_turns=True
+            )
             if replaced:
                 profile.facts.restore(replaced)
                 self._runtime.changed()
@@ -341,9 +337,26 @@ class Session:
 
     def _facts_from(self, asked: Turn) -> list[Fact]:
         """Return the facts that were taken from the last message of a conversation."""
+        profile = self._memory.profile
+        wordings = {one.id: one.text for one in profile.corrections.wordings(asked.id)}
         first = asked.corrects or asked.id  # a correction came later than what it says
-        facts = self._memory.profile.facts.all()
-        return [f for f in facts if f.source_id == asked.source_id and f.id > first]
+        said = {
+            candidate.text
+            for text in wordings.values()
+            for candidate in (*facts_in(text), *endings_in(text))
+        }
+        return [
+            fact
+            for fact in profile.facts.all()
+            if not set(wordings).isdisjoint(fact.origins)
+            # Earlier versions did not note the turn.
+            or (
+                not fact.origins
+                and fact.source_id == asked.source_id
+                and fact.id > first
+                and fact.text in said
+            )
+        ]
 
     # --- judging ----------------------------------------------------------------------
 

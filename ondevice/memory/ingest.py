@@ -47,6 +47,8 @@ class IngestReport:
     passages: int
     unchanged: int  # documents that were there already, by SHA-256
     facts: int = 0  # statements of other assistants, which wait for approval
+    formed: int = 0  # statements that the person's own words make, used from now on
+    waiting: int = 0  # such that are not certain, and wait for approval
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> number of messages
     skipped: tuple[Remark, ...] = ()  # files, and places in them, that could not be read
     guessed: tuple[Remark, ...] = ()  # files whose encoding was concluded from their content

@@ -15,6 +15,7 @@ from ondevice.ground.words import folded, is_unspaced, pairs_of, words_in
 from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
+from ondevice.memory.kept import Kept
 from ondevice.memory.query_terms import language_of, looked_up, query_terms
 from ondevice.remedies import Remedy
 from ondevice.settings import RecallSettings
@@ -54,17 +55,6 @@ class Hit:
     conversation_id: str | None = None
     cosine: float = 0.0  # to the question, rescaled: 0 unrelated, 1 the same; with neighbours
     shares_words: bool = False  # it or a neighbour is among the full-text hits
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A fact as it is kept, and the facts of another wording that it has replaced.
-
-    `Recall.restore` brings one of these back.
-    """
-
-    fact: Fact
-    replaced: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)

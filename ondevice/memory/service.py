@@ -19,15 +19,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ondevice.errors import RecordNotFoundError
+from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.forming.reading import Forming, FormReport
+from ondevice.memory.forming.secrets import holds_secret
 from ondevice.memory.ingest import IngestReport, ingest
+from ondevice.memory.kept import Kept
 from ondevice.memory.reembedding import Reembedding
-from ondevice.memory.search import Hit, Kept, Recall
+from ondevice.memory.search import Hit, Recall
 from ondevice.memory.steps import Steps
 from ondevice.remedies import Remedy
 from ondevice.settings import Settings
@@ -79,7 +82,8 @@ class Memory:
         self.recall = Recall(profile, embedder, self.settings.recall, clock=clock)
         self._lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self._on_change: Callable[[], None] = _nothing
-        self._corrector = Corrector(profile, self.recall)
+        self._forming = Forming(self.recall.embedding)
+        self._corrector = Corrector(profile, self.recall, self._forming)
         self._steps = Steps(profile, self.recall)
         self.reembedding = Reembedding(self.recall.embedding)
 
@@ -180,19 +184,40 @@ class Memory:
         )
 
     def keep_from(self, turn: Turn) -> Keepings:
-        """Store the facts that the person states about themselves in one of their own turns."""
-        # "I'm not a nurse" is worth a note only to whom "I'm a nurse" was said before.
-        ended = [
-            one
-            for one in fact_rules.endings_in(turn.text)
-            if self.recall.would_replace(one, turn.scope)
-        ]
-        return [
-            self._keep(candidate, scope=turn.scope, source_id=turn.source_id, said=turn.time)
-            for candidate in (*fact_rules.facts_in(turn.text), *ended)
-        ]
+        """Store what the person states about themselves in one of their own turns.
+
+        Returns:
+            What is used from now on; what is not certain waits for approval.
+        """
+        with self._lock, self._telling():
+            kept = self._forming.read(turn)
+            for one in kept:
+                if one.is_new:
+                    replaced = [fact.id for fact in one.replaced]
+                    self._steps.added("remembering a fact", one.fact.id, replaced)
+        return [one for one in kept if one.fact.state == "active"]
+
+    def form(self, progress: Callable[[int, int], None] | None = None) -> FormReport:
+        """Draw statements about the person from their texts that were not read for them yet.
+
+        Imports do it at their end; this is for what was imported by an earlier version, and for
+        an import that was stopped.
+
+        Args:
+            progress: called with (texts read, all that were to be read) after each batch.
+
+        Raises:
+            RecallError: the embedder is missing or damaged; what is done is kept.
+        """
+        with self._telling():
+            return self._forming.run(progress)
 
     def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
+        if holds_secret(candidate.text):
+            raise ProfileError(
+                "A password, PIN, key or card number is not kept as a statement, because it could "
+                "be shown to a model; keep it in a password manager."
+            )
         with self._lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
             kept = self.recall.keep(candidate, **options)
@@ -254,13 +279,18 @@ class Memory:
         paths: Sequence[Path | ImportFile],
         progress: Callable[[int, int | None], None] | None = None,
         options: ImportOptions | None = None,
+        *,
+        forming: Callable[[int, int], None] | None = None,
     ) -> IngestReport:
         """Import notes, chats, mail and exports of other assistants so that they can be recalled.
+
+        What they state about the person is remembered, too.
 
         Args:
             paths: files, zip archives and folders; an `ImportFile` need not be on disk.
             progress: called with (passages stored, total or None) after each batch.
             options: who the person is in them.
+            forming: called with (texts read for statements, all of them) after each batch.
 
         Raises:
             ImportSourceError: nothing can be read, or `paths` is one file and its rest cannot; what
@@ -279,7 +309,8 @@ class Memory:
             options=options,
         )
         self.recall.invalidate()
-        return report
+        formed = self.form(forming)
+        return dataclasses.replace(report, formed=formed.facts, waiting=formed.waiting)
 
     # --- finding --------------------------------------------------------------------
 

@@ -224,6 +224,31 @@ WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < new.num
 END;
 """
 
+_ORIGINS = """
+-- The passages and turns that a statement was drawn from. One that the person made or worded
+-- themselves, and that a text says too, has itself among them.
+CREATE TABLE origin (
+    fact INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    record INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    PRIMARY KEY (fact, record)
+) WITHOUT ROWID;
+CREATE INDEX origin_by_record ON origin (record);
+-- The person's own words from which no statements were drawn yet.
+CREATE TABLE unformed (
+    number INTEGER PRIMARY KEY REFERENCES record (number) ON DELETE CASCADE
+);
+CREATE TRIGGER record_to_form AFTER INSERT ON record
+WHEN (new.kind = 'passage' AND coalesce(new.speaker, 'user') = 'user')
+    OR (new.kind = 'turn' AND new.speaker = 'user')
+BEGIN
+    INSERT INTO unformed (number) VALUES (new.number);
+END;
+-- What was said in chats was read when it was said.
+INSERT INTO unformed (number)
+    SELECT number FROM record
+    WHERE kind = 'passage' AND state = 'active' AND coalesce(speaker, 'user') = 'user';
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -241,6 +266,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(4, "corrections of passages and turns", _CORRECTIONS),
     Migration(5, "vectors by several embedders", _EMBEDDERS),
     Migration(6, "full text in every script", _EVERY_SCRIPT),
+    Migration(7, "where statements come from, and what is still to be read", _ORIGINS),
 )
 
 

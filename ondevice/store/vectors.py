@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.store.database import Database
 from ondevice.store.lineage import Lineage
+from ondevice.store.table import as_list
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +97,21 @@ class Vectors:
             (embedder,),
         )
         return [row[0] for row in rows], _matrix([row[1] for row in rows])
+
+    def of(self, embedder: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors by one embedder of some records, those that have one.
+
+        Args:
+            embedder: its SHA-256.
+            ids: whole ids of records.
+        """
+        rows = self._db.rows(
+            "SELECT v.id, v.value FROM vector v JOIN embedder e ON e.number = v.embedder"
+            " JOIN record r ON r.number = v.number"
+            " WHERE e.sha256 = ? AND r.id IN (SELECT value FROM json_each(?))",
+            (embedder, as_list(ids)),
+        )
+        return dict(zip([row[0] for row in rows], _matrix([row[1] for row in rows]), strict=True))
 
     def since(self, embedder: str, after: int = 0) -> Stored:
         """Return the vectors by one embedder that were stored later than those up to `after`.
