@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
@@ -55,6 +55,7 @@ class Hit:
     conversation_id: str | None = None
     cosine: float = 0.0  # to the question, rescaled: 0 unrelated, 1 the same; with neighbours
     shares_words: bool = False  # it or a neighbour is among the full-text hits
+    origin: str | None = None  # the turn or passage that this quotes a sentence of
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ class Recall:
             vector = embedder.embed_queries([_without(query, named)])[0]
             cosine = embedder.calibration.relevance(index.matrix @ vector)
             hits = pending.result()
-            fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
+            fused, evidence = self._fused(
+                index, cosine, hits, named, scope, set(without), quoting=weighed
+            )
             personal = 0.0
             if weighed:
                 judge = self._judge()
@@ -195,7 +198,8 @@ class Recall:
                 personal = asked.personal
                 rows = np.flatnonzero(index.fact & (fused.final > 0))
                 fused.final[rows] += _weight(judge, asked, index.matrix[rows], self._weights)
-            return Found(self._memories(index, fused, evidence, k, scope), personal)
+            memories = self._memories(index, fused, evidence, k, scope, quoting=weighed)
+            return Found(memories, personal)
 
     def invalidate(self) -> None:
         """Forget the index; it is read from the profile again at the next search."""
@@ -230,6 +234,8 @@ class Recall:
         named: dict[str, set[int]],
         scope: str | None,
         without: set[str],
+        *,
+        quoting: bool,
     ) -> tuple[Fused, Evidence]:
         import numpy as np
 
@@ -248,7 +254,7 @@ class Recall:
             speaker=np.isin(index.speaker, list(set().union(*named.values()))).astype(np.float32),
         )
         fused = fuse(evidence, self._weights)
-        hidden = ~index.active
+        hidden = ~(index.active | index.pending) if quoting else ~index.active
         hidden[absent] = True
         if scope != ANY_SCOPE:
             codes = [code for name, code in index.scopes.items() if name in (None, scope)]
@@ -257,7 +263,14 @@ class Recall:
         return fused, evidence
 
     def _memories(
-        self, index: Index, fused: Fused, evidence: Evidence, k: int, scope: str | None
+        self,
+        index: Index,
+        fused: Fused,
+        evidence: Evidence,
+        k: int,
+        scope: str | None,
+        *,
+        quoting: bool,
     ) -> list[Hit]:
         import numpy as np
 
@@ -270,7 +283,10 @@ class Recall:
         memories: list[Hit] = []
         for row in best:
             record = records.get(index.ids[row])
-            if record is None or not _to_be_shown(record, scope, self.clock()):
+            if record is None:
+                continue
+            quoted = self._quoted(record) if quoting else None
+            if not _to_be_shown(quoted or record, scope, self.clock()):
                 continue
             reason: dict[str, object] = {
                 "bm25": round(float(fused.bm25[row]), 4),
@@ -279,10 +295,23 @@ class Recall:
                 "pinned": bool(evidence.pinned[row]),
                 "final": round(float(fused.final[row]), 4),
             }
-            memories.append(self._memory(record, float(fused.final[row]), reason))
+            hit = self._memory(quoted or record, float(fused.final[row]), reason)
+            if quoted is not None:
+                hit = replace(hit, id=record.id, text=record.text, origin=quoted.id)
+            memories.append(hit)
             if len(memories) == k:
                 break
         return memories
+
+    def _quoted(self, record: Record) -> Record | None:
+        """Return the text that a statement which waits for approval was drawn from.
+
+        Whether it says what it seems to say is not certain; that the person wrote it is.
+        """
+        if not isinstance(record, Fact) or record.state != "pending":
+            return None
+        texts = self._profile.records([one for one in record.origins if one != record.id])
+        return next(iter(texts.values()), None)
 
     def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Hit:
         source = None

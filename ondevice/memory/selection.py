@@ -62,4 +62,8 @@ def is_evidence(memory: Hit, personal: float, recent: Collection[str]) -> bool:
 
 def _tells(turn: Hit, recent: Collection[str]) -> bool:
     """Whether a turn may tell something: the model's words do not, and a question is no answer."""
-    return turn.role == "user" and not turn.text.rstrip().endswith("?") and turn.id not in recent
+    return (
+        turn.role == "user"
+        and not turn.text.rstrip().endswith("?")
+        and (turn.origin or turn.id) not in recent
+    )

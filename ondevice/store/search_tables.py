@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _RECORDS = """
 SELECT r.number, r.id, CASE r.kind WHEN 'fact' THEN NULL ELSE r.source_id END, r.time, r.scope,
-       r.state = 'active', coalesce(f.pinned, 0), r.speaker
+       CASE r.state WHEN 'active' THEN 1 WHEN 'pending' THEN 2 ELSE 0 END,
+       coalesce(f.pinned, 0), r.speaker
 FROM living r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
 
 SHORTEST_BEGINNING = 5  # letters of a word that, found nowhere, is taken for a beginning
@@ -35,7 +36,7 @@ class Outline:
     source_id: Sequence[str | None]  # None for facts: they have no neighbours
     time: np.ndarray  # seconds since 1970
     scope: Sequence[str | None]
-    active: Sequence[int]
+    state: Sequence[int]  # 1 active, 2 pending, 0 superseded
     pinned: Sequence[int]
     speaker: Sequence[str | None]
     # Of corrections: their number, that of the first wording, and whether it is they that hold.
@@ -56,14 +57,14 @@ class SearchTables:
         rows = self._db.rows(_RECORDS, (after,))
         if not rows:
             return None
-        numbers, ids, source_ids, times, scopes, active, pinned, speakers = zip(*rows, strict=True)
+        numbers, ids, source_ids, times, scopes, states, pinned, speakers = zip(*rows, strict=True)
         return Outline(
             np.array(numbers, dtype=np.int64),
             ids,
             source_ids,
             np.array(times),
             scopes,
-            active,
+            states,
             pinned,
             speakers,
             self._db.rows(_CORRECTIONS, (after,)),
