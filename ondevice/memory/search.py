@@ -16,7 +16,7 @@ from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
 from ondevice.memory.kept import Kept
-from ondevice.memory.query_terms import language_of, looked_up, query_terms
+from ondevice.memory.query_terms import asked_in, looked_up, query_terms
 from ondevice.remedies import Remedy
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, Fact
@@ -183,7 +183,7 @@ class Recall:
             # A speaker's name finds every greeting; it says who spoke, not what about.
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
-            forms = looked_up(about, language_of(query))
+            forms = looked_up(about, asked_in(query))
             pending = self._text_search.submit(self._text_hits, forms)
             vector = embedder.embed_queries([_without(query, named)])[0]
             cosine = embedder.calibration.relevance(index.matrix @ vector)

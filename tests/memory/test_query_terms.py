@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ondevice.memory.query_terms import language_of, looked_up, query_terms
+from ondevice.memory.query_terms import asked_in, looked_up, query_terms
 from ondevice.memory.stop_words import stop_words
 
 
@@ -28,7 +28,7 @@ def test_stop_words_of_each_language_are_left_out(
     query: str, language: str, terms: list[str]
 ) -> None:
     assert query_terms(query) == terms
-    assert language_of(query) == language
+    assert asked_in(query) == [language]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,15 @@ def test_scripts_without_spaces_are_looked_up_in_pairs(query: str, wanted: str) 
 
 
 def test_other_forms_are_looked_up_by_the_beginning_of_a_word() -> None:
-    assert looked_up(["dogs"], "en") == ["dogs"]
-    assert looked_up(["zahnarzt"], "de") == ["zahnarzt", "zahnarzt*", "*zahnarzt"]
-    assert looked_up(["hunde"], "de") == ["hunde", "hund*", "*hunde"]
-    assert looked_up(["hermanas"], "es") == ["hermanas", "herman*"]
-    assert looked_up(["1945"], "de") == ["1945"]
-    assert looked_up(["猫"], None) == ["猫*"]
+    assert looked_up(["dogs"], ["en"]) == ["dogs"]
+    assert looked_up(["zahnarzt"], ["de"]) == ["zahnarzt", "zahna*", "*zahnarzt"]
+    assert looked_up(["hunde"], ["de"]) == ["hunde", "hund*", "*hunde"]
+    assert looked_up(["zahnarzt"], []) == ["zahnarzt", "zahnarzt*", "*zahnarzt"]
+    assert looked_up(["hermanas"], ["es"]) == ["hermanas", "herma*"]
+    assert looked_up(["gatinhos"], ["es", "pt"]) == ["gatinhos", "gatin*"]
+    assert looked_up(["собаку"], []) == ["собаку", "соба*", "*собаку"]
+    assert looked_up(["1945"], ["de"]) == ["1945"]
+    assert looked_up(["猫"], []) == ["猫*"]
 
 
 def test_every_list_of_stop_words_is_there_and_folded() -> None:

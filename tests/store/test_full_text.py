@@ -105,7 +105,6 @@ AS_BEFORE = [
     "CREATE TRIGGER record_added AFTER INSERT ON record BEGIN SELECT 1; END",
     "CREATE TRIGGER record_deleted AFTER DELETE ON record BEGIN SELECT 1; END",
     "CREATE TRIGGER record_reworded AFTER UPDATE OF text ON record BEGIN SELECT 1; END",
-    "DELETE FROM migration WHERE name = 'full text in every script'",
     "DELETE FROM meta WHERE key = 'terms'",
 ]
 THE_STEP = [step for step in MIGRATIONS if step.name == "full text in every script"]
@@ -114,7 +113,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from ondevice.home import Home
-from ondevice.store import full_text
+from ondevice.store import full_text, migrations
 from ondevice.store.profile import Profile
 full_text.INDEXED_AT_ONCE = 100
 index_some, batches = full_text._index_some, []
@@ -136,9 +135,10 @@ def notes(profile):
 
 
 def test_an_index_of_before_is_made_anew_though_it_be_killed(home, profile, notes):
-    with profile._db.write() as run:
+    with profile._db.write() as run:  # a database of before can only be made below the profile
         for statement in AS_BEFORE:
             run(statement)
+        # Not by `migrate`: later steps are there and are not to be run again.
         for statement in migrations._statements(THE_STEP[0].sql):
             run(statement)
     profile.close()
@@ -156,7 +156,8 @@ def test_meanwhile_others_may_write_and_forget(profile, notes, monkeypatch):
     """What is behind the frontier changes in the index; the rest is left to those who fill it."""
     monkeypatch.setattr(full_text, "INDEXED_AT_ONCE", 100)
     monkeypatch.setattr(full_text, "TERMS", 2)  # as a newer version would
-    index_some, ids = full_text._index_some, iter(notes[::50])
+    index_some = full_text._index_some  # between two of its batches another process may write
+    ids = iter(notes[::50])
 
     def disturbed(database):
         index_some(database)
@@ -164,11 +165,12 @@ def test_meanwhile_others_may_write_and_forget(profile, notes, monkeypatch):
             profile.forget([record_id])
             profile.facts.edit(profile.facts.add("Eintrag: gleich").id, text="Eintrag: später")
 
+    # As above: the moment between two batches.
     monkeypatch.setattr(full_text, "_index_some", disturbed)
-    full_text.keep_current(profile._db)
+    full_text.keep_current(profile._db)  # what opening the profile does
     found = profile.search_tables.rank_text(["eintrag"], 500)[0].tolist()
-    left = [number for (number,) in profile._db.rows("SELECT number FROM record")]
-    assert sorted(found) == sorted(left) and len(left) == len(notes)
+    assert sorted(found) == profile.search_tables.outline().number.tolist()
+    assert len(found) == len(notes)
     assert len(profile.search_tables.rank_text(["spater"], 500)[0]) == len(notes[::50])
     profile.forget([*set(notes) - set(notes[::50])])
     assert "강아".encode() not in decrypted(profile)
