@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,10 @@ _UNKNOWING = (
 )
 _SAYS_UNKNOWN = re.compile("|".join(f"(?:{one})" for one in _UNKNOWING), re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
+_MARKED = re.compile(
+    r"\b(?:no longer|not any ?more|formerly|former|until|outdated|superseded|replaced)\b",
+    re.IGNORECASE,
+)
 ENOUGH = 0.7  # of a sentence's words make a line one that says it, in whatever person and order
 
 
@@ -114,19 +118,26 @@ class Evidence:
     kept: tuple[str, ...]
     said: tuple[str, ...]
 
-    def stands_in(self, lines: Sequence[str]) -> bool:
-        """Whether one of the lines says it."""
+    def lines_in(self, lines: Sequence[str]) -> Iterator[str]:
+        """Yield the lines that say it."""
         kept = [neutralise(text).casefold() for text in self.kept if text.strip()]
         wanted = [words for words in map(stems, self.said) if words]
         for line in lines:
-            plain = neutralise(line).casefold()
-            if any(text in plain for text in kept):
-                return True
-            found = stems(line)
-            if any(len(words & found) >= max(ENOUGH * len(words), 1.5) or words <= found
-                   for words in wanted):  # fmt: skip
-                return True
-        return False
+            plain, found = neutralise(line).casefold(), stems(line)
+            if any(text in plain for text in kept) or any(
+                words <= found or len(words & found) >= max(ENOUGH * len(words), 1.5)
+                for words in wanted
+            ):
+                yield line
+
+    def stands_in(self, lines: Sequence[str]) -> bool:
+        """Whether one of the lines says it."""
+        return any(True for _ in self.lines_in(lines))
+
+
+def is_marked(line: str) -> bool:
+    """Whether a line shows that what it says holds no longer."""
+    return _MARKED.search(line) is not None
 
 
 def sentence_of(fact: str, text: str) -> str:
