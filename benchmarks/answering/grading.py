@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ _UNKNOWING = (
     # "I have not been told", "it is not mentioned", "was not provided"
     r"\b(?:has|have|had|was|were|am|is|are|been|'s|'m)(?: not|n't| never)(?: yet)?(?: been)?"
     r"(?: explicitly| specifically)? (?:told|mentioned|given|provided|specified|stated|shared|"
-    r"informed|included|recorded|listed|noted|known|available|aware|sure|certain|clear|able)\b",
+    r"informed|included|recorded|listed|noted|clear|known(?! (?:for|as)\b))\b",
     # "I don't know", "the notes do not say", "there does not seem to be"
     r"\b(?:I|we|notes?|messages?|records?|it|they|text|context|conversations?|information)\b"
     r"[^.!?\n]{0,30}\b(?:do|does|did)(?: not|n't)(?: yet| actually| currently| really)?"
@@ -32,7 +33,7 @@ _UNKNOWING = (
     r"\b(?:no|any|more|enough|insufficient|without) (?:\w+ ){0,2}"
     r"(?:information|mention|record|details?|knowledge|memory|indication|idea|context)\b",
     r"\bno notes?\b",
-    r"\bI(?:'m| am) (?:not sure|unsure|unaware|uncertain|unable)\b",
+    r"\bI(?:'m| am) (?:not (?:sure|aware|certain|able)|unsure|unaware|uncertain|unable)\b",
     r"\bI (?:can't|cannot|can not|could not|couldn't|am unable to|have no way to)"
     r" (?:\w+ )?(?:tell|say|find|determine|know|recall|see|provide|answer|access|remember|help)\b",
     r"\bI have no (?:\w+ )?(?:way|access|means)\b",
@@ -92,6 +93,7 @@ def says_unknown(answer: str) -> bool:
     return _SAYS_UNKNOWN.search(answer.replace("’", "'")) is not None
 
 
+@functools.lru_cache(1 << 16)
 def stems(text: str) -> frozenset[str]:
     """Return the words of a text that carry meaning, cut so that `works` and `work` are one."""
     words = re.findall(r"\w+(?:'\w+)?", neutralise(text).lower().replace("’", "'"))
