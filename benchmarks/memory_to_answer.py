@@ -42,12 +42,12 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from answering import reaching, times, whose
 from answering.grading import Share
-from answering.items import Item, items_of, some_of
+from answering.items import items_of, some_of
 from answering.person import People
 from answering.reaching import Outcome, Row
 from answering.waiting import first_token
@@ -57,7 +57,7 @@ from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.models.base_model import resolve
-from ondevice.settings import Settings
+from ondevice.settings import ModelSettings, Settings
 
 WAITING = "first_token"
 Rows = dict[str, Callable[[Row], Iterator[Outcome]]]
@@ -169,38 +169,50 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def rows_measured(
+    people: People, names: Sequence[str], options: argparse.Namespace
+) -> Iterator[dict[str, object]]:
+    """Measure and print the rows, one after another, and yield each for a file."""
+    rows = rows_of(options.split)
+    for name in names:
+        if name == WAITING:
+            if not options.prompts_only:
+                yield waited(people)
+            continue
+        items = items_of(name, options.split)
+        asked = some_of(items, options.items, name)
+        row = Row(people, asked, items, generate=not options.prompts_only)
+        outcomes = measured(name, rows[name], row)
+        print_row(name, outcomes)
+        yield as_json(name, outcomes)
+
+
 def main() -> None:
     """Run the benchmark."""
     options = parsed()
-    rows = rows_of(options.split)
-    there_are = [*rows, WAITING]
+    there_are = [*rows_of(options.split), WAITING]
     names = options.rows.split(",") if options.rows else there_are
     if unknown := set(names) - set(there_are):
         sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(there_are)}.")
-    settings = Settings()
-    results = []
     with throwaway_home() as home:
         base = resolve(options.model, home)
-        model = settings.model.__class__(n_threads=options.threads)
-        embedder = open_embedder(settings.recall.embedder, Home.default())
-        with LlamaEngine(base, model, home) as engine:
-            fillers = [item["text"] for item in items_of("fillers", options.split)]
-            print(f"{base.name}, {embedder.name}, split {options.split}", flush=True)
-            with People(home, engine, embedder, fillers) as people:
-                for name in names:
-                    if name == WAITING:
-                        if not options.prompts_only:
-                            results.append(waited(people))
-                        continue
-                    items: list[Item] = items_of(name, options.split)
-                    asked = some_of(items, options.items, name)
-                    row = Row(people, asked, items, generate=not options.prompts_only)
-                    outcomes = measured(name, rows[name], row)
-                    print_row(name, outcomes)
-                    results.append(as_json(name, outcomes))
-    if options.json is not None:
-        told = {"model": base.name, "sha256": base.sha256, "split": options.split}
-        options.json.write_text(json.dumps({**told, "rows": results}, indent=1), "utf-8")
+        embedder = open_embedder(Settings().recall.embedder, Home.default())
+        told: dict[str, object] = {
+            "model": base.name, "sha256": base.sha256, "embedder": embedder.name,
+            "split": options.split, "day": time.strftime("%F"),
+        }  # fmt: skip
+        print(f"{base.name}, {embedder.name}, {options.split} items", flush=True)
+        fillers = [item["text"] for item in items_of("fillers", options.split)]
+        results: list[dict[str, object]] = []
+        with (
+            LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine,
+            People(home, engine, embedder, fillers) as people,
+        ):
+            for result in rows_measured(people, names, options):
+                results.append(result)
+                if options.json is not None:  # after each row: what was measured stays measured
+                    text = json.dumps({**told, "rows": results}, indent=1)
+                    options.json.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
