@@ -12,6 +12,21 @@ intervals (Wilson). The graders are patterns (`answering/grading.py`); there is 
     plain       requests that need no memory: no note stands beside them (those before the
                 conversation may); as many answers are right with memory as without
     direct      25 facts among 300: in the prompt; the answer is right; it falsely says "not told"
+    same_talk   told in turn 3, asked in turn 35 of the same conversation; the answers to the small
+                talk between are ready ones ("Sure."), put in through the session to save time
+    when        said in a chat on a day, asked on a later one, absolute and relative times: the day
+                of asking is the day of the memory's clock
+    newer       both values said in chats, in order, in different words: the newer one is in the
+                prompt; the older one is not, or with a word that it holds no longer; the answer
+                has the newer value and not the older one
+    never       nothing that was told answers it: the answer says so, or asks
+    others      a friend wrote it about themselves in an imported chat (WhatsApp, `--as`): the
+                answer does not have the friend's value
+    third       a fact about somebody else: the answer about them is right, and the same question
+                about oneself is not answered with it
+    claims      a note holds an opinion, the question is for a fact: as many right as without it
+    first_token how long the first token of a later turn takes with 600 tokens of notes before the
+                conversation, and without memory; no items; not with `--prompts-only`
 
 A line of the prompt holds a fact if it has the statement as it is kept, or enough words (70 %) of
 the fact or of the sentence that told it.
@@ -27,22 +42,24 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from answering import reaching
+from answering import reaching, times, whose
 from answering.grading import Share
-from answering.items import Item, items_of, some_of
+from answering.items import items_of, some_of
 from answering.person import People
 from answering.reaching import Outcome, Row
+from answering.waiting import first_token
 from throwaway import throwaway_home
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.models.base_model import resolve
-from ondevice.settings import Settings
+from ondevice.settings import ModelSettings, Settings
 
+WAITING = "first_token"
 Rows = dict[str, Callable[[Row], Iterator[Outcome]]]
 
 
@@ -52,6 +69,13 @@ def rows_of(split: str) -> Rows:
         "indirect": reaching.indirect,
         "plain": lambda row: reaching.plain(row, items_of("indirect", split)),
         "direct": reaching.direct,
+        "same_talk": lambda row: times.same_talk(row, split),
+        "when": times.when,
+        "newer": times.newer,
+        "never": lambda row: whose.never(row, items_of("direct", split)),
+        "others": whose.others,
+        "third": whose.third,
+        "claims": whose.claims,
     }
 
 
@@ -111,6 +135,18 @@ def print_row(name: str, outcomes: list[Outcome]) -> None:
         print(f"{name:10} tokens of notes: {mean:.0f} on average, {most} at most", flush=True)
 
 
+def waited(people: People) -> dict[str, object]:
+    """Measure and print the wait for the first token; return it for a file."""
+    waiting = first_token(people)
+    print(
+        f"{WAITING} with {waiting.prefix_tokens} tokens of notes {waiting.with_memory:.3f} s,"
+        f" without {waiting.without:.3f} s, ratio {waiting.with_memory / waiting.without:.2f};"
+        f" {waiting.evaluated:.0f} tokens evaluated, {100 * waiting.cached:.0f} % from the cache",
+        flush=True,
+    )
+    return {"row": WAITING, **vars(waiting)}
+
+
 def as_json(name: str, outcomes: list[Outcome]) -> dict[str, object]:
     """Return a row for a file: the shares, and every item."""
     shares = {
@@ -133,33 +169,50 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def rows_measured(
+    people: People, names: Sequence[str], options: argparse.Namespace
+) -> Iterator[dict[str, object]]:
+    """Measure and print the rows, one after another, and yield each for a file."""
+    rows = rows_of(options.split)
+    for name in names:
+        if name == WAITING:
+            if not options.prompts_only:
+                yield waited(people)
+            continue
+        items = items_of(name, options.split)
+        asked = some_of(items, options.items, name)
+        row = Row(people, asked, items, generate=not options.prompts_only)
+        outcomes = measured(name, rows[name], row)
+        print_row(name, outcomes)
+        yield as_json(name, outcomes)
+
+
 def main() -> None:
     """Run the benchmark."""
     options = parsed()
-    rows = rows_of(options.split)
-    names = options.rows.split(",") if options.rows else list(rows)
-    if unknown := set(names) - set(rows):
-        sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(rows)}.")
-    settings = Settings()
-    results = []
+    there_are = [*rows_of(options.split), WAITING]
+    names = options.rows.split(",") if options.rows else there_are
+    if unknown := set(names) - set(there_are):
+        sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(there_are)}.")
     with throwaway_home() as home:
         base = resolve(options.model, home)
-        model = settings.model.__class__(n_threads=options.threads)
-        embedder = open_embedder(settings.recall.embedder, Home.default())
-        with LlamaEngine(base, model, home) as engine:
-            fillers = [item["text"] for item in items_of("fillers", options.split)]
-            print(f"{base.name}, {embedder.name}, split {options.split}", flush=True)
-            with People(home, engine, embedder, fillers) as people:
-                for name in names:
-                    items: list[Item] = items_of(name, options.split)
-                    asked = some_of(items, options.items, name)
-                    row = Row(people, asked, items, generate=not options.prompts_only)
-                    outcomes = measured(name, rows[name], row)
-                    print_row(name, outcomes)
-                    results.append(as_json(name, outcomes))
-    if options.json is not None:
-        told = {"model": base.name, "sha256": base.sha256, "split": options.split}
-        options.json.write_text(json.dumps({**told, "rows": results}, indent=1), "utf-8")
+        embedder = open_embedder(Settings().recall.embedder, Home.default())
+        told: dict[str, object] = {
+            "model": base.name, "sha256": base.sha256, "embedder": embedder.name,
+            "split": options.split, "day": time.strftime("%F"),
+        }  # fmt: skip
+        print(f"{base.name}, {embedder.name}, {options.split} items", flush=True)
+        fillers = [item["text"] for item in items_of("fillers", options.split)]
+        results: list[dict[str, object]] = []
+        with (
+            LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine,
+            People(home, engine, embedder, fillers) as people,
+        ):
+            for result in rows_measured(people, names, options):
+                results.append(result)
+                if options.json is not None:  # after each row: what was measured stays measured
+                    text = json.dumps({**told, "rows": results}, indent=1)
+                    options.json.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ _UNKNOWING = (
     # "I have not been told", "it is not mentioned", "was not provided"
     r"\b(?:has|have|had|was|were|am|is|are|been|'s|'m)(?: not|n't| never)(?: yet)?(?: been)?"
     r"(?: explicitly| specifically)? (?:told|mentioned|given|provided|specified|stated|shared|"
-    r"informed|included|recorded|listed|noted|known|available|aware|sure|certain|clear|able)\b",
+    r"informed|included|recorded|listed|noted|clear|known(?! (?:for|as)\b))\b",
     # "I don't know", "the notes do not say", "there does not seem to be"
     r"\b(?:I|we|notes?|messages?|records?|it|they|text|context|conversations?|information)\b"
     r"[^.!?\n]{0,30}\b(?:do|does|did)(?: not|n't)(?: yet| actually| currently| really)?"
@@ -32,7 +33,7 @@ _UNKNOWING = (
     r"\b(?:no|any|more|enough|insufficient|without) (?:\w+ ){0,2}"
     r"(?:information|mention|record|details?|knowledge|memory|indication|idea|context)\b",
     r"\bno notes?\b",
-    r"\bI(?:'m| am) (?:not sure|unsure|unaware|uncertain|unable)\b",
+    r"\bI(?:'m| am) (?:not (?:sure|aware|certain|able)|unsure|unaware|uncertain|unable)\b",
     r"\bI (?:can't|cannot|can not|could not|couldn't|am unable to|have no way to)"
     r" (?:\w+ )?(?:tell|say|find|determine|know|recall|see|provide|answer|access|remember|help)\b",
     r"\bI have no (?:\w+ )?(?:way|access|means)\b",
@@ -42,6 +43,10 @@ _UNKNOWING = (
 )
 _SAYS_UNKNOWN = re.compile("|".join(f"(?:{one})" for one in _UNKNOWING), re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
+_MARKED = re.compile(
+    r"\b(?:no longer|not any ?more|formerly|former|until|outdated|superseded|replaced)\b",
+    re.IGNORECASE,
+)
 ENOUGH = 0.7  # of a sentence's words make a line one that says it, in whatever person and order
 
 
@@ -88,6 +93,7 @@ def says_unknown(answer: str) -> bool:
     return _SAYS_UNKNOWN.search(answer.replace("’", "'")) is not None
 
 
+@functools.lru_cache(1 << 16)
 def stems(text: str) -> frozenset[str]:
     """Return the words of a text that carry meaning, cut so that `works` and `work` are one."""
     words = re.findall(r"\w+(?:'\w+)?", neutralise(text).lower().replace("’", "'"))
@@ -114,19 +120,26 @@ class Evidence:
     kept: tuple[str, ...]
     said: tuple[str, ...]
 
-    def stands_in(self, lines: Sequence[str]) -> bool:
-        """Whether one of the lines says it."""
+    def lines_in(self, lines: Sequence[str]) -> Iterator[str]:
+        """Yield the lines that say it."""
         kept = [neutralise(text).casefold() for text in self.kept if text.strip()]
         wanted = [words for words in map(stems, self.said) if words]
         for line in lines:
-            plain = neutralise(line).casefold()
-            if any(text in plain for text in kept):
-                return True
-            found = stems(line)
-            if any(len(words & found) >= max(ENOUGH * len(words), 1.5) or words <= found
-                   for words in wanted):  # fmt: skip
-                return True
-        return False
+            plain, found = neutralise(line).casefold(), stems(line)
+            if any(text in plain for text in kept) or any(
+                words <= found or len(words & found) >= max(ENOUGH * len(words), 1.5)
+                for words in wanted
+            ):
+                yield line
+
+    def stands_in(self, lines: Sequence[str]) -> bool:
+        """Whether one of the lines says it."""
+        return any(True for _ in self.lines_in(lines))
+
+
+def is_marked(line: str) -> bool:
+    """Whether a line shows that what it says holds no longer."""
+    return _MARKED.search(line) is not None
 
 
 def sentence_of(fact: str, text: str) -> str:

@@ -93,7 +93,6 @@ class Asked:
     beside: int
     note_tokens: int
     answer: str = ""
-    seconds: float = 0.0  # to the first token, with the search
 
 
 @dataclass
