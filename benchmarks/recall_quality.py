@@ -298,6 +298,7 @@ def tune(corpora: Sequence[tuple[Corpus, Peers]], rounds: int) -> FusionWeights:
             bm25_neighbours=_varied(best.bm25_neighbours, chance),
             cosine_neighbours=_varied(best.cosine_neighbours, chance),
             speaker=round(min(1.0, best.speaker * chance.uniform(0.6, 1.6)), 2),
+            nearness=round(best.nearness * chance.uniform(0.6, 1.6), 2),
         )
         score = measure(trial)
         if score > best_score:
