@@ -37,7 +37,8 @@ KINDS: Final = (
     "belief", "event", "plan", "wish", "possession",
 )  # fmt: skip
 _DATA = Path(__file__).parents[1] / "data"
-SENTENCES: Final = _DATA / "statements.jsonl"
+# Labelled sentences, and more of what notes hold about the world.
+SENTENCES: Final = (_DATA / "statements.jsonl", _DATA / "statements_world.jsonl")
 _MOST_BYTES = 4_000_000  # of a file of weights
 
 
