@@ -85,6 +85,11 @@ class Judgement:
     about: str
     category: str
 
+    @property
+    def told(self) -> float:
+        """How likely something lasting is told, if nothing else is likelier; else 0."""
+        return self.statement + self.telling if self.label in (STATEMENT, TELLING) else 0.0
+
 
 class Classifier:
     """Judges sentences by their vectors; safe to share between threads."""
@@ -190,7 +195,7 @@ def read_weights(content: bytes, embedder: str) -> Weights | None:
                 for name in ("shift", "scale", "label", "about", "category")
             }
             sure, unsure = (float(value) for value in file["thresholds"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     inputs = len(arrays["shift"])
     fits = arrays["scale"].shape == (inputs,) and all(
