@@ -10,9 +10,9 @@ from memories import add_text
 from ondevice.errors import ProfileError
 from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.memory.correcting import Corrector
-from ondevice.memory.forming.reading import Forming
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.embedding import embedded
+from ondevice.memory.forming.reading import Forming
 from ondevice.memory.ingest import ingest
 from ondevice.memory.search import Recall
 from ondevice.store.profile import Profile

@@ -13,7 +13,7 @@ from ondevice.memory.forming.sentences import Kind
 
 
 class Scripted(Classifier):
-    """Takes what holds "!!" for sure, "??" hardly, and "tell" for a request that tells something."""
+    """Takes "sure" for a statement, "maybe" for an unsure one, "tell" for a telling request."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -14,7 +14,8 @@ def told(text: str, kind: Kind = Kind.TURN) -> list[str]:
 
 
 def test_a_text_is_cut_at_sentences_and_lines_of_any_script() -> None:
-    text = "I saw Dr. Weber today. My knee is fine!\n- I row at 6.30 a lot\n2) no gluten\n犬が好きです。東京に住んでいます。"
+    lines = "I saw Dr. Weber today. My knee is fine!\n- I row at 6.30 a lot\n2) no gluten\n"
+    text = lines + "犬が好きです。東京に住んでいます。"
     assert told(text) == [
         "I saw Dr. Weber today.", "My knee is fine!", "I row at 6.30 a lot", "no gluten",
         "犬が好きです。", "東京に住んでいます。",
