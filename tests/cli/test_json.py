@@ -53,6 +53,7 @@ def test_memories(ondevice, checked_json, tmp_path):
         ("memory", "forget", dog, "--yes", "--certificate", certificate),
         ("memory", "certificate", certificate),
         ("memory", "reindex"),
+        ("memory", "form"),
         ("profile", "list"),
         ("profile", "show"),
         ("config", "show"),
