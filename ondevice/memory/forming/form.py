@@ -167,6 +167,8 @@ class _Reading:
             or judgement.label in _ASKING
             or any(sign in sentence.text for sign in _ASKS)
         )
+        if asks and ":" in sentence.text:
+            return None  # "Make this formal: …": what follows is a text to be worked on
         if not asks and not sentence.pasted and judgement.statement >= classifier.sure:
             return "active"
         if judgement.told >= classifier.unsure:

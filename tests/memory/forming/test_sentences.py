@@ -48,6 +48,9 @@ def test_who_he_is_stands_in_the_sentence_before() -> None:
         "assistant: I am a model.\nI live in the cloud.",
         "[31.12.23, 10:05] Ben: I live in Oslo.\n[31.12.23, 10:06] Ida: I live in Rome.",
         "- [ ] call the dentist",
+        "Use the following text to answer.\n\nI live in Oslo.",
+        "Anna lives in Oslo.\nI am Anna.\n\nQuestion: where do I live?",
+        "user: I live in Oslo\nassistant: nice\nuser: it is",
     ],
 )
 def test_what_others_wrote_is_left_out(text: str) -> None:
