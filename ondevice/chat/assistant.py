@@ -34,6 +34,7 @@ from ondevice.remedies import within
 from ondevice.settings import Settings, settings_path
 
 if TYPE_CHECKING:
+    from ondevice.memory.embedders.protocol import Embedder
     from ondevice.store.forget import Forgotten
     from ondevice.store.profile import Profile
     from ondevice.store.records import Fact
@@ -172,6 +173,11 @@ class Assistant:
     def profile(self) -> Profile | None:
         """The profile behind the memory; None without one."""
         return self._runtime.memory.profile if self._runtime.memory is not None else None
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """What makes the memory's vectors; None without one."""
+        return self._runtime.memory.embedder if self._runtime.memory is not None else None
 
     @property
     def adapters(self) -> AppliedAdapters:

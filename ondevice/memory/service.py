@@ -483,5 +483,5 @@ def _refuse_secret(text: str) -> None:
     if holds_secret(text):
         raise ProfileError(
             "A password, PIN, key or card number is not kept as a statement, because it could "
-            "be shown to a model; keep it in a password manager."
+            "be shown to a model; put it into a password manager."
         )

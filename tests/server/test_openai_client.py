@@ -128,7 +128,7 @@ def test_what_is_forgotten_is_not_shown_again_in_a_clients_conversation(ask, me)
     ask.chat.completions.create(model="default", messages=[*messages, *_user("Are you sure?")])
     shown = [m.content for m in me.engine.calls.chats[-1][0]]
     assert "Quixotry" not in "".join(shown)
-    assert shown[0] == "What is my safe word?"
+    assert shown[1] == "What is my safe word?"
 
 
 def test_sampling_settings_reach_the_engine(ask, me):

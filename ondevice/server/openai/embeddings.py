@@ -18,7 +18,9 @@ routes = openai_routes()
 @routes.post("/embeddings")
 async def embeddings(state: ServerState, body: EmbeddingRequest) -> Embeddings:
     """Return vectors of texts."""
-    embedder = state.assistant.memory.embedder
+    embedder = state.assistant.embedder
+    if embedder is None:
+        raise ApiError(404, "This server has no embedder.", code="model_not_found", param="model")
     if body.model != embedder.name:
         told = f"The embedding model here is '{embedder.name}'."
         raise ApiError(404, told, code="model_not_found", param="model")

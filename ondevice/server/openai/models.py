@@ -61,16 +61,20 @@ def adapters_of(
 @routes.get("/models")
 def list_models(state: ServerState) -> Models:
     """The base, the base with each adapter, and the embedder."""
-    ids = [*model_ids(state.assistant), state.assistant.memory.embedder.name]
-    return Models(object="list", data=[_described(one) for one in ids])
+    return Models(object="list", data=[_described(one) for one in _all_ids(state.assistant)])
 
 
 @routes.get("/models/{model:path}")
 def show_model(state: ServerState, model: str) -> Model:
     """Describe one model."""
-    if model not in [*model_ids(state.assistant), state.assistant.memory.embedder.name]:
+    if model not in _all_ids(state.assistant):
         raise ApiError(404, "There is no model of that name.", code="model_not_found")
     return _described(model)
+
+
+def _all_ids(assistant: Assistant) -> list[str]:
+    embedder = assistant.embedder
+    return [*model_ids(assistant), *([embedder.name] if embedder is not None else [])]
 
 
 def _described(model: str) -> Model:
