@@ -148,7 +148,7 @@ class Facts:
                     if value is not KEEP:
                         run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
             if reworded:
-                run("DELETE FROM vector WHERE number = ?", (number,))
+                self._vectors.remove(run, number)
                 self._lineage.want_purge(run)
             if vector is not None:
                 self._vectors.add([fact.id], vector)

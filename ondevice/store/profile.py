@@ -140,6 +140,7 @@ class Profile:
             self.journal,
             self.copies,
             self.sources,
+            self.vectors,
             self.adapters,
             self.retention,
             lambda: self.derive_key("certificates"),
