@@ -194,8 +194,8 @@ class Peers:
     def __init__(self, corpus: Corpus) -> None:
         """Index the turns, alone and with their neighbours, in plain SQLite."""
         self.corpus = corpus
-        self.plain = _fts(corpus.texts)
-        self.window = _fts([self._with_neighbours(row) for row in range(len(corpus.texts))])
+        self.plain = full_text(corpus.texts)
+        self.window = full_text([self._with_neighbours(row) for row in range(len(corpus.texts))])
 
     def _with_neighbours(self, row: int) -> str:
         near = [i for i in (row - 1, row, row + 1) if 0 <= i < len(self.corpus.ids)]
@@ -210,11 +210,11 @@ class Peers:
 
     def bm25(self, query: str, k: int) -> list[str]:
         """Rank by BM25 of the turn."""
-        return [self.corpus.ids[row] for row in _matches(self.plain, query, k)]
+        return [self.corpus.ids[row] for row in matches(self.plain, query, k)]
 
     def window_bm25(self, query: str, k: int) -> list[str]:
         """Rank by BM25 of the turn with its neighbours."""
-        return [self.corpus.ids[row] for row in _matches(self.window, query, k)]
+        return [self.corpus.ids[row] for row in matches(self.window, query, k)]
 
     def minilm(self, query: str, k: int) -> list[str]:
         """Rank by cosine."""
@@ -230,7 +230,8 @@ class Peers:
         return sorted(scores, key=lambda identity: -scores[identity])[:k]
 
 
-def _fts(texts: Sequence[str]) -> sqlite3.Connection:
+def full_text(texts: Sequence[str]) -> sqlite3.Connection:
+    """Return a full-text index of `texts`, which are numbered from 0."""
     connection = sqlite3.connect(":memory:")
     connection.execute(
         "CREATE VIRTUAL TABLE t USING fts5"
@@ -240,7 +241,8 @@ def _fts(texts: Sequence[str]) -> sqlite3.Connection:
     return connection
 
 
-def _matches(connection: sqlite3.Connection, query: str, k: int) -> list[int]:
+def matches(connection: sqlite3.Connection, query: str, k: int) -> list[int]:
+    """Return the numbers of the `k` best texts."""
     terms = " OR ".join(f'"{term}"' for term in query_terms(query))
     if not terms:
         return []
@@ -296,6 +298,7 @@ def tune(corpora: Sequence[tuple[Corpus, Peers]], rounds: int) -> FusionWeights:
             bm25_neighbours=_varied(best.bm25_neighbours, chance),
             cosine_neighbours=_varied(best.cosine_neighbours, chance),
             speaker=round(min(1.0, best.speaker * chance.uniform(0.6, 1.6)), 2),
+            nearness=round(best.nearness * chance.uniform(0.6, 1.6), 2),
         )
         score = measure(trial)
         if score > best_score:

@@ -14,6 +14,7 @@ from kinds import Kinds
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
+from ondevice.memory.embedders.e5 import E5
 from ondevice.memory.embedders.minilm import MiniLM
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.models.base_model import BaseModel, resolve
@@ -119,6 +120,12 @@ def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFact
 def minilm() -> MiniLM:
     """The English embedder; it is loaded at its first use."""
     return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def multilingual(shared_home: Home) -> E5:
+    """The embedder for every language; its files are made at its first use."""
+    return E5(shared_home)
 
 
 @pytest.fixture(scope="session")

@@ -162,17 +162,19 @@ def _reader() -> str:
 
 def _embedder() -> str:
     from ondevice.home import Home
-    from ondevice.memory.embedders.choose import open_embedder
+    from ondevice.memory.embedders.choose import open_embedder, stand_in_notice
     from ondevice.settings import Settings, settings_path
 
     home = Home.default()
     settings, _ = Settings.read(settings_path(home))  # what is wrong with them is told elsewhere
     embedder = open_embedder(settings.recall.embedder, home)
     vectors = embedder.embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
-    near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
+    near, far = embedder.calibration.relevance(vectors[1:] @ vectors[0]).tolist()
     if near <= far:
         raise OndeviceError("The embedder's self-test failed; reinstall 'ondevice[models]'.")
-    return f"{embedder.name}: similar {near:.2f}, different {far:.2f}"
+    missing = stand_in_notice(settings.recall.embedder, home)
+    figures = f"{embedder.name}: similar {near:.2f}, different {far:.2f}"
+    return f"{figures}. {told(missing)}" if missing else figures
 
 
 def _memories() -> str:

@@ -37,7 +37,7 @@ class Index:
         self._after = np.zeros(0, dtype=np.int64)
         self._time = np.zeros(0)
         self._number = np.zeros(0, dtype=np.int64)
-        self._flags = np.zeros((4, 0), dtype=np.int32)  # pinned, searchable, scope, speaker
+        self._flags = np.zeros((5, 0), dtype=np.int32)  # pinned, state, scope, speaker, fact
         self._last_of_source: dict[str, int] = {}
         self.scopes: dict[str | None, int] = {None: 0}
         self.speakers: dict[str | None, int] = {None: 0}
@@ -61,9 +61,10 @@ class Index:
         self._time[first:end] = new.time
         self._before[first:end] = self._after[first:end] = -1
         self._flags[0, first:end] = new.pinned
-        self._flags[1, first:end] = new.active
+        self._flags[1, first:end] = new.state
         self._flags[2, first:end] = _codes(new.scope, self.scopes)
         self._flags[3, first:end] = _codes(new.speaker, self.speakers)
+        self._flags[4, first:end] = [source_id is None for source_id in new.source_id]
         self.ids += new.id
         self._link(first, new.source_id)
         self.size = end
@@ -148,7 +149,7 @@ class Index:
         self._after = _grown(self._after, (capacity,))
         self._time = _grown(self._time, (capacity,))
         self._number = _grown(self._number, (capacity,))
-        self._flags = _grown(self._flags, (4, capacity))
+        self._flags = _grown(self._flags, (5, capacity))
 
     @property
     def matrix(self) -> np.ndarray:
@@ -180,6 +181,18 @@ class Index:
         """Whether a record is neither pending nor superseded."""
         active: np.ndarray = self._flags[1, : self.size] == 1
         return active
+
+    @property
+    def fact(self) -> np.ndarray:
+        """Whether a record is a statement about the person."""
+        fact: np.ndarray = self._flags[4, : self.size] == 1
+        return fact
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Whether a record waits for approval."""
+        pending: np.ndarray = self._flags[1, : self.size] == 2
+        return pending
 
     @property
     def scope(self) -> np.ndarray:

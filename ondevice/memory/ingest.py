@@ -15,6 +15,7 @@ from ondevice.importers.document import Remark
 from ondevice.importers.memories import MEMORY
 from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import candidate_for
+from ondevice.memory.forming.secrets import holds_secret
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, NewPassage
 from ondevice.store.table import storable
@@ -47,6 +48,8 @@ class IngestReport:
     passages: int
     unchanged: int  # documents that were there already, by SHA-256
     facts: int = 0  # statements of other assistants, which wait for approval
+    formed: int = 0  # statements that the person's own words make, used from now on
+    waiting: int = 0  # such that are not certain, and wait for approval
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> number of messages
     skipped: tuple[Remark, ...] = ()  # files, and places in them, that could not be read
     guessed: tuple[Remark, ...] = ()  # files whose encoding was concluded from their content
@@ -348,7 +351,7 @@ class _Writer:
     def _store_fact(self, source_id: str, statement: NewPassage, vector: Embedded) -> None:
         """Store a statement of another assistant; it waits for approval."""
         candidate = candidate_for(statement.text)
-        if candidate.text in self._known_facts:
+        if candidate.text in self._known_facts or holds_secret(candidate.text):
             return
         self._known_facts.add(candidate.text)
         self._profile.facts.add(

@@ -171,8 +171,8 @@ def without_first(links: Iterable[Link], gone: Collection[str]) -> Iterator[tupl
 def facts_by_turn(turns: Iterable[Turn], facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     """Return the facts of a conversation by the turn of the person's that they were taken from.
 
-    That is the last one that was said, or corrected, before the fact was stored; its key is the id
-    of its first wording.
+    The key is the id of that turn's first wording. Of a fact that an earlier version stored it is
+    the last turn that was said, or corrected, before it.
 
     Args:
         turns: of the conversation, in whichever wordings.
@@ -183,8 +183,13 @@ def facts_by_turn(turns: Iterable[Turn], facts: Iterable[Fact]) -> dict[str, lis
         {(mark, turn.corrects or turn.id) for turn in said for mark in (turn.id, turn.corrects)
          if mark is not None}
     )  # fmt: skip
+    first = {turn.id: turn.corrects or turn.id for turn in said}
     found: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
+        if fact.origins:
+            for origin in dict.fromkeys(first[one] for one in fact.origins if one in first):
+                found[origin].append(fact)
+            continue
         place = bisect.bisect(marks, (fact.id, "")) - 1
         if place >= 0:
             found[marks[place][1]].append(fact)

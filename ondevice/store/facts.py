@@ -12,6 +12,7 @@ from ondevice.remedies import Remedy
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
+from ondevice.store.origins import Origins
 from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
 from ondevice.store.vectors import Embedded, Vectors
@@ -22,12 +23,15 @@ KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 class Facts:
     """Adding, editing and listing facts."""
 
-    def __init__(self, db: Database, table: Table, lineage: Lineage, vectors: Vectors) -> None:
+    def __init__(
+        self, db: Database, table: Table, lineage: Lineage, vectors: Vectors, origins: Origins
+    ) -> None:
         """Keep facts in the open database `db`."""
         self._db = db
         self._table = table
         self._lineage = lineage
         self._vectors = vectors
+        self._origins = origins
 
     def add(
         self,
@@ -44,6 +48,8 @@ class Facts:
         supersedes: Sequence[str] = (),
         vector: Embedded | None = None,
         time: float | None = None,
+        valid_to: float | None = None,
+        origin: str | None = None,
     ) -> Fact:
         """Store a fact; it is durable when this returns.
 
@@ -61,9 +67,12 @@ class Facts:
                 that were trained on them stale, in the same transaction.
             vector: its embedding.
             time: when it was said; now if None.
+            valid_to: when it ceased to be true, if that is known.
+            origin: id of the passage or turn that says it.
 
         Raises:
-            RecordNotFoundError: there is no source, or no fact to supersede, with that id.
+            RecordNotFoundError: there is no source, no record that says it, or no fact to
+                supersede, with that id.
             ProfileError: the text is empty, or the category or state is unknown.
         """
         _check(text, category, state)
@@ -81,18 +90,20 @@ class Facts:
             )
             number = self._table.number(run, fact_id)
             run(
-                "INSERT INTO fact (number, category, subject, valid_from, pinned)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (number, category, subject, now, pinned),
+                "INSERT INTO fact (number, category, subject, valid_from, valid_to, pinned)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, category, subject, now, valid_to, pinned),
             )
+            if origin is not None:
+                self._origins.link(run, number, origin)
             if vector is not None:
                 self._vectors.add([fact_id], vector)
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
             fact_id, storable(text), cast("Category", category), subject,
-            cast("FactState", state), source_id, now, now, None,
-            pinned, scope, learn, expires,
+            cast("FactState", state), source_id, now, now, valid_to,
+            pinned, scope, learn, expires, () if origin is None else (origin,),
         )  # fmt: skip
 
     def all(self, state: str | None = None, scope: str | None = ANY_SCOPE) -> list[Fact]:
@@ -109,6 +120,19 @@ class Facts:
             (state, *values),
         )
         return cast("list[Fact]", found)
+
+    def confirm(self, fact_id: str, record_id: str) -> None:
+        """Note that a passage or turn says what a fact says; that goes on without it, too.
+
+        Raises:
+            RecordNotFoundError: there is no such fact or record.
+        """
+        fact = self._fact(fact_id)
+        with self._db.write() as run:
+            number = self._table.number(run, fact.id)
+            if not fact.origins:  # it was there without any text
+                self._origins.link(run, number, fact.id)
+            self._origins.link(run, number, record_id)
 
     def edit(
         self,
@@ -149,6 +173,8 @@ class Facts:
                         run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
             if reworded:
                 self._vectors.remove(run, number)
+                if fact.origins:  # these are the person's words now, whatever becomes of the text
+                    self._origins.link(run, number, fact.id)
                 self._lineage.want_purge(run)
             if vector is not None:
                 self._vectors.add([fact.id], vector)

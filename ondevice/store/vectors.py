@@ -101,6 +101,20 @@ class Vectors:
             rows = self._db.rows(f"{sql} ORDER BY number") if table else []
         return [row[0] for row in rows], _matrix([row[1] for row in rows])
 
+    def of(self, embedder: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors by one embedder of some records, those that have one.
+
+        Args:
+            embedder: its SHA-256.
+            ids: whole ids of records.
+        """
+        with self._db.reading():
+            table = self._table_of(embedder)
+            sql = f"SELECT r.id, v.value FROM {table} v JOIN record r USING (number)"
+            among = "WHERE r.id IN (SELECT value FROM json_each(?))"
+            rows = self._db.rows(f"{sql} {among}", (as_list(ids),)) if table else []
+        return dict(zip([row[0] for row in rows], _matrix([row[1] for row in rows]), strict=True))
+
     def since(self, embedder: str, after: int = 0) -> Stored:
         """Return the vectors by one embedder that were stored later than those up to `after`.
 

@@ -156,8 +156,8 @@ def test_pending_facts_in_bulk(ondevice, home):
 NO_PERSONAL_DATA = {  # commands that open no profile, or only say that it is locked
     "demo", "completion", "train", "teach", "score", "profile create", "profile list",
     "profile use", "profile path", "profile wipe", "profile import", "profile restore",
-    "profile lock", "profile unlock", "model list", "model pull", "model remove", "model path",
-    "model check", "config show", "config set", "config path", "doctor",
+    "profile lock", "profile unlock", "model list", "model suggest", "model pull", "model remove",
+    "model path", "model check", "config show", "config set", "config path", "doctor",
 }  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def test_no_held_out_text_ever_stands_in_a_prompt(profile: Profile, embedder: Em
     assert len(held_out) == 13
     prompts = [bytes(context).decode() for _, context in engine.calls.scores if context]  # type: ignore[arg-type]
     prompts += ["\n".join(m.content for m in messages) for messages, _ in engine.calls.chats]
-    assert any("From notes:" in prompt for prompt in prompts)
+    assert any("The user wrote (" in prompt for prompt in prompts)
     assert any("The user lives in Ulm." in prompt for prompt in prompts)
     for text in held_out:
         number = text.split(":")[0] + ":"

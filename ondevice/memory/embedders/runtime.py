@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 # for each thread.
 BATCH_TOKENS = 256
 _BATCH_TEXTS = 32
+_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
-def open_session(path: Path, advice: str) -> Any:
+def open_session(model: Path | bytes, folder: Path | None = None) -> Any:
     """Open an ONNX Runtime session that logs nothing, writes nothing and sends nothing.
 
     Args:
-        path: of the graph.
-        advice: ends the sentence that says that it cannot be loaded.
+        model: the file of the graph, or its content.
+        folder: where the files are that a graph given as content names.
 
     Raises:
         RecallError: it cannot be loaded.
@@ -41,13 +42,18 @@ def open_session(path: Path, advice: str) -> Any:
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # kept for each shape of a batch: 115 MB for nothing
     options.log_severity_level = 3  # errors only
+    if folder is not None:
+        options.add_session_config_entry(_DATA_FOLDER, str(folder))
+    name = "The embedding model" if isinstance(model, bytes) else str(model)
+    source = model if isinstance(model, bytes) else str(model)
     try:
         session = onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+            source, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its exception classes share no public base
         raise RecallError(
-            f"{path} cannot be loaded by ONNX Runtime ({type(error).__name__}); {advice}."
+            f"{name} cannot be loaded by ONNX Runtime ({type(error).__name__}); reinstall what it "
+            "came with, or choose another embedder."
         ) from error
     return_freed_memory()  # of 65 MB and more, which loading needed
     return session

@@ -9,7 +9,6 @@ from anyio import to_thread
 
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.answers import Embedding, Embeddings, EmbeddingUsage
-from ondevice.server.openai.models import EMBEDDER
 from ondevice.server.openai.requests import EmbeddingRequest, openai_routes
 from ondevice.server.state import ServerState
 
@@ -19,11 +18,10 @@ routes = openai_routes()
 @routes.post("/embeddings")
 async def embeddings(state: ServerState, body: EmbeddingRequest) -> Embeddings:
     """Return vectors of texts."""
-    if body.model != EMBEDDER:
-        raise ApiError(
-            404, f"The embedding model here is '{EMBEDDER}'.", code="model_not_found", param="model"
-        )
     embedder = state.assistant.memory.embedder
+    if body.model != embedder.name:
+        told = f"The embedding model here is '{embedder.name}'."
+        raise ApiError(404, told, code="model_not_found", param="model")
     if body.dimensions not in (None, embedder.dimensions):
         told = f"The vectors have {embedder.dimensions} values."
         raise ApiError(400, told, code="invalid_value", param="dimensions")
@@ -33,7 +31,7 @@ async def embeddings(state: ServerState, body: EmbeddingRequest) -> Embeddings:
     as_text = body.encoding_format == "base64"
     return Embeddings(
         object="list",
-        model=EMBEDDER,
+        model=embedder.name,
         data=[
             Embedding(
                 object="embedding",
