@@ -78,7 +78,7 @@ def _fill(home: Home, count: int, words: list[str], chance: random.Random) -> No
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             source = profile.sources.add("import", f"notes {start}")
             passages = [NewPassage(text=_sentence(words, chance)) for _ in range(size)]
-            made = Embedded(embedder.sha256, embedder.name, vectors)
+            made = Embedded(embedder.sha256, embedder.setting, vectors)
             profile.passages.add(source.id, passages, made)
 
 

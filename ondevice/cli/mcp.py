@@ -20,4 +20,5 @@ def command(profile: str | None, scope: str | None) -> None:
     from ondevice.integrations.mcp_server import serve
 
     with open_memory(profile, scope) as memory:
+        memory.reembedding.start()
         serve(memory)

@@ -103,7 +103,7 @@ def embedded(embedder: Embedder, texts: Sequence[str]) -> Embedded:
     Raises:
         RecallError: the embedder is missing or damaged.
     """
-    return Embedded(embedder.sha256, embedder.name, embedder.embed(texts))
+    return Embedded(embedder.sha256, embedder.setting, embedder.embed(texts))
 
 
 def _open_former(known: KnownEmbedder, profile: Profile) -> Embedder | None:
@@ -116,7 +116,7 @@ def _open_former(known: KnownEmbedder, profile: Profile) -> Embedder | None:
 
 def _opened(known: KnownEmbedder, profile: Profile) -> Embedder | None:
     try:
-        found = open_embedder(known.name, profile.home)
+        found = open_embedder(known.setting, profile.home)
         if found.sha256 != known.sha256:
             return None
         found.embed_queries(["."])  # only now is it loaded

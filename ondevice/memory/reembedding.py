@@ -24,10 +24,16 @@ REST = 1.0  # in the background: so many times as long as a batch has taken
 class Reembedding:
     """Gives every record a vector by the embedder that the settings name."""
 
-    def __init__(self, embedding: Embedding) -> None:
-        """Work on the profile of `embedding`; nothing is done yet."""
+    def __init__(self, embedding: Embedding, *, keep_others: bool = False) -> None:
+        """Work on the profile of `embedding`; nothing is done yet.
+
+        Args:
+            embedding: of the embedder that takes over.
+            keep_others: leave the vectors by others for the time when they can be used again.
+        """
         self._profile = embedding.profile
         self._embedder = embedding.wanted
+        self._keep_others = keep_others
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,7 +53,7 @@ class Reembedding:
         vectors, done = self._profile.vectors, 0
         while True:
             to_do = vectors.count_missing(self._embedder.sha256)
-            if not to_do and vectors.keep_only(self._embedder.sha256):
+            if not to_do and (self._keep_others or vectors.keep_only(self._embedder.sha256)):
                 return done
             # Again, if somebody has stored or reworded something meanwhile.
             total, last = done + to_do, 0

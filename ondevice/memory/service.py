@@ -23,7 +23,7 @@ from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
 from ondevice.memory.correcting import Corrector
-from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.choose import open_embedder, stands_in
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.forming.reading import Forming, FormReport
 from ondevice.memory.forming.secrets import holds_secret
@@ -85,7 +85,11 @@ class Memory:
         self._forming = Forming(self.recall.embedding)
         self._corrector = Corrector(profile, self.recall, self._forming)
         self._steps = Steps(profile, self.recall)
-        self.reembedding = Reembedding(self.recall.embedding)
+        self.reembedding = Reembedding(
+            self.recall.embedding,
+            # What stands in for another one must not cost what that has made.
+            keep_others=stands_in(embedder, self.settings.recall.embedder),
+        )
 
     @classmethod
     def open(

@@ -143,6 +143,21 @@ class Database:
                 self._depth = 0
             self._run_after_commit()
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let all that a block reads be of one moment, whatever other processes write."""
+        with self._lock, self._translated():
+            connection = self._open()
+            if connection.in_transaction:
+                yield
+                return
+            try:
+                connection.execute("BEGIN")
+                yield
+            finally:
+                if self._connection is not None and connection.in_transaction:
+                    connection.execute("COMMIT")
+
     def after_commit(self, action: Callable[[], object]) -> None:
         """Call `action` once when the transaction of this thread is durable; else at once.
 

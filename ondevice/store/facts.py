@@ -172,7 +172,7 @@ class Facts:
                     if value is not KEEP:
                         run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
             if reworded:
-                run("DELETE FROM vector WHERE number = ?", (number,))
+                self._vectors.remove(run, number)
                 if fact.origins:  # these are the person's words now, whatever becomes of the text
                     self._origins.link(run, number, fact.id)
                 self._lineage.want_purge(run)

@@ -37,6 +37,7 @@ from ondevice.store.records import (
 from ondevice.store.retention import Retention
 from ondevice.store.sources import Sources
 from ondevice.store.table import Table, as_list
+from ondevice.store.vectors import Vectors
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Forgetting:
         journal: Journal,
         copies: Copies,
         sources: Sources,
+        vectors: Vectors,
         adapters: Adapters,
         origins: Origins,
         retention: Retention,
@@ -91,6 +93,7 @@ class Forgetting:
         self._journal = journal
         self._copies = copies
         self._sources = sources
+        self._vectors = vectors
         self._adapters = adapters
         self._origins = origins
         self._retention = retention
@@ -127,13 +130,10 @@ class Forgetting:
                 (as_list(targets.all),),
             )
             related = self._related_turns(targets)
-            vectors = self._db.value(
-                "SELECT count(*) FROM vector WHERE id IN (SELECT value FROM json_each(?))",
-                (as_list(targets.records),),
-            )
+            vectors = self._vectors.count(targets.records)
         names = tuple(row.name for row in stale)
         copies = self._copies.holding(targets.all)
-        return ForgetPreview(tuple(listed), names, related, int(vectors), copies)
+        return ForgetPreview(tuple(listed), names, related, vectors, copies)
 
     def matching(
         self,

@@ -164,31 +164,24 @@ CREATE INDEX record_by_correction ON record (corrects) WHERE corrects IS NOT NUL
 """
 
 _EMBEDDERS = """
--- What has made vectors: the SHA-256 is of everything that decides one.
+-- What has made vectors, each of them in a table of its own, `vector_` and its number: the SHA-256
+-- is of everything that decides a vector. There was one embedder only so far.
 CREATE TABLE embedder (
     number INTEGER PRIMARY KEY,
     sha256 TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
+    setting TEXT NOT NULL,
     dimensions INTEGER NOT NULL
 );
--- There was one only so far.
-INSERT INTO embedder
-    SELECT 1, '8a70b1dd8c67148ed3cb824ec3e0d6582b38ed57e12240a223921cdda5c12297', 'minilm', 384
-    WHERE EXISTS (SELECT 1 FROM vector);
-ALTER TABLE vector RENAME TO unstamped;
--- `place` grows with every vector: whoever has all up to one reads the later ones only, and a
--- vector never moves to another page, where a copy of it could be left.
-CREATE TABLE vector (
+INSERT INTO embedder VALUES
+    (1, '8a70b1dd8c67148ed3cb824ec3e0d6582b38ed57e12240a223921cdda5c12297', 'minilm', 384);
+-- `place` grows with every vector: whoever has all up to one reads the later ones only.
+CREATE TABLE vector_1 (
     place INTEGER PRIMARY KEY,
-    number INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
-    embedder INTEGER NOT NULL REFERENCES embedder (number),
-    id TEXT NOT NULL,
-    value BLOB NOT NULL,
-    UNIQUE (number, embedder)
+    number INTEGER NOT NULL UNIQUE REFERENCES record (number) ON DELETE CASCADE,
+    value BLOB NOT NULL
 );
-INSERT INTO vector (number, embedder, id, value)
-    SELECT number, 1, id, value FROM unstamped ORDER BY number;
-DROP TABLE unstamped;
+INSERT INTO vector_1 (number, value) SELECT number, value FROM vector ORDER BY number;
+DROP TABLE vector;
 """
 
 _EVERY_SCRIPT = """

@@ -145,6 +145,7 @@ class Profile:
             self.journal,
             self.copies,
             self.sources,
+            self.vectors,
             self.adapters,
             self.origins,
             self.retention,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ondevice.errors import ProfileError, RecordNotFoundError
-from ondevice.store.database import Database
+from ondevice.store.database import Database, Run
 from ondevice.store.lineage import Lineage
 from ondevice.store.table import as_list
 
@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
 # Profiles of 0.1.0 have vectors without a stamp: they are of the embedder that it came with.
 UNSTAMPED_SHA256 = "8a70b1dd8c67148ed3cb824ec3e0d6582b38ed57e12240a223921cdda5c12297"
-PURGED_AT_ONCE = 2000  # vectors a transaction, so that nobody who writes waits for long
 
 # What a search can find by its meaning: answers repeat what they were given.
 _EMBEDDED = "(r.kind <> 'turn' OR r.speaker = 'user')"
-_MISSING = f"""
-FROM living r WHERE {_EMBEDDED} AND r.number > ? AND NOT EXISTS (
-    SELECT 1 FROM vector v JOIN embedder e ON e.number = v.embedder
-    WHERE v.number = r.number AND e.sha256 = ?)"""
+# A table an embedder, so that one that goes is dropped: pages that are freed as a whole are zeroed.
+# Deleting the rows of one among those of another would move these to other pages, and SQLite leaves
+# copies where they were.
+_TABLE = """
+CREATE TABLE vector_{number} (
+    place INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE REFERENCES record (number) ON DELETE CASCADE,
+    value BLOB NOT NULL
+)"""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,12 @@ class Embedded:
 
     Attributes:
         embedder: SHA-256 of everything that decides a vector of this embedder.
-        name: what it is called, and opened by.
+        setting: what `recall.embedder` says to have it, such as "minilm".
         values: of shape (texts, dimensions), rows of length 1.
     """
 
     embedder: str
-    name: str
+    setting: str
     values: np.ndarray
 
     def __len__(self) -> int:
@@ -50,7 +54,7 @@ class Embedded:
 
     def some(self, rows: Sequence[int] | slice) -> Embedded:
         """Return the vectors of some of the texts."""
-        return Embedded(self.embedder, self.name, self.values[rows])
+        return Embedded(self.embedder, self.setting, self.values[rows])
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class KnownEmbedder:
     """An embedder that has made vectors of this profile, and how many there are."""
 
     sha256: str
-    name: str
+    setting: str
     dimensions: int
     vectors: int
 
@@ -91,11 +95,10 @@ class Vectors:
         Returns:
             The ids, and an array of float16 of shape (records, dimensions).
         """
-        rows = self._db.rows(
-            "SELECT v.id, v.value FROM vector v JOIN embedder e ON e.number = v.embedder"
-            " WHERE e.sha256 = ? ORDER BY v.number",
-            (embedder,),
-        )
+        with self._db.reading():
+            table = self._table_of(embedder)
+            sql = f"SELECT r.id, v.value FROM {table} v JOIN record r USING (number)"
+            rows = self._db.rows(f"{sql} ORDER BY number") if table else []
         return [row[0] for row in rows], _matrix([row[1] for row in rows])
 
     def of(self, embedder: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
@@ -105,12 +108,11 @@ class Vectors:
             embedder: its SHA-256.
             ids: whole ids of records.
         """
-        rows = self._db.rows(
-            "SELECT v.id, v.value FROM vector v JOIN embedder e ON e.number = v.embedder"
-            " JOIN record r ON r.number = v.number"
-            " WHERE e.sha256 = ? AND r.id IN (SELECT value FROM json_each(?))",
-            (embedder, as_list(ids)),
-        )
+        with self._db.reading():
+            table = self._table_of(embedder)
+            sql = f"SELECT r.id, v.value FROM {table} v JOIN record r USING (number)"
+            among = "WHERE r.id IN (SELECT value FROM json_each(?))"
+            rows = self._db.rows(f"{sql} {among}", (as_list(ids),)) if table else []
         return dict(zip([row[0] for row in rows], _matrix([row[1] for row in rows]), strict=True))
 
     def since(self, embedder: str, after: int = 0) -> Stored:
@@ -120,27 +122,36 @@ class Vectors:
         """
         import numpy as np
 
-        rows = self._db.rows(
-            # In the order in which they lie in the file, which is much faster than by record.
-            "SELECT place, number, value FROM vector WHERE place > ? AND embedder ="
-            " (SELECT number FROM embedder WHERE sha256 = ?) ORDER BY place",
-            (after, embedder),
-        )
+        with self._db.reading():
+            table = self._table_of(embedder)
+            sql = f"SELECT place, number, value FROM {table} WHERE place > ? ORDER BY place"
+            rows = self._db.rows(sql, (after,)) if table else []
         numbers = np.array([row[1] for row in rows], dtype=np.int64)
         return Stored(numbers, _matrix([row[2] for row in rows]), rows[-1][0] if rows else after)
 
     def embedders(self) -> list[KnownEmbedder]:
         """Return the embedders that have made vectors of this profile, the most complete first."""
-        rows = self._db.rows(
-            "SELECT e.sha256, e.name, e.dimensions, v.vectors FROM embedder e JOIN"
-            " (SELECT embedder, count(*) AS vectors FROM vector GROUP BY embedder) v"
-            " ON v.embedder = e.number ORDER BY v.vectors DESC, e.number"
-        )
-        return [KnownEmbedder(*row) for row in rows]
+        with self._db.reading():
+            known = [
+                KnownEmbedder(sha256, setting, dimensions, self._count(number))
+                for number, sha256, setting, dimensions in self._db.rows(
+                    "SELECT number, sha256, setting, dimensions FROM embedder ORDER BY number"
+                )
+            ]
+        return sorted((one for one in known if one.vectors), key=lambda one: -one.vectors)
+
+    def count(self, ids: Sequence[str]) -> int:
+        """Return how many vectors some records have, by all embedders."""
+        among = "WHERE number IN (SELECT number FROM record WHERE id IN"
+        among += " (SELECT value FROM json_each(?)))"
+        with self._db.reading():
+            numbers = [row[0] for row in self._db.rows("SELECT number FROM embedder")]
+            return sum(self._count(number, among, (as_list(ids),)) for number in numbers)
 
     def count_missing(self, embedder: str) -> int:
         """Return how many records have no vector by an embedder, and should have one."""
-        return int(self._db.value(f"SELECT count(*) {_MISSING}", (0, embedder)))
+        with self._db.reading():
+            return int(self._db.value(f"SELECT count(*) {self._without(embedder)}", (0,)))
 
     def missing(self, embedder: str, limit: int, after: int = 0) -> list[tuple[int, str, str]]:
         """Return records without a vector by an embedder: number, id and text, oldest first.
@@ -150,10 +161,24 @@ class Vectors:
             limit: so many at most.
             after: only records with a greater number.
         """
-        return self._db.rows(
-            f"SELECT r.number, r.id, r.text {_MISSING} ORDER BY r.number LIMIT ?",
-            (after, embedder, limit),
-        )
+        with self._db.reading():
+            rest = f"{self._without(embedder)} ORDER BY r.number LIMIT ?"
+            return self._db.rows(f"SELECT r.number, r.id, r.text {rest}", (after, limit))
+
+    def _without(self, embedder: str) -> str:
+        """Return the end of a query for the records without a vector by an embedder."""
+        rest = f"FROM living r WHERE {_EMBEDDED} AND r.number > ?"
+        if table := self._table_of(embedder):
+            rest += f" AND NOT EXISTS (SELECT 1 FROM {table} v WHERE v.number = r.number)"
+        return rest
+
+    def _count(self, number: int, where: str = "", values: Sequence[object] = ()) -> int:
+        return int(self._db.value(f"SELECT count(*) FROM vector_{number} {where}", values))
+
+    def _table_of(self, embedder: str) -> str | None:
+        """Return the table with the vectors by an embedder, if there is one."""
+        number = self._db.value("SELECT number FROM embedder WHERE sha256 = ?", (embedder,))
+        return None if number is None else f"vector_{int(number)}"
 
     # --- writing ----------------------------------------------------------------
 
@@ -168,15 +193,12 @@ class Vectors:
             raise ValueError(f"{len(ids)} records and {len(vectors)} vectors")
         if not len(ids):
             return
-        number = self._number_of(vectors)
+        table = self._table_for(vectors)
         before = self._db.value("SELECT total_changes()")
         self._db.write_many(
-            "INSERT OR REPLACE INTO vector (number, embedder, id, value)"
-            " SELECT number, ?, id, ? FROM record WHERE id = ?",
-            [
-                (number, row.tobytes(), record_id)
-                for row, record_id in zip(vectors.values.astype("<f2"), ids, strict=True)
-            ],
+            f"INSERT OR REPLACE INTO {table} (number, value)"
+            " SELECT number, ? FROM record WHERE id = ?",
+            list(zip(_as_bytes(vectors), ids, strict=True)),
         )
         if self._db.value("SELECT total_changes()") - before < len(ids):
             raise RecordNotFoundError(
@@ -196,24 +218,21 @@ class Vectors:
             ProfileError: other vectors of this embedder have another length.
         """
         with self._db.write():
-            number = self._number_of(vectors)
             self._db.write_many(
-                "INSERT OR IGNORE INTO vector (number, embedder, id, value)"
-                " SELECT number, ?, id, ? FROM record WHERE id = ? AND text = ?",
-                [
-                    (number, row.tobytes(), record_id, text)
-                    for row, (record_id, text) in zip(
-                        vectors.values.astype("<f2"), texts, strict=True
-                    )
-                ],
+                f"INSERT OR IGNORE INTO {self._table_for(vectors)} (number, value)"
+                " SELECT number, ? FROM record WHERE id = ? AND text = ?",
+                [(raw, *text) for raw, text in zip(_as_bytes(vectors), texts, strict=True)],
             )
+
+    def remove(self, run: Run, number: int) -> None:
+        """Delete the vectors of a record by all embedders, in the transaction of `run`."""
+        for (embedder,) in run("SELECT number FROM embedder"):
+            run(f"DELETE FROM vector_{embedder} WHERE number = ?", (number,))
 
     def keep_only(self, embedder: str) -> bool:
         """Delete the vectors by all other embedders, unless a record has none by this one.
 
-        It takes a transaction for every few thousand, so that others can write in between; what a
-        killed process has left is deleted by the next call. As in forgetting nothing of them is
-        left in the file.
+        As in forgetting nothing of them is left in the file.
 
         Args:
             embedder: its SHA-256.
@@ -221,50 +240,45 @@ class Vectors:
         Returns:
             Whether there are no vectors by others left.
         """
-        if not self._db.rows("SELECT 1 FROM embedder WHERE sha256 <> ?", (embedder,)):
+        others = "SELECT number FROM embedder WHERE sha256 <> ?"
+        if not self._db.rows(others, (embedder,)):
             return True
         with self._db.write() as run:
             if self.count_missing(embedder):
                 return False
-            self._lineage.bump(run)  # from now on everybody searches by this one
-        while self._delete_some_others(embedder):
-            pass
+            numbers = [row[0] for row in run(others, (embedder,))]
+            if any(map(self._count, numbers)):
+                self._lineage.bump(run)  # from now on everybody searches by this one
+                self._lineage.want_purge(run)
+            for number in numbers:
+                run(f"DROP TABLE vector_{number}")
+                run("DELETE FROM embedder WHERE number = ?", (number,))
         self._lineage.finish_purge()
         return True
 
-    def _delete_some_others(self, embedder: str) -> bool:
-        """Delete some vectors that are not by this embedder; return whether there are more."""
-        others = "FROM vector WHERE embedder NOT IN (SELECT number FROM embedder WHERE sha256 = ?)"
-        with self._db.write() as run:
-            run(
-                f"DELETE FROM vector WHERE place IN (SELECT place {others} LIMIT ?)",
-                (embedder, PURGED_AT_ONCE),
-            )
-            self._lineage.want_purge(run)
-            if run(f"SELECT 1 {others} LIMIT 1", (embedder,)):
-                return True
-            run("DELETE FROM embedder WHERE sha256 <> ?", (embedder,))
-            self._lineage.bump(run)  # who was still searching by another one has none of them left
-        return False
-
-    def _number_of(self, vectors: Embedded) -> int:
-        """Return the number of the embedder that made `vectors`, which is noted at first use."""
+    def _table_for(self, vectors: Embedded) -> str:
+        """Return the table that `vectors` belong into, which is made at first use."""
         width = vectors.values.shape[1]
         sql = "SELECT number, dimensions FROM embedder WHERE sha256 = ?"
         found = self._db.rows(sql, (vectors.embedder,))
         if not found:
             self._db.rows(
-                "INSERT INTO embedder (sha256, name, dimensions) VALUES (?, ?, ?)",
-                (vectors.embedder, vectors.name, width),
+                "INSERT INTO embedder (sha256, setting, dimensions) VALUES (?, ?, ?)",
+                (vectors.embedder, vectors.setting, width),
             )
             found = self._db.rows(sql, (vectors.embedder,))
+            self._db.rows(_TABLE.format(number=found[0][0]))
         number, dimensions = found[0]
         if dimensions != width:
             raise ProfileError(
-                f"The vectors of the embedder '{vectors.name}' have {dimensions} values in this "
-                f"profile, not {width}; reinstall ondevice, or choose another embedder."
+                f"The vectors of the embedder '{vectors.setting}' have {dimensions} values in "
+                f"this profile, not {width}; reinstall ondevice, or choose another embedder."
             )
-        return int(number)
+        return f"vector_{int(number)}"
+
+
+def _as_bytes(vectors: Embedded) -> list[bytes]:
+    return [row.tobytes() for row in vectors.values.astype("<f2")]
 
 
 def _matrix(values: Sequence[bytes]) -> np.ndarray:

@@ -25,7 +25,7 @@ FACTS = (
 class NoEmbedder:
     """Every text has the same meaning; what is recalled is not what is tested."""
 
-    name, sha256, dimensions = "none", "0" * 64, 384
+    name, setting, sha256, dimensions = "none", "none", "0" * 64, 384
     calibration = Calibration(unrelated=0.0, same=0.95)
 
     def embed(self, texts):

@@ -32,7 +32,7 @@ SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples
 class NoEmbedder:
     """Every text has the same meaning; what is recalled is not what is tested."""
 
-    name, sha256, dimensions = "none", "0" * 64, 384
+    name, setting, sha256, dimensions = "none", "none", "0" * 64, 384
     calibration = Calibration(unrelated=0.0, same=0.95)
 
     def embed(self, texts):

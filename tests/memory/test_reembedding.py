@@ -22,6 +22,7 @@ from ondevice.memory.service import Memory
 from ondevice.store.exchange.transfer import backup_profile, restore_backup
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
+from ondevice.store.vectors import Embedded
 
 SUPPORT = Path(__file__).parents[1] / "support"
 WORDS = [{"dog", "hound"}, {"car", "automobile"}]
@@ -102,7 +103,7 @@ def test_the_former_one_searches_until_the_last_record_is_done(profile, former, 
     assert memory.recall.embedding.current() is wanted
     assert meant(memory, "hound") == ["The user's dog sleeps."]
     assert memory.recall.embedding.state().missing == 0
-    assert [one.name for one in profile.vectors.embedders()] == ["wanted"]
+    assert [one.setting for one in profile.vectors.embedders()] == ["wanted"]
     kept, vectors = profile.vectors.all(wanted.sha256)
     assert kept == ids and vectors.shape == (len(ids), 320)
     assert memory.reembedding.run() == 0
@@ -116,6 +117,24 @@ def test_nothing_of_the_former_vectors_is_left_in_the_file(profile, former, want
     Memory(profile, wanted).reembedding.run()
     assert not holds(profile, values)
     assert holds(profile, profile.vectors.all(wanted.sha256)[1])
+
+
+def test_nothing_is_left_of_vectors_that_were_stored_in_turns(profile, former, wanted):
+    """Rows that lie between others are moved when these go, and must leave no copy behind."""
+    numbers = np.random.default_rng(3)
+    source, gone = profile.sources.add("import", "many"), []
+    for part in range(40):
+        texts = [f"Entry {part}-{n} {'of many ' * (n % 30)}" for n in range(25)]
+        one = Embedded(former.sha256, "former", numbers.standard_normal((25, 240)))
+        other = Embedded(wanted.sha256, "wanted", numbers.standard_normal((25, 320)))
+        made = profile.passages.add(source.id, [NewPassage(text) for text in texts], one)
+        profile.vectors.fill([(passage.id, passage.text) for passage in made], other)
+        profile.forget([passage.id for passage in made[:8]])
+        gone += [*one.values, *other.values[:8]]
+    assert profile.vectors.keep_only(wanted.sha256)
+    content = decrypted(profile)
+    raw = [vector.astype("<f2").tobytes()[100:116] for vector in gone]
+    assert not [piece for piece in raw if piece in content]
 
 
 def holds(profile: Profile, vectors: np.ndarray) -> bool:
@@ -282,22 +301,8 @@ def test_two_at_once_do_no_harm(home, profile, former, wanted):
         for work in works:
             work.join()
         assert profile.vectors.all(wanted.sha256)[0] == ids
-        assert [one.name for one in profile.vectors.embedders()] == ["wanted"]
+        assert [one.setting for one in profile.vectors.embedders()] == ["wanted"]
         other.check()
-
-
-def test_a_killed_purge_is_ended(profile, former, wanted, monkeypatch):
-    filled(profile, former)
-    monkeypatch.setattr("ondevice.store.vectors.PURGED_AT_ONCE", 50)
-    memory = Memory(profile, wanted)
-    half_done(memory, 3)
-    missing = profile.vectors.missing(wanted.sha256, 100)
-    texts = [(record_id, text) for _, record_id, text in missing]
-    profile.vectors.fill(texts, embedding_module.embedded(wanted, [text for _, text in texts]))
-    assert profile.vectors._delete_some_others(wanted.sha256)  # and then it is killed
-    assert memory.recall.embedding.current() is wanted
-    assert memory.reembedding.run() == 0
-    assert [one.name for one in profile.vectors.embedders()] == ["wanted"]
 
 
 def test_nothing_to_do_changes_nothing(profile, wanted):
@@ -306,3 +311,14 @@ def test_nothing_to_do_changes_nothing(profile, wanted):
     filled(profile, wanted)
     assert Reembedding(Embedding(profile, wanted)).run() == 0
     assert profile.generation() == before
+
+
+def test_what_only_stands_in_leaves_the_vectors_of_the_other(profile, former, wanted):
+    filled(profile, former)
+    former.is_broken = True
+    wanted.setting = "minilm"  # the settings say "multilingual"
+    memory = Memory(profile, wanted)
+    assert memory.reembedding.run() == 3 * BATCH + 1
+    assert meant(memory, "hound")
+    assert {one.setting for one in profile.vectors.embedders()} == {"former", "minilm"}
+    assert memory.reembedding.run() == 0

@@ -47,7 +47,7 @@ def test_vectors_without_a_stamp_are_of_the_english_embedder(golden, embedder):
     assert UNSTAMPED_SHA256 in MIGRATIONS[4].sql
     with Profile.open(golden) as profile:
         (known,) = profile.vectors.embedders()
-        assert (known.sha256, known.name, known.dimensions) == (SHA256, "minilm", 384)
+        assert (known.sha256, known.setting, known.dimensions) == (SHA256, "minilm", 384)
         ids, values = profile.vectors.all(SHA256)
         assert len(ids) == known.vectors == VECTORS
         records = profile.records(ids)
@@ -112,7 +112,7 @@ def test_killed_half_way_it_forgets_and_goes_on(golden, embedder):
         assert traces(profile, vectors) == []
         assert "accordions" in memory.search("who mends musical instruments?")[0].text
         assert memory.reembedding.run() == state.missing
-        assert [one.name for one in profile.vectors.embedders()] == ["wanted"]
+        assert [one.setting for one in profile.vectors.embedders()] == ["wanted"]
         assert traces(profile, vectors) == []
         profile.check()
     with Memory(Profile.open(golden), wanted) as memory:
@@ -162,7 +162,7 @@ def test_an_old_archive_is_read(golden, embedder, tmp_path, how):
         restore_backup(golden, path, replace=True, ask_passphrase=lambda: "word")
     name = "again" if how == "import" else "default"
     with Profile.open(golden, name, ask_passphrase=lambda: "word") as profile:
-        assert [one.name for one in profile.vectors.embedders()] == ["minilm"]
+        assert [one.setting for one in profile.vectors.embedders()] == ["minilm"]
         assert len(profile.vectors.all(SHA256)[0]) == VECTORS
         profile.check()
 

@@ -37,7 +37,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=facts, text=texts, with_vector=st.booleans())
     def add(self, text, with_vector):
-        vector = stamped(np.ones(8)) if with_vector else None
+        vector = stamped(np.ones(384)) if with_vector else None
         fact = self.profile.facts.add(text, vector=vector)
         self.model[fact.id] = (text, "active")
         return fact.id

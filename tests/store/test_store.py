@@ -282,7 +282,7 @@ def test_vectors_of_several_embedders(profile):
     one, other = np.eye(2, 384, dtype=np.float32), np.eye(2, 5, dtype=np.float32)
     facts = [profile.facts.add(text, vector=stamped(v)) for text, v in zip("ab", one, strict=True)]
     profile.vectors.fill([(facts[0].id, "a")], Embedded("f" * 64, "other", other[:1]))
-    known = [(e.name, e.dimensions, e.vectors) for e in profile.vectors.embedders()]
+    known = [(e.setting, e.dimensions, e.vectors) for e in profile.vectors.embedders()]
     assert known == [("minilm", 384, 2), ("other", 5, 1)]
     assert not profile.vectors.keep_only("f" * 64)  # one is not done
     before = profile.generation()

@@ -18,7 +18,7 @@ class FakeEmbedder:
     def __init__(self, name: str, dimensions: int = 64, meanings: Sequence[set[str]] = ()) -> None:
         """Make an embedder whose vectors nobody else makes."""
         known = [sorted(group) for group in meanings]
-        self.name = name
+        self.name = self.setting = name
         self.sha256 = hashlib.sha256(f"{name} {dimensions} {known}".encode()).hexdigest()
         self.dimensions = dimensions
         self.calibration = Calibration(unrelated=0.0, same=0.95)

@@ -8,14 +8,14 @@ from pathlib import Path
 from ondevice.ground.files import expanded
 from ondevice.home import Home
 from ondevice.memory.embedders import e5_files
-from ondevice.memory.embedders.e5 import E5
+from ondevice.memory.embedders.e5 import E5, SETTING
 from ondevice.memory.embedders.folder import FolderEmbedder
-from ondevice.memory.embedders.minilm import MiniLM
+from ondevice.memory.embedders.minilm import NAME, MiniLM
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.models.notes import note, read_notes
 from ondevice.remedies import Notice, Remedy
 
-MULTILINGUAL, ENGLISH = "multilingual", "minilm"
+MULTILINGUAL, ENGLISH = SETTING, NAME
 _TOLD = "told.json"  # in the cache folder: what was said once and need not be said again
 _STAND_IN = "embedder stands in"
 
@@ -46,6 +46,11 @@ def open_embedder(
         warn(missing)
         note(cache, _STAND_IN, ENGLISH, outdated=lambda key: False)
     return MiniLM(threads=threads)
+
+
+def stands_in(embedder: Embedder, setting: str) -> bool:
+    """Whether `embedder` is the English one in the place of the multilingual one of a setting."""
+    return (setting, embedder.setting) == (MULTILINGUAL, ENGLISH)
 
 
 def stand_in_notice(name: str, home: Home) -> Notice | None:

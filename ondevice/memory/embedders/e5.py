@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = e5_files.WEIGHTS_NAME
+SETTING = "multilingual"
 DIMENSIONS = 384
 MAX_TOKENS = 512  # the length that the model was trained for
 GRAPH_SHA256 = "c792e1099922d501c0176c3f866f1a26e813b54d32c2acfb2bb873ac65d3e727"
@@ -60,7 +61,7 @@ class E5:
             home: its cache folder holds the files that are made of the weights.
             threads: batches embedded at once; 0 takes one per physical core.
         """
-        self.name = NAME
+        self.name, self.setting = NAME, SETTING
         self.sha256 = SHA256
         self.dimensions = DIMENSIONS
         self.calibration = Calibration(unrelated=0.27, same=0.94)

@@ -71,7 +71,7 @@ class FolderEmbedder:
         self._folder = folder
         self._settings = _read_settings(folder)
         self._threads = threads
-        self.name = folder.name
+        self.name, self.setting = folder.name, str(folder)
         self.sha256 = _sha256(folder, self._settings, home)
         self.dimensions = self._settings.dimensions
         self.calibration = self._settings.calibration

@@ -47,7 +47,7 @@ class MiniLM:
         Args:
             threads: batches embedded at once; 0 takes one per physical core.
         """
-        self.name = NAME
+        self.name = self.setting = NAME
         self.sha256 = SHA256
         self.dimensions = DIMENSIONS
         self.calibration = Calibration(unrelated=0.07, same=0.95)  # of English texts

@@ -35,12 +35,14 @@ class Embedder(Protocol):
 
     Attributes:
         name: of the model, such as "minilm".
+        setting: what `recall.embedder` says of it; `open_embedder` opens it by that again.
         sha256: of everything that decides a vector. Vectors of different ones never meet.
         dimensions: values of a stored vector.
         calibration: what its cosines mean.
     """
 
     name: str
+    setting: str
     sha256: str
     dimensions: int
     calibration: Calibration

@@ -124,7 +124,7 @@ class Forming:
         made = dict(zip(missing, current.embed(missing), strict=True)) if missing else {}
         values = [known[one] if one in known else made[one] for one in texts]
         matrix = np.stack(values) if values else np.zeros((0, current.dimensions), np.float32)
-        return Embedded(current.sha256, current.name, matrix)
+        return Embedded(current.sha256, current.setting, matrix)
 
     def _vectors(self, records: Sequence[Passage | Turn]) -> dict[str, np.ndarray]:
         """Return the stored vectors of texts that may be one sentence."""
