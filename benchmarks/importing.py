@@ -28,10 +28,12 @@ from typing import Any
 import numpy as np
 from made_exports import FORMATS, write_export
 
+from ondevice.ground.processor import physical_cores
 from ondevice.ground.system_memory import resident_memory
 from ondevice.home import Home
 from ondevice.importers import ImportedDocument, ImportOptions, read
-from ondevice.memory.embedder import Embedder, _batches, physical_cores
+from ondevice.memory.embedders.minilm import MiniLM
+from ondevice.memory.embedders.runtime import batches, padded
 from ondevice.memory.ingest import ingest
 from ondevice.store.profile import Profile
 
@@ -98,7 +100,7 @@ def _import(path: Path, messages: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))
         with Profile.create(home) as profile:  # no passphrase: deriving its key takes 128 MB
-            ingest(profile, Embedder(), _first(path, messages))
+            ingest(profile, MiniLM(), _first(path, messages))
 
 
 def _in_own_process(work: Callable[..., None], *arguments: Any) -> tuple[float, float]:
@@ -127,7 +129,7 @@ def _first(path: Path, messages: int) -> Iterator[ImportedDocument]:
 def _embedding(path: Path, folder: Path, messages: int) -> dict[str, float]:
     """Compare `ingest`, all included, with the bare session on the same texts."""
     texts = [chunk.text for document in _first(path, messages) for chunk in document.chunks]
-    embedder = Embedder()
+    embedder = MiniLM()
     embedder.embed(texts[:64])
     ratios, rates = [], []
     for number in range(ROUNDS):
@@ -146,17 +148,13 @@ def _embedding(path: Path, folder: Path, messages: int) -> dict[str, float]:
     }
 
 
-def _bare_session(embedder: Embedder, texts: list[str]) -> float:
+def _bare_session(embedder: MiniLM, texts: list[str]) -> float:
     """Return the seconds that the ONNX session alone takes, tokens and batches made before."""
     session, tokenizer = embedder._load()
     tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
     feeds = []
-    for batch in _batches([len(ids) for ids in tokens]):
-        ids = np.zeros((len(batch), max(len(tokens[i]) for i in batch)), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, index in enumerate(batch):
-            ids[row, : len(tokens[index])] = tokens[index]
-            mask[row, : len(tokens[index])] = 1
+    for batch in batches([len(ids) for ids in tokens]):
+        ids, mask = padded([tokens[index] for index in batch])
         kinds = np.zeros_like(ids)
         feeds.append({"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds})
     start = time.perf_counter()
@@ -177,8 +175,8 @@ def _interrupted(path: Path, folder: Path, messages: int) -> dict[str, float]:
 
     with Profile.create(Home.below(folder / "stopped"), passphrase="a benchmark's own") as profile:
         with contextlib.suppress(KeyboardInterrupt):
-            ingest(profile, Embedder(), _first(path, messages), progress=stop)
-        report = ingest(profile, Embedder(), _first(path, messages))
+            ingest(profile, MiniLM(), _first(path, messages), progress=stop)
+        report = ingest(profile, MiniLM(), _first(path, messages))
         total = len(list(profile.passages.all()))
     return {
         "stopped after, passages": done,

@@ -25,7 +25,7 @@ from fake_engine import FakeEngine
 
 from ondevice.chat import Assistant
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.listing import Filter
@@ -116,7 +116,8 @@ def measure(count: int, repeats: int) -> dict[str, list[float]]:
     home = Home.below(Path(tempfile.mkdtemp()))
     with Profile.create(home) as profile:
         fill(profile, count)
-        me = Assistant(FakeEngine(["ok"]), Memory(profile, Embedder(), Settings()), Settings())
+        embedder = open_embedder(Settings().recall.embedder, Home.default())
+        me = Assistant(FakeEngine(["ok"]), Memory(profile, embedder, Settings()), Settings())
         driver = start_chromium()
         try:
             with served(me) as (address, app):

@@ -47,11 +47,13 @@ from ondevice.ground.svg import Dot, Label, Line, Part, Picture
 from ondevice.home import Home
 from ondevice.learning.options import LearnEvent, LearnOptions
 from ondevice.learning.run import learn
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.facts import facts_in
 from ondevice.memory.search import Recall
 from ondevice.models.base_model import BaseModel, resolve
-from ondevice.settings import LearningSettings, ModelSettings, Settings
+from ondevice.settings import LearningSettings, ModelSettings, RecallSettings, Settings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 
@@ -98,7 +100,8 @@ def main() -> None:
     options = _options()
     started = time.monotonic()
     with throwaway_home() as home:
-        base, embedder = resolve(options.model, home), Embedder(threads=options.threads)
+        base = resolve(options.model, home)
+        embedder = open_embedder(RecallSettings().embedder, Home.default(), threads=options.threads)
         results = Results(options, base)
         with LlamaEngine(base, ModelSettings(n_threads=options.threads), home) as engine:
             for name in options.speakers.split(",") if options.speeches else []:
@@ -162,7 +165,7 @@ def speaker_profile(
         texts = texts[: max(1, options.passages // len(files))]
         source = profile.sources.add("import", path.name)
         new = [NewPassage(text, time=moment) for text in texts]
-        profile.passages.add(source.id, new, embedder.embed(texts))
+        profile.passages.add(source.id, new, embedded(embedder, texts))
     return profile
 
 
@@ -193,7 +196,7 @@ def user_profile(home: Home, name: str, days: dict[str, Any], embedder: Embedder
         for number, exchange in enumerate(exchanges):
             at = moment + 60 * number
             said = exchange["query"]
-            vector = embedder.embed([said])[0]
+            vector = embedded(embedder, [said])
             profile.turns.add(conversation, "user", said, time=at, vector=vector)
             profile.turns.add(conversation, "assistant", exchange["response"], time=at + 30)
             for candidate in facts_in(said):

@@ -30,10 +30,13 @@ from typing import Any
 import numpy as np
 
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
+from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.fusion import FusionWeights
 from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
+from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
 
@@ -66,21 +69,30 @@ class Corpus:
     vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 384), np.float32))
 
 
-class CachingEmbedder(Embedder):
+class CachingEmbedder:
     """Embeds a question once, however many weights are tried on it."""
 
-    def __init__(self) -> None:
-        """Start with an empty cache."""
-        super().__init__()
+    def __init__(self, inner: Embedder) -> None:
+        """Ask `inner`, with an empty cache."""
+        self.inner = inner
+        self.name, self.sha256 = inner.name, inner.sha256
+        self.dimensions, self.calibration = inner.dimensions, inner.calibration
         self._cache: dict[str, np.ndarray] = {}
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings of `texts`."""
-        if len(texts) != 1:
-            return super().embed(texts)
-        if texts[0] not in self._cache:
-            self._cache[texts[0]] = super().embed(texts)
-        return self._cache[texts[0]]
+        """Return what is stored of `texts`."""
+        return self.inner.embed(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Return what is searched with."""
+        for text in texts:
+            if text not in self._cache:
+                self._cache[text] = self.inner.embed_queries([text])[0]
+        return np.stack([self._cache[text] for text in texts])
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens `text` has."""
+        return self.inner.count_tokens(text)
 
 
 # --- the corpus -----------------------------------------------------------------
@@ -101,7 +113,7 @@ def build(number: int, profile: Profile, embedder: Embedder) -> Corpus:
             NewPassage(text=text, time=start + 60 * place, speaker=speaker)
             for place, (speaker, text, _) in enumerate(turns)
         ]
-        vectors = embedder.embed([passage.text for passage in passages])
+        vectors = embedded(embedder, [passage.text for passage in passages])
         stored = profile.passages.add(source.id, passages, vectors)
         corpus.vectors = np.concatenate([corpus.vectors, vectors])
         for passage, (_, _, question) in zip(stored, turns, strict=True):
@@ -182,8 +194,8 @@ class Peers:
     def __init__(self, corpus: Corpus) -> None:
         """Index the turns, alone and with their neighbours, in plain SQLite."""
         self.corpus = corpus
-        self.plain = _fts(corpus.texts)
-        self.window = _fts([self._with_neighbours(row) for row in range(len(corpus.texts))])
+        self.plain = full_text(corpus.texts)
+        self.window = full_text([self._with_neighbours(row) for row in range(len(corpus.texts))])
 
     def _with_neighbours(self, row: int) -> str:
         near = [i for i in (row - 1, row, row + 1) if 0 <= i < len(self.corpus.ids)]
@@ -198,15 +210,15 @@ class Peers:
 
     def bm25(self, query: str, k: int) -> list[str]:
         """Rank by BM25 of the turn."""
-        return [self.corpus.ids[row] for row in _matches(self.plain, query, k)]
+        return [self.corpus.ids[row] for row in matches(self.plain, query, k)]
 
     def window_bm25(self, query: str, k: int) -> list[str]:
         """Rank by BM25 of the turn with its neighbours."""
-        return [self.corpus.ids[row] for row in _matches(self.window, query, k)]
+        return [self.corpus.ids[row] for row in matches(self.window, query, k)]
 
     def minilm(self, query: str, k: int) -> list[str]:
         """Rank by cosine."""
-        scores = self.corpus.vectors @ self.corpus.recall._embedder.embed([query])[0]
+        scores = self.corpus.vectors @ self.corpus.recall._embedder.embed_queries([query])[0]
         return [self.corpus.ids[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
     def rank_fusion(self, query: str, k: int) -> list[str]:
@@ -218,7 +230,8 @@ class Peers:
         return sorted(scores, key=lambda identity: -scores[identity])[:k]
 
 
-def _fts(texts: Sequence[str]) -> sqlite3.Connection:
+def full_text(texts: Sequence[str]) -> sqlite3.Connection:
+    """Return a full-text index of `texts`, which are numbered from 0."""
     connection = sqlite3.connect(":memory:")
     connection.execute(
         "CREATE VIRTUAL TABLE t USING fts5"
@@ -228,7 +241,8 @@ def _fts(texts: Sequence[str]) -> sqlite3.Connection:
     return connection
 
 
-def _matches(connection: sqlite3.Connection, query: str, k: int) -> list[int]:
+def matches(connection: sqlite3.Connection, query: str, k: int) -> list[int]:
+    """Return the numbers of the `k` best texts."""
     terms = " OR ".join(f'"{term}"' for term in query_terms(query))
     if not terms:
         return []
@@ -284,6 +298,7 @@ def tune(corpora: Sequence[tuple[Corpus, Peers]], rounds: int) -> FusionWeights:
             bm25_neighbours=_varied(best.bm25_neighbours, chance),
             cosine_neighbours=_varied(best.cosine_neighbours, chance),
             speaker=round(min(1.0, best.speaker * chance.uniform(0.6, 1.6)), 2),
+            nearness=round(best.nearness * chance.uniform(0.6, 1.6), 2),
         )
         score = measure(trial)
         if score > best_score:
@@ -301,7 +316,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tune", type=int, default=0, metavar="ROUNDS")
     rounds = parser.parse_args().tune
-    embedder = CachingEmbedder()
+    embedder = CachingEmbedder(open_embedder(RecallSettings().embedder, Home.default()))
     pairs = json.loads((HERE / "recall_questions" / "people.json").read_text("utf-8"))["pairs"]
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))

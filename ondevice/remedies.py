@@ -54,6 +54,7 @@ class Remedy(Enum):
     # Base models.
     LIST_MODELS = "see the list of models"
     PULL_MODEL = "download '{name}', or put {file} from {where} into {folder}"
+    PULL_EMBEDDER = "download the embedder '{name}'"
     REMOVE_MODEL = "remove '{name}' first to have it replaced"
     PULL_AGAIN = "remove the model and download it again"
     DEFAULT_MODEL = "choose the default model in the settings"
@@ -63,6 +64,7 @@ class Remedy(Enum):
     CHECK_REVISION = "check name, file and revision"
     LEAVE_OUT_REVISION = "leave the revision out"
     JOIN_PARTS = "choose a file that is whole, or join the parts"
+    INSTALL_PIP = "install pip beside it, or download the model in a browser"
     INSTALL_EXTRA = "install ondevice with the extra '{name}'"
     KEYRING = "on a desktop install ondevice with the extra 'keyring', elsewhere use a passphrase"
     UNINSTALL = "uninstall the package {package}"

@@ -59,9 +59,8 @@ class ModelSettings:
 class RecallSettings:
     """How much is remembered in a prompt."""
 
-    memories: int = _in(0, 1000, 6)  # retrieved for a turn, at the most
-    # a memory that shares no word with the turn must be this similar
-    min_cosine: float = _in(-1, 1, 0.25)
+    embedder: str = "multilingual"  # or "minilm", which is English, or a folder
+    memories: int = _in(0, 1000, 40)  # retrieved for a turn, at the most
     memory_tokens: int = _in(0, _ANY, 600)  # budget beside the user turn
     prefix_tokens: int = _in(0, _ANY, 600)  # budget for stable and pinned facts
     passage_tokens: int = _in(8, _ANY, 200)  # imported text is cut into passages of about this size
@@ -111,18 +110,20 @@ class Settings:
 
         Args:
             path: of the file.
-            warn: told of what cannot be used, which stays at its default then. Without it that
-                is an error.
+            warn: told of what cannot be used, which stays at its default then, and of what means
+                nothing any more. Without it the former is an error.
 
         Raises:
             SettingsError: without `warn`: the file cannot be read, is not TOML, or a setting is
                 unknown, of a wrong type or out of bounds.
         """
         found, problems = cls.read(path)
-        if problems:
-            if warn is None:
-                raise wrong_file(path, problems)
-            until = "; until that is corrected, the defaults stand in."
+        wrong = [one for one in problems if not one.retired]
+        if warn is None:
+            if wrong:
+                raise wrong_file(path, wrong)
+        elif problems:
+            until = "; until that is corrected, the defaults stand in." if wrong else ""
             warn(within("", wrong_file(path, problems).notice, until))
         return found
 
@@ -155,6 +156,8 @@ class Settings:
         return dataclasses.replace(settings, **changes), problems
 
 
+# Settings of earlier versions, and why there are none of that name any more.
+_RETIRED = {"recall.min_cosine": "each embedder brings the scale of its own similarities"}
 _TABLES = tuple(f.name for f in dataclasses.fields(Settings))
 MOST_NAMED = 3  # problems that a sentence lists
 
@@ -191,6 +194,12 @@ def _laid_over(
     known = [f.name for f in dataclasses.fields(current)]
     for key, value in values.items():
         name = f"{table}.{key}"
+        line = settings_lines.line_of(lines, table, key)
+        line = line or settings_lines.line_of(lines, "", table)
+        if name in _RETIRED:
+            told = f"'{name}' is not used any more, because {_RETIRED[name]}; leave it out"
+            found.append(Problem(line, told, retired=True))
+            continue
         if key not in known:
             names = [f"{table}.{one}" for one in known]
             wrong: str | None = (
@@ -202,8 +211,7 @@ def _laid_over(
         if wrong is None:
             changes[key] = value
         else:
-            line = settings_lines.line_of(lines, table, key)
-            found.append(Problem(line or settings_lines.line_of(lines, "", table), wrong))
+            found.append(Problem(line, wrong))
     return dataclasses.replace(current, **changes)
 
 

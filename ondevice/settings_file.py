@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ondevice import settings_lines
-from ondevice.errors import BaseModelError, SettingsError, explain, or_meant
+from ondevice.errors import BaseModelError, RecallError, SettingsError, explain, or_meant
 from ondevice.ground.files import expanded, write_atomic
 from ondevice.home import Home
+from ondevice.memory.embedders.choose import ENGLISH, MULTILINGUAL, open_embedder
 from ondevice.models.catalogue import CATALOGUE
 from ondevice.models.chosen import DEFAULT_NAME, usable
 from ondevice.remedies import Remedy, within
@@ -184,6 +185,21 @@ def _usable_model(home: Home, name: str, value: Value) -> Value:
     return str(expanded(Path(wanted)).absolute())
 
 
+def _usable_embedder(home: Home, name: str, value: Value) -> Value:
+    """Look at the folder of an embedder; its path is kept whole."""
+    wanted = str(value).strip()
+    if wanted in (MULTILINGUAL, ENGLISH):
+        return wanted
+    path = str(expanded(Path(wanted)).absolute())
+    try:
+        open_embedder(path, home)
+    except RecallError as error:
+        raise SettingsError(within(f"'{name}' was not changed: ", error.notice)) from error
+    except ValueError as error:  # a character that no path has
+        raise SettingsError(f"'{name}' was not changed: that is no path; give another.") from error
+    return path
+
+
 def _usable_threads(home: Home, name: str, value: Value) -> Value:
     """Refuse more threads than the processor can run: they would wait for each other."""
     assert isinstance(value, int)
@@ -200,6 +216,7 @@ def _usable_threads(home: Home, name: str, value: Value) -> Value:
 _CHECKS: dict[str, Callable[[Home, str, Value], Value]] = {
     "model.name": _usable_model,
     "model.n_threads": _usable_threads,
+    "recall.embedder": _usable_embedder,
 }
 
 

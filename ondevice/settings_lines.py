@@ -23,10 +23,12 @@ class Problem:
     Attributes:
         line: where, counted from 1; None if it cannot be said.
         message: what it is and what to do, without the file's name.
+        retired: the setting meant something once; nothing is lost by not reading it.
     """
 
     line: int | None
     message: str
+    retired: bool = False
 
 
 @dataclass

@@ -15,7 +15,9 @@ from quick import keep_bytecode, make_passphrases_cheap, share_sessions
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.e5 import E5
+from ondevice.memory.embedders.minilm import MiniLM
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 from ondevice.store.profile import Profile
@@ -127,6 +129,18 @@ def make_adapter(default_model: BaseModel, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def embedder() -> Embedder:
-    """Return the real embedder; it is loaded at its first use."""
-    return Embedder()
+def minilm() -> MiniLM:
+    """The English embedder; it is loaded at its first use."""
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def multilingual(shared_home: Home) -> E5:
+    """The embedder for every language; its files are made at its first use."""
+    return E5(shared_home)
+
+
+@pytest.fixture(scope="session")
+def embedder(minilm: MiniLM) -> Embedder:
+    """A real embedder, shared by all tests that need one."""
+    return minilm

@@ -63,8 +63,11 @@ def show(name: str | None, as_json: bool) -> None:
     else:
         rows = [(key, _text(value), _text(defaults[key])) for key, value in shown.items()]
         print_table(["setting", "value", "default"], rows, "")
-    if problems:  # what is shown is what counts: the defaults, for these
+    # What is shown is what counts: the defaults, for what is wrong.
+    if any(not one.retired for one in problems):
         raise wrong_file(_path(), problems)
+    if problems:
+        warn(wrong_file(_path(), problems).notice)
 
 
 @command.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1
@@ -84,7 +87,8 @@ def set_(name: str, value: str) -> None:
     talk(f"{name} is {_text(saved.value)} from now on.")
     for one in saved.left_out:
         where = f"Line {one.line} of" if one.line else "Something in"
-        warn(f"{where} {_path()} was wrong and is left out now: {one.message}.")
+        was = "is not used" if one.retired else "was wrong"
+        warn(f"{where} {_path()} {was} and is left out now: {one.message}.")
 
 
 @command.command("path")

@@ -161,13 +161,38 @@ def _reader() -> str:
 
 
 def _embedder() -> str:
-    from ondevice.memory.embedder import Embedder
+    from ondevice.home import Home
+    from ondevice.memory.embedders.choose import open_embedder, stand_in_notice
+    from ondevice.settings import Settings, settings_path
 
-    vectors = Embedder().embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
-    near, far = float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])
+    home = Home.default()
+    settings, _ = Settings.read(settings_path(home))  # what is wrong with them is told elsewhere
+    embedder = open_embedder(settings.recall.embedder, home)
+    vectors = embedder.embed(["My dog likes long walks.", "The hound enjoys hiking.", "Tax law."])
+    near, far = embedder.calibration.relevance(vectors[1:] @ vectors[0]).tolist()
     if near <= far:
         raise OndeviceError("The embedder's self-test failed; reinstall 'ondevice[models]'.")
-    return f"all-MiniLM-L6-v2: similar {near:.2f}, different {far:.2f}"
+    missing = stand_in_notice(settings.recall.embedder, home)
+    figures = f"{embedder.name}: similar {near:.2f}, different {far:.2f}"
+    return f"{figures}. {told(missing)}" if missing else figures
+
+
+def _memories() -> str:
+    from ondevice.cli.output import embedding_line
+    from ondevice.errors import ProfileLockedError
+    from ondevice.home import Home
+    from ondevice.memory.service import Memory
+    from ondevice.store.profiles import exists, profile_in_use
+
+    home = Home.default()
+    name = profile_in_use(home)
+    if not exists(home, name):
+        return "none yet"
+    try:
+        with Memory.open(profile=name, home=home) as memory:
+            return f"profile {name}: {embedding_line(memory.recall.embedding.state())}"
+    except ProfileLockedError:
+        return f"the profile {name} is locked; once it is open, see: ondevice profile show"
 
 
 def _encryption() -> str:
@@ -212,5 +237,6 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("model", _model),
     ("reader", _reader),
     ("embedder", _embedder),
+    ("memories", _memories),
     ("generation", _generation),
 )

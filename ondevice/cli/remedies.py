@@ -52,6 +52,7 @@ WORDS: Final[Words] = {
     Remedy.PULL_MODEL: (
         "get it with `ondevice model pull {name}`, or put {file} from {where} into {folder}"
     ),
+    Remedy.PULL_EMBEDDER: "get it with `ondevice model pull {name}`",
     Remedy.REMOVE_MODEL: "to replace it, run `ondevice model remove {name}` first",
     Remedy.PULL_AGAIN: "remove the model with `ondevice model remove` and pull it again",
     Remedy.DEFAULT_MODEL: "`ondevice config set model.name default` goes back to the default",
@@ -62,6 +63,10 @@ WORDS: Final[Words] = {
     Remedy.LEAVE_OUT_REVISION: "leave out --revision",
     Remedy.JOIN_PARTS: (
         "choose one that is whole, or join the parts with `llama-gguf-split --merge`"
+    ),
+    Remedy.INSTALL_PIP: (
+        "install it (`python -m ensurepip`, or `uv pip install pip`), or download the model in a "
+        "browser"
     ),
     Remedy.INSTALL_EXTRA: "install it with `pip install 'ondevice[{name}]'`",
     Remedy.KEYRING: (

@@ -23,14 +23,17 @@ class FusionWeights:
     """The weights of `fuse`."""
 
     bm25: float = 1.0
-    cosine: float = 1.8
-    bm25_neighbours: tuple[float, ...] = (0.8, 0.2)  # distance 1, 2
-    cosine_neighbours: tuple[float, ...] = (0.6, 0.25)
+    cosine: float = 5.0
+    bm25_neighbours: tuple[float, ...] = (0.5, 0.25)  # distance 1, 2
+    cosine_neighbours: tuple[float, ...] = (0.5, 0.25)
     recency: float = 0.05  # share added to what is new
     half_life_days: float = 60.0
     pinned: float = 0.25
-    speaker: float = 0.6
-    minimum: float = 0.12  # a similarity below this is noise
+    speaker: float = 0.9
+    nearness: float = 0.1  # added to the cosine: what is hardly near counts a little, too
+    # Added to statements in prompts: for topics that the request shares, and for mattering at all.
+    topics: float = 0.3
+    matters: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Evidence:
     """
 
     bm25: np.ndarray  # 0 for no hit, larger is better
-    cosine: np.ndarray
+    cosine: np.ndarray  # rescaled by the embedder: 0 unrelated, 1 the same
     before: np.ndarray
     after: np.ndarray
     age_days: np.ndarray
@@ -69,9 +72,10 @@ def fuse(evidence: Evidence, weights: FusionWeights | None = None) -> Fused:
     bm25 = _windowed(evidence.bm25, links, weights.bm25_neighbours)
     bm25 /= max(float(bm25.max(initial=0.0)), 1e-9)
     cosine = _windowed(np.maximum(evidence.cosine, 0), links, weights.cosine_neighbours)
-    best = max(float(cosine.max(initial=0.0)), 1e-9)
-    relevance = weights.bm25 * bm25 + weights.cosine * (cosine / best)
-    relevance[(evidence.bm25 <= 0) & (evidence.cosine < weights.minimum)] *= 0.5
+    near = np.maximum(evidence.cosine + weights.nearness, 0)
+    nearness = _windowed(near, links, weights.cosine_neighbours)
+    nearness /= max(float(nearness.max(initial=0.0)), 1e-9)
+    relevance = weights.bm25 * bm25 + weights.cosine * nearness
     relevance /= weights.bm25 + weights.cosine
     recency = np.exp2(-np.maximum(evidence.age_days, 0) / weights.half_life_days)
     share = (

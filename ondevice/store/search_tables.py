@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _RECORDS = """
 SELECT r.number, r.id, CASE r.kind WHEN 'fact' THEN NULL ELSE r.source_id END, r.time, r.scope,
-       r.state = 'active', coalesce(f.pinned, 0), r.speaker
+       CASE r.state WHEN 'active' THEN 1 WHEN 'pending' THEN 2 ELSE 0 END,
+       coalesce(f.pinned, 0), r.speaker
 FROM living r LEFT JOIN fact f USING (number) WHERE r.number > ? ORDER BY r.number"""
 
 SHORTEST_BEGINNING = 5  # letters of a word that, found nowhere, is taken for a beginning
@@ -24,8 +25,6 @@ RANKED_MATCHES = 4000  # of all the terms of a question; about 1.5 ms a thousand
 _CORRECTIONS = """
 SELECT c.number, o.number, c.state = 'active' FROM record c LEFT JOIN record o ON o.id = c.corrects
 WHERE c.corrects IS NOT NULL AND c.number > ? ORDER BY c.number"""
-
-_VECTORS = "SELECT number, value FROM vector WHERE number > ? ORDER BY number"
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,9 @@ class Outline:
     source_id: Sequence[str | None]  # None for facts: they have no neighbours
     time: np.ndarray  # seconds since 1970
     scope: Sequence[str | None]
-    active: Sequence[int]
+    state: Sequence[int]  # 1 active, 2 pending, 0 superseded
     pinned: Sequence[int]
     speaker: Sequence[str | None]
-    has_vector: np.ndarray  # positions of the records that `vector` belongs to
-    vector: np.ndarray  # float16, shape (vectors, dimensions)
     # Of corrections: their number, that of the first wording, and whether it is they that hold.
     corrections: Sequence[tuple[int, int | None, int]] = ()
 
@@ -60,24 +57,16 @@ class SearchTables:
         rows = self._db.rows(_RECORDS, (after,))
         if not rows:
             return None
-        numbers, ids, source_ids, times, scopes, active, pinned, speakers = zip(*rows, strict=True)
-        number = np.array(numbers, dtype=np.int64)
-        pairs = self._db.rows(_VECTORS, (after,))
-        owners = np.array([pair[0] for pair in pairs], dtype=np.int64)
-        values = np.frombuffer(b"".join([pair[1] for pair in pairs]), dtype="<f2")
-        known = np.isin(owners, number)  # a record may have come between the two queries
-        vectors = values.reshape(len(pairs), -1)[known] if pairs else np.zeros((0, 0), "<f2")
+        numbers, ids, source_ids, times, scopes, states, pinned, speakers = zip(*rows, strict=True)
         return Outline(
-            number,
+            np.array(numbers, dtype=np.int64),
             ids,
             source_ids,
             np.array(times),
             scopes,
-            active,
+            states,
             pinned,
             speakers,
-            np.searchsorted(number, owners[known]),
-            vectors,
             self._db.rows(_CORRECTIONS, (after,)),
         )
 

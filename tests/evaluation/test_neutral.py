@@ -13,7 +13,7 @@ from ondevice.cli.demo import person
 from ondevice.evaluation.items import ItemSettings, neutral_items
 from ondevice.evaluation.split import words_of
 from ondevice.learning.examples.replay import neutral as replayed
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
 
 WORDS_IN_COMMON = 8
 LIKE_A_REPLAYED_ONE = 0.5  # cosine of MiniLM's vectors; texts about one topic have 0.53 and more
@@ -55,7 +55,7 @@ def test_it_shares_no_stretch_of_words_with_what_is_trained_on() -> None:
 
 @pytest.mark.model  # hundreds of texts are embedded
 def test_it_shares_no_topic_with_what_is_replayed() -> None:
-    embedder = Embedder()
+    embedder = MiniLM()
     theirs = embedder.embed(replay_texts())
     ours = embedder.embed([item.text for item in neutral_items()])
     for item, closeness in zip(neutral_items(), ours @ theirs.T, strict=True):

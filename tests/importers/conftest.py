@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
 
 
 @pytest.fixture(scope="session")
 def embedder():
     """The real vocabulary, and vectors of zeros: what is imported counts here, not its meaning."""
-    made = Embedder()
+    made = MiniLM()
     made.embed = lambda texts: np.zeros((len(texts), 384), np.float32)
     return made

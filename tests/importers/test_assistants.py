@@ -9,7 +9,7 @@ import pytest
 
 from ondevice.errors import ImportSourceError
 from ondevice.importers import ImportOptions, detect, preview, read
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
 from ondevice.memory.ingest import ingest
 from ondevice.store.profile import Profile
 
@@ -155,7 +155,7 @@ def test_two_conversations_with_one_id_are_both_kept(tmp_path, home):
             (["tulips", "roses and more"], 1),
             (["roses and more", "tulips and more"], 1),
         ):
-            report = ingest(profile, Embedder(), read([export(*texts)]))
+            report = ingest(profile, MiniLM(), read([export(*texts)]))
             assert report.documents == new
             assert {passage.text for passage in profile.passages.all()} == set(texts)
             assert len(profile.sources.all()) == 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 
+from ondevice.memory.embedders.protocol import Calibration
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -24,8 +25,13 @@ FACTS = (
 class NoEmbedder:
     """Every text has the same meaning; what is recalled is not what is tested."""
 
+    name, sha256, dimensions = "none", "0" * 64, 384
+    calibration = Calibration(unrelated=0.0, same=0.95)
+
     def embed(self, texts):
         return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+    embed_queries = embed
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning import plan as plan_module
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
-from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.embedders.protocol import Calibration
+from ondevice.memory.form import TAUGHT
 from ondevice.memory.search import Recall
 from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings, Settings
@@ -31,10 +32,15 @@ SETTINGS = Settings(learning=LearningSettings(paraphrases=False, fewest_examples
 class NoEmbedder:
     """Every text has the same meaning; what is recalled is not what is tested."""
 
+    name, sha256, dimensions = "none", "0" * 64, 384
+    calibration = Calibration(unrelated=0.0, same=0.95)
+
     def embed(self, texts):
         import numpy as np
 
         return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+    embed_queries = embed
 
 
 def learner(profile, engine, options=QUICK, settings=SETTINGS, **more):
@@ -156,7 +162,7 @@ def test_one_worse_than_the_active_adapter_stays_a_candidate(
 def learned_before(profile, base, name, state="candidate", **more):
     """Put the row of a learned adapter there, without a file."""
     notes = {"method": "sft", "run": 1, "reader_sha256": builtin_reader(base).sha256,
-             "persona_version": PERSONA_VERSION}  # fmt: skip
+             "persona_version": TAUGHT.version}  # fmt: skip
     row = {"file_sha256": "0" * 64, "base_sha256": base.sha256, "rank": 8, "alpha": 32.0, **more}
     return profile.adapters.add(name, state=state, training=notes, **row)
 

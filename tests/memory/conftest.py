@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.search import Recall
 from ondevice.store.profile import Profile
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ondevice.errors import ImportSourceError
 from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.learning.examples.selection import select
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.ingest import cut, ingest
 from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings

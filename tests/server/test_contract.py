@@ -100,7 +100,7 @@ def clients_chats(call):
                                           "stream_options": {"include_usage": True}})  # fmt: skip
     call("POST", "/v1/completions", {"prompt": "Once", "logprobs": 1})
     call("POST", "/v1/completions", {"prompt": "Once", "stream": True})
-    call("POST", "/v1/embeddings", {"model": "all-MiniLM-L6-v2", "input": ["a", "b"]})
+    call("POST", "/v1/embeddings", {"model": "minilm", "input": ["a", "b"]})
     model = call("GET", "/v1/models")["data"][0]["id"]
     call("GET", f"/v1/models/{model}", template="/v1/models/{model}")
 

@@ -49,7 +49,7 @@ def fitting(schema, depth=0):
         items = fitting(schema.get("items", {}), depth + 1)
         return st.lists(items, min_size=schema.get("minItems", 0), max_size=3)
     simple = {
-        "string": st.text(max_size=20) | st.sampled_from(["default", "all-MiniLM-L6-v2"]),
+        "string": st.text(max_size=20) | st.sampled_from(["default", "minilm"]),
         "integer": st.integers(schema.get("minimum", -5), min(schema.get("maximum", 50), 50)),
         "number": st.floats(
             schema.get("minimum", schema.get("exclusiveMinimum", -9)), schema.get("maximum", 9)

@@ -103,7 +103,7 @@ def test_models_are_the_base_with_each_adapter(client):
     assert [model.id for model in client.models.list()] == [
         base,
         f"{base}+pirate",
-        "all-MiniLM-L6-v2",
+        "minilm",
     ]
     assert client.models.retrieve(f"{base}+pirate").owned_by == "ondevice"
     with pytest.raises(openai.NotFoundError):

@@ -196,10 +196,13 @@ def open_profile(name: str | None) -> Profile:
 
 def open_memory(name: str | None, scope: str | None = None) -> Memory:
     """Open the memory of the profile called `name`, or of the one in use."""
-    from ondevice.memory.embedder import Embedder
+    from ondevice.home import Home
+    from ondevice.memory.embedders.choose import open_embedder
     from ondevice.memory.service import Memory
 
-    return Memory(open_profile(name), Embedder(), load_settings(), scope=scope)
+    settings = load_settings()
+    embedder = open_embedder(settings.recall.embedder, Home.default(), warn=warn)
+    return Memory(open_profile(name), embedder, settings, scope=scope)
 
 
 _SETTINGS = "ondevice.settings"  # key of click's `Context.meta`, which nested commands share

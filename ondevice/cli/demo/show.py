@@ -21,7 +21,7 @@ from ondevice.evaluation.measure import option_scores
 from ondevice.home import Home
 from ondevice.learning.options import LearnOptions, Tell
 from ondevice.learning.report import LearnReport
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 from ondevice.store.profile import Profile
@@ -108,7 +108,8 @@ class Demo:
             # A passphrase that nobody knows: what is left after a crash cannot be read.
             profile = Profile.create(home, "ottilie", passphrase=secrets.token_urlsafe())
             engine = LlamaEngine(base, settings.model, home)
-            self.me = Assistant(engine, Memory(profile, Embedder(), settings), settings)
+            embedder = open_embedder(settings.recall.embedder, Home.default())
+            self.me = Assistant(engine, Memory(profile, embedder, settings), settings)
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise

@@ -7,10 +7,8 @@ import base64
 import numpy as np
 from anyio import to_thread
 
-from ondevice.memory.embedder import DIMENSIONS
 from ondevice.server.errors import ApiError
 from ondevice.server.openai.answers import Embedding, Embeddings, EmbeddingUsage
-from ondevice.server.openai.models import EMBEDDER
 from ondevice.server.openai.requests import EmbeddingRequest, openai_routes
 from ondevice.server.state import ServerState
 
@@ -20,24 +18,20 @@ routes = openai_routes()
 @routes.post("/embeddings")
 async def embeddings(state: ServerState, body: EmbeddingRequest) -> Embeddings:
     """Return vectors of texts."""
-    if body.model != EMBEDDER:
-        raise ApiError(
-            404, f"The embedding model here is '{EMBEDDER}'.", code="model_not_found", param="model"
-        )
-    if body.dimensions not in (None, DIMENSIONS):
-        raise ApiError(
-            400, f"The vectors have {DIMENSIONS} values.", code="invalid_value", param="dimensions"
-        )
     embedder = state.assistant.memory.embedder
-    if embedder is None:
-        raise ApiError(404, "This server has no embedder.", code="model_not_found", param="model")
+    if body.model != embedder.name:
+        told = f"The embedding model here is '{embedder.name}'."
+        raise ApiError(404, told, code="model_not_found", param="model")
+    if body.dimensions not in (None, embedder.dimensions):
+        told = f"The vectors have {embedder.dimensions} values."
+        raise ApiError(400, told, code="invalid_value", param="dimensions")
     texts = [body.input] if isinstance(body.input, str) else body.input
     vectors = await to_thread.run_sync(embedder.embed, texts, limiter=state.embedding)
     count = await to_thread.run_sync(lambda: sum(map(embedder.count_tokens, texts)))
     as_text = body.encoding_format == "base64"
     return Embeddings(
         object="list",
-        model=EMBEDDER,
+        model=embedder.name,
         data=[
             Embedding(
                 object="embedding",

@@ -9,8 +9,6 @@ from ondevice.server.openai.answers import Model, Models
 from ondevice.server.openai.requests import Personalization, openai_routes
 from ondevice.server.state import ServerState
 
-EMBEDDER = "all-MiniLM-L6-v2"
-
 routes = openai_routes()
 
 
@@ -63,14 +61,14 @@ def adapters_of(
 @routes.get("/models")
 def list_models(state: ServerState) -> Models:
     """The base, the base with each adapter, and the embedder."""
-    ids = [*model_ids(state.assistant), EMBEDDER]
+    ids = [*model_ids(state.assistant), state.assistant.memory.embedder.name]
     return Models(object="list", data=[_described(one) for one in ids])
 
 
 @routes.get("/models/{model:path}")
 def show_model(state: ServerState, model: str) -> Model:
     """Describe one model."""
-    if model not in [*model_ids(state.assistant), EMBEDDER]:
+    if model not in [*model_ids(state.assistant), state.assistant.memory.embedder.name]:
         raise ApiError(404, "There is no model of that name.", code="model_not_found")
     return _described(model)
 

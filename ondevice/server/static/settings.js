@@ -21,11 +21,8 @@ const LABELS = {
   "generation.repeat_penalty": ["Repeat penalty", "above 1 it says the same less often"],
   "generation.max_tokens": ["Longest answer", "tokens; a word has one or two"],
   "generation.seed": ["Seed", "the same number, the same answers; empty: a new one each time"],
+  "recall.embedder": ["Embedder", "multilingual, minilm (English), or a folder of your own"],
   "recall.memories": ["Memories beside a message", "at the most"],
-  "recall.min_cosine": [
-    "Similarity needed",
-    "of a memory that shares no word with the message, 0 to 1",
-  ],
   "recall.memory_tokens": ["Room for memories", "tokens beside each message"],
   "recall.prefix_tokens": [
     "Room for what is always at hand",

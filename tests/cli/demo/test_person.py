@@ -9,13 +9,13 @@ from ondevice.evaluation.split import split
 from ondevice.home import Home
 from ondevice.learning.examples.build import build
 from ondevice.learning.examples.selection import select
-from ondevice.memory.embedder import Embedder
+from ondevice.memory.embedders.minilm import MiniLM
 from ondevice.store.profile import Profile
 
 
 def test_her_records_are_enough_to_learn_from_and_to_judge_by(tmp_path):
     with Profile.create(Home.below(tmp_path), passphrase="only for tests") as profile:
-        count = person.store(profile, Embedder())
+        count = person.store(profile, MiniLM())
         records = records_in_scope(profile, None)
         assert count == len(records) >= 140
         # Every fact is found by a rule, so that questions can be asked about it.
@@ -29,7 +29,7 @@ def test_her_records_are_enough_to_learn_from_and_to_judge_by(tmp_path):
 
 def test_the_notes_whose_ends_are_shown_are_kept_back_from_training(tmp_path):
     with Profile.create(Home.below(tmp_path), passphrase="only for tests") as profile:
-        person.store(profile, Embedder())
+        person.store(profile, MiniLM())
         records = {record.id: record for record in records_in_scope(profile, None)}
         held_out = {records[i].text for i in split(records.values()).held_out}
         learned = {m.content for e in build(select(records.values())).examples for m in e.messages}

@@ -1,4 +1,4 @@
-"""The embedder against a naive computation, its checks, and what it leaves on disk."""
+"""MiniLM against a naive computation, its checks, and what it leaves on disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ondevice.errors import RecallError
-from ondevice.memory import embedder as module
-from ondevice.memory.embedder import DIMENSIONS, MAX_TOKENS, Embedder
+from ondevice.memory.embedders import minilm as module
+from ondevice.memory.embedders import runtime
+from ondevice.memory.embedders.minilm import DIMENSIONS, MAX_TOKENS, MiniLM
 from ondevice.remedies import Remedy
 
 TEXTS = [
@@ -25,9 +26,9 @@ TEXTS = [
 ]
 
 
-def test_embedding_is_the_normalised_mean_of_the_real_tokens(embedder: Embedder) -> None:
-    vectors = embedder.embed(TEXTS)
-    session, tokenizer = embedder._load()  # the same model, asked without our batches
+def test_embedding_is_the_normalised_mean_of_the_real_tokens(minilm: MiniLM) -> None:
+    vectors = minilm.embed(TEXTS)
+    session, tokenizer = minilm._load()  # the same model, asked without our batches
     for text, vector in zip(TEXTS, vectors, strict=True):
         ids = np.array([tokenizer.encode(text).ids])
         assert ids.shape[1] <= MAX_TOKENS
@@ -41,27 +42,27 @@ def test_embedding_is_the_normalised_mean_of_the_real_tokens(embedder: Embedder)
         assert float(vector @ naive) > 0.995
 
 
-def test_embeddings_are_unit_vectors_that_put_like_with_like(embedder: Embedder) -> None:
-    vectors = embedder.embed(["My dog likes walks.", "The hound enjoys hiking.", "Tax law."])
+def test_embeddings_are_unit_vectors_that_put_like_with_like(minilm: MiniLM) -> None:
+    vectors = minilm.embed(["My dog likes walks.", "The hound enjoys hiking.", "Tax law."])
     assert vectors.shape == (3, DIMENSIONS)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
 
 
-def test_no_texts_give_no_rows(embedder: Embedder) -> None:
-    assert embedder.embed([]).shape == (0, DIMENSIONS)
+def test_no_texts_give_no_rows(minilm: MiniLM) -> None:
+    assert minilm.embed([]).shape == (0, DIMENSIONS)
 
 
-def test_tokens_are_counted_beyond_the_embedding_length(embedder: Embedder) -> None:
-    assert embedder.count_tokens("one two three") == 3
-    assert embedder.count_tokens("word " * 1000) == 1000
+def test_tokens_are_counted_beyond_the_embedding_length(minilm: MiniLM) -> None:
+    assert minilm.count_tokens("one two three") == 3
+    assert minilm.count_tokens("word " * 1000) == 1000
 
 
 def test_batches_hold_every_text_once_and_are_bounded() -> None:
     lengths = [7, 250, 3, 3, 90, 256, 12] * 40
     # How texts are put together shows in no result: it only saves time and memory.
-    batches, most = module._batches(lengths), module._BATCH_TOKENS
+    batches, most = runtime.batches(lengths), runtime.BATCH_TOKENS
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) * max(lengths[i] for i in batch) <= most
@@ -77,18 +78,18 @@ def test_another_file_in_the_models_place_is_refused(
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, module.MODEL_PACKAGE, raising=False)
     with pytest.raises(RecallError, match="not the embedding model"):
-        Embedder().embed(["x"])
+        MiniLM().embed(["x"])
 
 
 def test_a_missing_model_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MODEL_PACKAGE", "no_such_package_here")
     with pytest.raises(RecallError, match="not installed") as caught:
-        Embedder().embed(["x"])
+        MiniLM().embed(["x"])
     assert caught.value.notice.steps == (Remedy.INSTALL_EXTRA(name="models"),)
 
 
 def test_onnxruntime_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
-    code = "from ondevice.memory.embedder import Embedder; Embedder().embed(['hello'])"
+    code = "from ondevice.memory.embedders.minilm import MiniLM; MiniLM().embed(['hello'])"
     environment = {
         **{k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
         "HOME": str(tmp_path),
@@ -102,7 +103,8 @@ def test_onnxruntime_writes_nothing_into_the_home_folder(tmp_path: Path) -> None
 
 def test_importing_the_room_loads_nothing_heavy() -> None:
     code = (
-        "import sys, ondevice.memory.embedder, ondevice.memory.facts, ondevice.memory.persona;"
+        "import sys, ondevice.memory.embedders.choose, ondevice.memory.facts;"
+        "import ondevice.memory.persona;"
         "assert not {'numpy', 'onnxruntime', 'tokenizers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

