@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bare_llama import share_default_params
 from kinds import Kinds
+from quick import keep_bytecode, make_passphrases_cheap, share_sessions
 
 from ondevice.engine.llama import LlamaEngine
 from ondevice.home import Home
@@ -20,6 +21,8 @@ from ondevice.memory.embedders.protocol import Embedder
 from ondevice.models.base_model import BaseModel, resolve
 from ondevice.settings import ModelSettings
 from ondevice.store.profile import Profile
+
+keep_bytecode(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,6 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def bare_llama() -> None:
     """Tests that load models with llama-cpp-python's own class do so as the engine does."""
     share_default_params()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    """Keys are stretched cheaply, and what reads an embedding model reads it once."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_passphrases_cheap(patch)
+        share_sessions(patch)
+        yield
 
 
 @pytest.fixture

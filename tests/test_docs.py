@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlcipher3
 from command_reference import leaves
+from sources import tree_of
 
 from ondevice.cli import COMMANDS
 from ondevice.settings import Settings
@@ -45,6 +47,7 @@ def code_in(document: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", without_blocks)
 
 
+@functools.cache
 def names() -> tuple[set[tuple[str, str]], set[str]]:
     """Return what is defined in which module, package or class, and the names of all classes."""
     pairs: set[tuple[str, str]] = set()
@@ -52,7 +55,7 @@ def names() -> tuple[set[tuple[str, str]], set[str]]:
     for file in (*PACKAGE.rglob("*.py"), *(ROOT / "tests/support").glob("*.py")):
         module = file.parent.name if file.stem == "__init__" else file.stem
         pairs.add((file.parent.name, file.stem))
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        for node in tree_of(file).body:
             pairs.update((module, name) for name in _defined(node))
             if isinstance(node, ast.ClassDef):
                 classes.add(node.name)
@@ -68,7 +71,6 @@ def _defined(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-PAIRS, CLASSES = names()
 COMPILED = {("ondevice", "_kernels")}  # not there where nothing was built
 SOURCE = "\n".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
 
@@ -95,10 +97,10 @@ def test_names_are_there(document):
         if DOTTED.fullmatch(name) and not (ROOT / name).exists():
             parts = name.split(".")
             steps = set(itertools.pairwise(parts))
-            known = steps <= PAIRS | COMPILED or name in flat(Settings()) or name in SOURCE
+            known = steps <= names()[0] | COMPILED or name in flat(Settings()) or name in SOURCE
             assert known, name
         elif CLASS.fullmatch(name):
-            assert name in CLASSES, name
+            assert name in names()[1], name
 
 
 @pytest.mark.parametrize("document", [*OWN, ROOT / "SECURITY.md"], ids=lambda path: path.name)

@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import functools
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from sources import nodes_of, written
 
 import ondevice
 from ondevice import errors
@@ -38,9 +40,9 @@ class _Module:
 
     def __init__(self, file):
         self.name = file.relative_to(ROOT).as_posix()
-        self.tree = ast.parse(file.read_text(encoding="utf-8"))
+        self.nodes = nodes_of(file)
         self.texts, self.returns = {}, {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self.texts.setdefault(node.targets[0].id, node.value)
             if isinstance(node, ast.FunctionDef):
@@ -50,26 +52,26 @@ class _Module:
                     if isinstance(n, ast.Return)
                     and (
                         isinstance(n.value, ast.Constant | ast.JoinedStr)
-                        or ast.unparse(n.value or ast.Constant(None)).startswith("Notice(")
+                        or written(n.value or ast.Constant(None)).startswith("Notice(")
                     )
                 ]
 
     def errors(self):
         """Yield (place, text, whether a remedy comes with it) of each error that is made."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in OURS:
+        for node in self.nodes:
+            if isinstance(node, ast.Call) and node.args and written(node.func) in OURS:
                 message, *more = node.args
                 place = f"{self.name}:{node.lineno}"
                 has_remedy = any(self.is_remedy(one) for one in (message, *more))
-                for text in self.returns.get(ast.unparse(message).partition("(")[0]) or [message]:
-                    if isinstance(text, ast.Call) and ast.unparse(text.func) == "Notice":
+                for text in self.returns.get(written(message).partition("(")[0]) or [message]:
+                    if isinstance(text, ast.Call) and written(text.func) == "Notice":
                         yield place, self.text(text.args[0]), len(text.args) > 1
                     else:
                         yield place, self.text(text), has_remedy
 
     def is_remedy(self, node):
         """Whether an argument is a remedy, or stands for one or several."""
-        source = ast.unparse(self.texts.get(ast.unparse(node), node))
+        source = written(self.texts.get(written(node), node))
         return "Remedy." in source or source.endswith(".steps") or source.startswith("within(")
 
     def text(self, node, depth=0):
@@ -84,7 +86,7 @@ class _Module:
             return self.text(node.left, depth)
         if isinstance(node, ast.IfExp):
             return self.text(node.body, depth)
-        source = ast.unparse(node)
+        source = written(node)
         if source.startswith("did_you_mean("):
             return ""
         if source.startswith("or_meant("):
@@ -102,7 +104,11 @@ class _Module:
         return "*"
 
 
-MODULES = [_Module(file) for file in sorted(ROOT.rglob("*.py")) if file.name != "errors.py"]
+@functools.cache
+def _modules():
+    return [_Module(file) for file in sorted(ROOT.rglob("*.py")) if file.name != "errors.py"]
+
+
 # Sentences of other errors of ours that are raised again.
 PASSED_ON = {
     "adapters/gguf_lora.py",
@@ -114,7 +120,7 @@ PASSED_ON = {
 
 
 def test_every_error_is_a_sentence_and_says_what_to_do():
-    messages = [found for module in MODULES for found in module.errors()]
+    messages = [found for module in _modules() for found in module.errors()]
     assert len(messages) > 300
     assert sum(has_remedy for _, _, has_remedy in messages) > 60
     wrong = []
@@ -138,8 +144,8 @@ def test_the_rule_can_fail():
 def test_no_error_carries_only_what_the_system_said():
     wrong = [
         f"{module.name}:{node.lineno}"
-        for module in MODULES
-        for node in ast.walk(module.tree)
+        for module in _modules()
+        for node in module.nodes
         if isinstance(node, ast.Attribute)
         and node.attr == "strerror"
         # A port that is taken: its sentence says more.

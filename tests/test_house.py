@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sources import nodes_of, written
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "ondevice" / "server" / "static"
@@ -54,11 +55,6 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-@functools.cache
-def _nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-
-
 def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
@@ -68,14 +64,14 @@ def _is_private(name: str) -> bool:
 
 def _others_private(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """Yield each use of another object's private member."""
-    for node in _nodes(path):
+    for node in nodes_of(path):
         match node:
             case ast.Attribute(value, member) if _is_private(member):
-                owner = ast.unparse(value)
+                owner = written(value)
             case ast.Call(func, [value, ast.Constant(str(member)), *_]) if _is_private(
                 member
-            ) and ast.unparse(func).endswith(("getattr", "setattr")):
-                owner = ast.unparse(value)
+            ) and written(func).endswith(("getattr", "setattr")):
+                owner = written(value)
             case ast.ImportFrom(str(owner), names) if owner.startswith("ondevice"):
                 member = next((n.name for n in names if _is_private(n.name)), COMPILED)
             case _:
@@ -117,8 +113,8 @@ def _bases() -> dict[str, list[str]]:
     found = {}
     for path in _files("ondevice"):
         module, names = _module_of(path), {}
-        classes = [node for node in _nodes(path) if isinstance(node, ast.ClassDef)]
-        for node in _nodes(path):
+        classes = [node for node in nodes_of(path) if isinstance(node, ast.ClassDef)]
+        for node in nodes_of(path):
             if isinstance(node, ast.ImportFrom):
                 names |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
             elif isinstance(node, ast.Import):
@@ -126,7 +122,7 @@ def _bases() -> dict[str, list[str]]:
         names |= {node.name: f"{module}.{node.name}" for node in classes}
         for node in classes:
             plain = [b.value if isinstance(b, ast.Subscript) else b for b in node.bases]
-            parts = [ast.unparse(base).partition(".") for base in plain]
+            parts = [written(base).partition(".") for base in plain]
             found[f"{module}.{node.name}"] = [
                 names.get(first, first) + dot + rest for first, dot, rest in parts
             ]
@@ -158,7 +154,7 @@ def test_no_chain_of_more_than_two_classes() -> None:
 
 
 def _functions(path: Path) -> Iterator[tuple[str, int]]:
-    for node in _nodes(path):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             yield f"{_name(path)}: {node.name}", node.end_lineno - node.lineno + 1
@@ -200,11 +196,11 @@ def test_no_type_check_is_switched_off_that_would_show_a_fault() -> None:
 
 
 def _asserts(path: Path) -> bool:
-    for node in _nodes(path):
+    for node in nodes_of(path):
         if isinstance(node, ast.Assert):
             return True
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func).rpartition(".")[2]
+            called = written(node.func).rpartition(".")[2]
             if called == "raises" or called.startswith("assert_"):
                 return True
     return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from sources import nodes_of, written
 
 import ondevice
 from ondevice.cli import cli
@@ -53,14 +54,13 @@ TYPED = re.compile(
 
 def _texts(file):
     """Yield (line, text) of each text that code, and no docstring, holds; blanks are "*"."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     silent = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             silent.add(node.value)
         if isinstance(node, ast.JoinedStr):
             silent.update(part for part in node.values if isinstance(part, ast.Constant))
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, ast.JoinedStr):
             parts = (p.value if isinstance(p, ast.Constant) else "*" for p in node.values)
             yield node.lineno, "".join(map(str, parts))
@@ -116,7 +116,7 @@ def test_what_the_api_and_the_tools_describe_names_no_command():
         f"{file.relative_to(ROOT)}: {text}"
         for file in _below()
         if file.relative_to(ROOT).parts[0] in ("server", "integrations")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes_of(file)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and TYPED.search(text := ast.get_docstring(node) or "")
     ]
@@ -135,12 +135,11 @@ def test_the_rule_can_fail(text):
 def test_every_remedy_is_given_what_it_is_about_and_every_one_is_used():
     used = set()
     for file in _below():
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        calls = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}
-        for node in ast.walk(tree):
+        calls = {n.func for n in nodes_of(file) if isinstance(n, ast.Call)}
+        for node in nodes_of(file):
             if isinstance(node, ast.Call):
                 _check_call(node, file)
-            if not (isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Remedy"):
+            if not (isinstance(node, ast.Attribute) and written(node.value) == "Remedy"):
                 continue
             if file.name != "remedies.py":
                 used.add(node.attr)
@@ -151,7 +150,7 @@ def test_every_remedy_is_given_what_it_is_about_and_every_one_is_used():
 
 
 def _check_call(node, file):
-    source = ast.unparse(node.func)
+    source = written(node.func)
     if source.startswith("Remedy."):
         given = {keyword.arg for keyword in node.keywords}
         wanted = _fields(Remedy[source.removeprefix("Remedy.")].value)

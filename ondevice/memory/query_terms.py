@@ -19,7 +19,8 @@ from ondevice.memory.stop_words import (
 )
 
 MAX_TERMS = 24
-_CONTRACTION = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)+")
+# Only from a word's beginning: else each letter of a long word would be tried as one.
+_CONTRACTION = re.compile(r"(?<![^\W\d_])[^\W\d_]+(?:'[^\W\d_]+)+")
 
 
 def query_terms(query: str) -> list[str]:

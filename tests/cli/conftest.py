@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 
 import click
-import jsonschema
 import pytest
-from json_schemas import schemas
+from quick import command_schemas
 
 from ondevice.cli import output as _output
 from ondevice.cli import run
@@ -18,14 +17,14 @@ from ondevice.home import Home
 @pytest.fixture(autouse=True)
 def checked_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Validate what `print_json` prints; gives the names of the commands that printed."""
-    known, printed = schemas(), set[str]()
+    known, printed = command_schemas(), set[str]()
     original = _output.json_text
 
     def checked(value: object) -> str:
         text = original(value)
         command = click.get_current_context().command_path.removeprefix("ondevice ")
         assert command in known, f"{command} --json has no schema in tools/json_schemas.py"
-        jsonschema.validate(json.loads(text), known[command])
+        known[command].validate(json.loads(text))
         printed.add(command)
         return text
 

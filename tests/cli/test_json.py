@@ -34,6 +34,7 @@ def test_generated_documents_are_current():
     }
 
 
+@pytest.mark.model  # it proposes facts
 def test_memories(ondevice, checked_json, tmp_path):
     dog = ondevice("memory", "add", "My dog is called Biscuit.", "--json")
     ondevice("memory", "add", "I live in Rome.")

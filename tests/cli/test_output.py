@@ -104,6 +104,7 @@ def test_memories_and_errors_of_a_hostile_import(ondevice, tmp_path):  # type: i
     assert code == 1 and obeyed(err) == set()
 
 
+@pytest.mark.model  # whole programs
 @pytest.mark.skipif(os.name == "nt", reason="a shell of Unix closes them")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams(home, closed):  # type: ignore[no-untyped-def]

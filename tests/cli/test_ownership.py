@@ -161,6 +161,7 @@ NO_PERSONAL_DATA = {  # commands that open no profile, or only say that it is lo
 }  # fmt: skip
 
 
+@pytest.mark.model  # `ask` loads it
 def test_a_locked_profile_answers_no_command(ondevice, tmp_path, word, capfd):
     dog = ondevice("memory", "add", "My dog is called Biscuit.")[1].strip()
     notes = tmp_path / "garden.md"

@@ -7,6 +7,8 @@ import statistics
 from collections import Counter
 from importlib import resources
 
+import pytest
+
 from ondevice.cli.demo import person
 from ondevice.evaluation.items import ItemSettings, neutral_items
 from ondevice.evaluation.split import words_of
@@ -51,6 +53,7 @@ def test_it_shares_no_stretch_of_words_with_what_is_trained_on() -> None:
         assert not stretches(item.text) & known, item.text[:60]
 
 
+@pytest.mark.model  # hundreds of texts are embedded
 def test_it_shares_no_topic_with_what_is_replayed() -> None:
     embedder = MiniLM()
     theirs = embedder.embed(replay_texts())

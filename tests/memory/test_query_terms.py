@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from ondevice.ground.words import index_text
 from ondevice.memory.query_terms import asked_in, looked_up, query_terms
 from ondevice.memory.stop_words import stop_words
 
@@ -87,3 +90,12 @@ def test_every_list_of_stop_words_is_there_and_folded() -> None:
     for language in ("en", "de", "es", "fr", "pt", "it", "nl", "pl", "ru", "tr"):
         assert len(stop_words([language])) > 100, language
     assert "fur" in stop_words(["de"]) and "für" not in stop_words(["de"])
+
+
+@pytest.mark.parametrize("part", ["x", "'x", "x'", "ก", "กิ", "漢", "か", "\u0301", "x\u0301", "แ"])
+def test_a_very_long_word_takes_no_longer_than_many_short_ones(part: str) -> None:
+    text = part * 50_000
+    started = time.process_time()
+    query_terms(text)
+    index_text(text)
+    assert time.process_time() - started < 3

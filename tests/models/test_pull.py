@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hub_server
 import pytest
+from sources import nodes_of
 
 from ondevice.errors import (
     DownloadError,
@@ -306,7 +307,7 @@ def test_only_one_module_speaks_to_the_network():
     root = Path(pulling.__file__).parents[1]
     found = set()
     for file in root.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes_of(file):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]

@@ -1,5 +1,6 @@
 """Checks answers against the OpenAPI document."""
 
+import functools
 import json
 
 import jsonschema
@@ -37,5 +38,10 @@ def check_answer(method, template, response):
 
 
 def _check(value, schema):
-    whole = {**schema, "components": document()["components"]}
-    jsonschema.Draft202012Validator(whole).validate(value)
+    _validator(json.dumps(schema)).validate(value)
+
+
+@functools.cache
+def _validator(schema):
+    whole = {**json.loads(schema), "components": document()["components"]}
+    return jsonschema.Draft202012Validator(whole)

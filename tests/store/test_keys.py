@@ -11,6 +11,7 @@ from keyring.backends.null import Keyring as NullKeyring
 
 from ondevice.errors import ProfileLockedError
 from ondevice.store.access import key_changes, keyring_store, keys
+from ondevice.store.access.passphrase import Cost
 from ondevice.store.profile import Profile
 
 
@@ -123,6 +124,11 @@ def test_only_real_keyrings_are_used(monkeypatch):
     assert keyring_store.SystemKeyring.find() is None
     monkeypatch.setattr(keyring, "get_keyring", MemoryKeyring)
     assert keyring_store.SystemKeyring.find() is None
+
+
+def test_a_passphrase_costs_a_third_of_a_second_to_try():
+    """Tests make it cheap: it is the class that says what the product's own one is."""
+    assert (Cost.memory_kib, Cost.iterations, Cost.lanes) == (131072, 3, 4)
 
 
 def test_hostile_cost_is_refused(home):

@@ -6,6 +6,9 @@ a marker in the test's own file (`pytestmark`, or over the test) has the last wo
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 KINDS = ("unit", "model", "browser", "trace")
@@ -34,12 +37,36 @@ def kind_of(item: pytest.Item) -> str:
     return "model" if any(name in item.nodeid for name in NAMES) else "unit"
 
 
+_OWN_MARK = re.compile(r"^pytestmark = pytest\.mark\.(\w+)", re.MULTILINE)
+
+
+def _kind_of_file(path: Path) -> str | None:
+    """Return the kind of all tests of a file, if the file alone tells it."""
+    text = path.read_text(encoding="utf-8")
+    if any(f"pytest.mark.{kind}" in _OWN_MARK.sub("", text) for kind in KINDS):
+        return None
+    if found := _OWN_MARK.search(text):
+        return found[1] if found[1] in KINDS else None
+    return FOLDERS.get(path.parent.name)
+
+
 class Kinds:
     """The plugin that marks every test and names the unit tests that break the promise."""
 
     def __init__(self) -> None:
         """Begin with nothing slow."""
         self._slow: list[tuple[float, str]] = []
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave files alone that hold no test of the one kind that is asked for.
+
+        Some import much: a browser's driver, other programs' clients.
+        """
+        wanted = config.option.markexpr
+        if wanted not in KINDS or collection_path.suffix != ".py":
+            return None
+        kind = _kind_of_file(collection_path)
+        return True if kind not in (None, wanted) else None
 
     @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
     def pytest_collection_modifyitems(
