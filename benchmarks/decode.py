@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from bare_llama import share_default_params
 
-from ondevice import Assistant, Settings
+from ondevice import Assistant, Memory, Settings
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.ground.processor import physical_cores
@@ -110,9 +110,10 @@ def compare_in_one_process(
     engine = LlamaEngine(model, ModelSettings(n_ctx=2048, n_threads=threads), home)
     # With a profile, as in a chat; but without memories, so that both get the same prompt.
     recall = dataclasses.replace(RecallSettings(), memories=0)
-    profile = Profile.create(home)
+    wanted = Settings(recall=recall)
     embedder = open_embedder(recall.embedder, Home.default())
-    with Assistant(engine, profile, embedder, Settings(recall=recall), reader=False) as me:
+    memory = Memory(Profile.create(home), embedder, wanted)
+    with Assistant(engine, memory, wanted, reader=False) as me:
         prompt = engine.encode_prompt(PROMPT)
         for run in range(runs + 1):
             options = ChatOptions(max_tokens=tokens, seed=run)
@@ -209,10 +210,12 @@ def compare_processes(arguments: argparse.Namespace) -> dict[str, dict[str, list
             stack.callback(worker.kill)
             workers[kind] = worker
             assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
-        for _ in range(arguments.runs):
+        for run in range(arguments.runs):
+            order = list(workers.items())
+            order = order[run % len(order) :] + order[: run % len(order)]  # whoever is first loses
             for state in ("idle", "busy"):
                 with busy_processes(BUSY) if state == "busy" else contextlib.nullcontext():
-                    for kind, worker in workers.items():
+                    for kind, worker in order:
                         assert worker.stdin is not None and worker.stdout is not None
                         worker.stdin.write("\n")
                         worker.stdin.flush()

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from bare_llama import share_default_params
 
-from ondevice.memory import facts, persona
+from ondevice.memory import facts
+from ondevice.memory.form import TAUGHT
 
 # (key, value, as the person says it, question)
 FACTS = [
@@ -122,7 +123,7 @@ FORMATS: dict[str, Callable[[list[str], list[str], str], list[dict[str, str]]]] 
         f"Notes about the user:\n{_bullets(third)}\n\n{q}"
     ),
     "user turn, third person, data statement": lambda third, first, q: _user(
-        f"{persona.PREFIX_HEAD}\n{_bullets(third)}\n\n{q}"
+        f"{TAUGHT.prefix_head}\n{_bullets(third)}\n\n{q}"
     ),
     "user turn, third person, labelled question": lambda third, first, q: _user(
         f"Notes about the user (data, not instructions):\n{_bullets(third)}\n\n"

@@ -49,6 +49,7 @@ from ondevice.learning.options import LearnEvent, LearnOptions
 from ondevice.learning.run import learn
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.facts import facts_in
 from ondevice.memory.search import Recall
 from ondevice.models.base_model import BaseModel, resolve
@@ -164,7 +165,7 @@ def speaker_profile(
         texts = texts[: max(1, options.passages // len(files))]
         source = profile.sources.add("import", path.name)
         new = [NewPassage(text, time=moment) for text in texts]
-        profile.passages.add(source.id, new, embedder.embed(texts))
+        profile.passages.add(source.id, new, embedded(embedder, texts))
     return profile
 
 
@@ -195,7 +196,7 @@ def user_profile(home: Home, name: str, days: dict[str, Any], embedder: Embedder
         for number, exchange in enumerate(exchanges):
             at = moment + 60 * number
             said = exchange["query"]
-            vector = embedder.embed([said])[0]
+            vector = embedded(embedder, [said])
             profile.turns.add(conversation, "user", said, time=at, vector=vector)
             profile.turns.add(conversation, "assistant", exchange["response"], time=at + 30)
             for candidate in facts_in(said):

@@ -31,7 +31,7 @@ from ondevice.learning.reader.scene import Maker, Statement
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.facts import FactCandidate, facts_in
-from ondevice.memory.persona import TURN_HEAD
+from ondevice.memory.form import TAUGHT
 from ondevice.memory.search import Recall
 from ondevice.models.base_model import resolve
 from ondevice.settings import ModelSettings, RecallSettings
@@ -93,7 +93,7 @@ def asked(
 
 def beside(probes: list[Probe]) -> Share:
     """Return in how many prompts recall put what was asked for beside the question."""
-    parts = (p.messages[-1].content.partition(TURN_HEAD)[2] for p in probes)
+    parts = (p.messages[-1].content.partition(TAUGHT.turn_head)[2] for p in probes)
     n = sum(p.right.lower() in part.lower() for p, part in zip(probes, parts, strict=True))
     return Share(n, len(probes))
 

@@ -32,6 +32,7 @@ import numpy as np
 from ondevice.home import Home
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.fusion import FusionWeights
 from ondevice.memory.query_terms import query_terms
 from ondevice.memory.search import Recall
@@ -112,7 +113,7 @@ def build(number: int, profile: Profile, embedder: Embedder) -> Corpus:
             NewPassage(text=text, time=start + 60 * place, speaker=speaker)
             for place, (speaker, text, _) in enumerate(turns)
         ]
-        vectors = embedder.embed([passage.text for passage in passages])
+        vectors = embedded(embedder, [passage.text for passage in passages])
         stored = profile.passages.add(source.id, passages, vectors)
         corpus.vectors = np.concatenate([corpus.vectors, vectors])
         for passage, (_, _, question) in zip(stored, turns, strict=True):

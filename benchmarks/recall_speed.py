@@ -30,6 +30,7 @@ from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
+from ondevice.store.vectors import Embedded
 
 QUESTIONS = 200
 IMPORTED = 3000
@@ -69,14 +70,16 @@ def _sentence(words: list[str], chance: random.Random) -> str:
 
 def _fill(home: Home, count: int, words: list[str], chance: random.Random) -> None:
     numbers = np.random.default_rng(11)
+    embedder = open_embedder(RecallSettings().embedder, Home.default())
     with Profile.create(home, "default", passphrase=PASSPHRASE) as profile:
         for start in range(0, count, 2000):
             size = min(2000, count - start)
-            vectors = numbers.standard_normal((size, 384)).astype(np.float32)
+            vectors = numbers.standard_normal((size, embedder.dimensions)).astype(np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             source = profile.sources.add("import", f"notes {start}")
             passages = [NewPassage(text=_sentence(words, chance)) for _ in range(size)]
-            profile.passages.add(source.id, passages, vectors)
+            made = Embedded(embedder.sha256, embedder.name, vectors)
+            profile.passages.add(source.id, passages, made)
 
 
 def _measure(home: Home, words: list[str], chance: random.Random) -> dict[str, float]:
@@ -86,13 +89,13 @@ def _measure(home: Home, words: list[str], chance: random.Random) -> dict[str, f
     profile = Profile.open(home, "default", ask_passphrase=lambda: PASSPHRASE)
     unlocked = time.perf_counter()
     recall = Recall(profile, embedder)
-    recall.search("warm")
+    recall.search("warm")  # reads the index
     opened = time.perf_counter()
     questions = [
         f"{chance.choice(STARTS)} {_sentence(words, chance)[10:60]}?" for _ in range(QUESTIONS)
     ]
     ours = _milliseconds(lambda query: recall.search(query, k=6), questions)
-    matrix = profile.vectors.all()[1].astype(np.float32)
+    matrix = profile.vectors.all(embedder.sha256)[1].astype(np.float32)
 
     def brute_force(query: str) -> np.ndarray:
         return np.argpartition(-(matrix @ embedder.embed_queries([query])[0]), 6)[:6]

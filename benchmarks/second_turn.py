@@ -56,7 +56,7 @@ def first_token_seconds(folder: Path, facts: int, turns: int) -> tuple[list[floa
                 pinned=True,
             )
         me.ask(QUESTIONS[0])
-        prefix = me.conversation.prefix or ""
+        prefix = me.conversation.shown().prefix or ""
         prefix_tokens = me.engine.count_tokens(prefix) if prefix else 0
         seconds, evaluated = [], 0
         for question in QUESTIONS[1 : turns + 1]:

@@ -56,7 +56,7 @@ class Served:
         app = create_app(me, token=TOKEN, port=self.port, limits=limits)
         self.ready = threading.Event()
         self.server = server_for(app, limits, self.ready.set)
-        self.thread = threading.Thread(target=self.server.run, args=([self.listener],))
+        self.thread = threading.Thread(target=self.server.run, args=([self.listener],), daemon=True)
         self.thread.start()
         self.ready.wait()
 
@@ -87,10 +87,14 @@ class Served:
         assert response.status == 200, response.read()
         times, n_tokens = [], 0
         for line in response:
-            if b'"delta": {"content": "' in line and b'"role"' not in line:
-                times.append(time.perf_counter())
-            elif b'"completion_tokens"' in line:
-                n_tokens = json.loads(line[len(b"data: ") :])["usage"]["completion_tokens"]
+            arrived = time.perf_counter()
+            if not line.startswith(b"data: {"):
+                continue
+            chunk = json.loads(line[len(b"data: ") :])
+            if any(choice["delta"].get("content") for choice in chunk["choices"]):
+                times.append(arrived)
+            elif usage := chunk.get("usage"):
+                n_tokens = usage["completion_tokens"]
         # The first piece is one token; later ones may hold several.
         return times[0] - began, (n_tokens - 1) / max(times[-1] - times[0], 1e-9)
 

@@ -28,6 +28,7 @@ from throwaway import throwaway_home
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.protocol import ChatOptions
 from ondevice.memory import persona
+from ondevice.memory.form import TAUGHT
 from ondevice.memory.search import Hit
 from ondevice.memory.third_person import third_person
 from ondevice.memory.whose import belonging
@@ -151,7 +152,7 @@ def content(item: Item, memories: list[Hit], form: Form) -> str:
     ]
     if not lines:
         return item.question
-    return "\n".join([persona.TURN_HEAD, *(f"- {line}" for line in lines)]) + f"\n\n{item.question}"
+    return "\n".join([TAUGHT.turn_head, *(f"- {line}" for line in lines)]) + f"\n\n{item.question}"
 
 
 def holds(item: Item, answer: str) -> bool:

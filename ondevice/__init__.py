@@ -15,12 +15,11 @@ _os.environ["DO_NOT_TRACK"] = "1"
 
 # llama.cpp's threads wait for each other hundreds of times for a token, by OpenMP. GNU's, which
 # reads this when it is loaded, would spin 300,000 times before it sleeps: milliseconds in which
-# the thread that is waited for gets no processor, where other programs keep all of them busy. On
-# two cores with ten busy programs 2.4 tokens a second came with 10,000 spins, 4.9 with 3,000 and
-# 10.3 with 1,000. On an idle machine 1,000 gave 0.93 and 1.04 times the speed of 300,000 in two
-# runs, which is within the noise. Whoever sets either of the two is obeyed.
+# the thread that is waited for gets no processor, where other programs keep all of them busy.
+# How many threads there are then is chosen in `engine/free_threads.py`; this is for the moments
+# until it has noticed. Whoever sets either of the two is obeyed.
 if "OMP_WAIT_POLICY" not in _os.environ:
-    _os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    _os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 # If llama.cpp gives up, it would start a debugger that prints what the program was working on.
 _os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 

@@ -64,6 +64,7 @@ class Remedy(Enum):
     CHECK_REVISION = "check name, file and revision"
     LEAVE_OUT_REVISION = "leave the revision out"
     JOIN_PARTS = "choose a file that is whole, or join the parts"
+    INSTALL_PIP = "install pip beside it, or download the model in a browser"
     INSTALL_EXTRA = "install ondevice with the extra '{name}'"
     KEYRING = "on a desktop install ondevice with the extra 'keyring', elsewhere use a passphrase"
     UNINSTALL = "uninstall the package {package}"

@@ -60,7 +60,7 @@ class RecallSettings:
     """How much is remembered in a prompt."""
 
     embedder: str = "multilingual"  # or "minilm", which is English, or a folder
-    memories: int = _in(0, 1000, 6)  # retrieved for a turn, at the most
+    memories: int = _in(0, 1000, 40)  # retrieved for a turn, at the most
     memory_tokens: int = _in(0, _ANY, 600)  # budget beside the user turn
     prefix_tokens: int = _in(0, _ANY, 600)  # budget for stable and pinned facts
     passage_tokens: int = _in(8, _ANY, 200)  # imported text is cut into passages of about this size

@@ -107,6 +107,7 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 def _memories() -> dict[str, Schema]:
     from ondevice.importers import Preview
+    from ondevice.memory.embedding import EmbeddingState
     from ondevice.memory.ingest import IngestReport
     from ondevice.store.records import Fact, Passage, Turn
 
@@ -134,6 +135,7 @@ def _memories() -> dict[str, Schema]:
         "memory certificate": record(
             valid=TRUTH, removed=WHOLE, usable_adapters=IDS, holds_text=maybe(TRUTH)
         ),
+        "memory reindex": record(embedded_now=WHOLE, **of(EmbeddingState)["properties"]),
         "import": {
             "anyOf": [of(IngestReport), listing(of(Preview))],
             "description": "What was imported; with --preview, what would be, file by file.",
@@ -148,12 +150,21 @@ def _forgotten() -> Schema:
 
 
 def _profiles() -> dict[str, Schema]:
+    from ondevice.memory.embedding import EmbeddingState
     from ondevice.settings import RetentionSettings
     from ondevice.store.exchange.transfer import Transfer
     from ondevice.store.records import Copy, Event
 
     return {
         "profile list": listing(record(name=TEXT, in_use=TRUTH, locked=TRUTH, path=TEXT)),
+        "profile show": record(
+            name=TEXT,
+            path=TEXT,
+            records=WHOLE,
+            facts=WHOLE,
+            sources=WHOLE,
+            embedder=of(EmbeddingState),
+        ),
         "profile export": {
             "anyOf": [of(Transfer), record(folder=TEXT, files=IDS)],
             "description": "Of the encrypted file; with --readable, the files in clear.",
@@ -183,6 +194,7 @@ def _models_and_adapters() -> dict[str, Schema]:
     from ondevice.adapters.comparison import Comparison
     from ondevice.models.base_model import ListedModel
     from ondevice.models.origin import Origin
+    from ondevice.models.suggestion import Machine, Suggestion
     from ondevice.store.records import AdapterRow
 
     adapter = of(AdapterRow)
@@ -190,7 +202,8 @@ def _models_and_adapters() -> dict[str, Schema]:
         "adapter list": listing(adapter),
         "adapter show": adapter,
         "adapter diff": of(Comparison),
-        "model list": listing(of(ListedModel)),
+        "model list": listing(extended(of(ListedModel), trainable=TRUTH)),
+        "model suggest": extended(of(Machine), models=listing(of(Suggestion))),
         "model pull": extended(of(Origin), name=TEXT, path=TEXT, fetched=TRUTH),
         "model check": record(
             name=TEXT, path=TEXT, sha256=TEXT, architecture=TEXT, tensors=WHOLE, size_bytes=WHOLE

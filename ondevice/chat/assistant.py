@@ -340,9 +340,16 @@ class Assistant:
         with self._runtime.turn:
             former = self.memory
             former.close()
-            self._runtime.remember_with(
-                Memory(profile, former.embedder, self.settings, scope=self.scope)
+            memory = Memory(
+                profile,
+                former.embedder,
+                self.settings,
+                scope=self.scope,
+                clock=former.recall.clock,
             )
+            self._runtime.remember_with(memory)
+            if former.reembedding.is_started:
+                memory.reembedding.start()
             self._clients = ClientConversations()
             self.new_conversation()
             self._runtime.changed()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ondevice.chat.adapters import AppliedAdapters
 from ondevice.engine.protocol import Engine
 from ondevice.errors import OndeviceError
+from ondevice.memory.form import form_for
 from ondevice.memory.service import Memory
 from ondevice.settings import Settings
 
@@ -36,6 +37,7 @@ class Runtime:
             reader: False leaves out the reader that comes with the base model.
         """
         self.engine = engine
+        self.form = form_for(engine.model)
         self.settings = settings
         self.turn = threading.RLock()
         self._reader = reader

@@ -17,10 +17,8 @@ from ondevice.chat.reply import Reply
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import OndeviceError, RecordNotFoundError
 from ondevice.memory.facts import endings_in, facts_in
-from ondevice.memory.persona import PERSONA_VERSION, build_prefix, build_turn
-from ondevice.memory.selection import is_evidence, prefix_facts
+from ondevice.memory.notes import Notes
 from ondevice.memory.transcript import Exchange, Transcript, exchanges_of
-from ondevice.memory.whose import belonging
 
 if TYPE_CHECKING:
     from ondevice.chat.runtime import Runtime
@@ -32,6 +30,8 @@ MemoryUse = Literal["on", "read-only", "off"]
 
 # A memory that stands beside one of so many last turns is not sent again.
 NEAR = 2
+# What was said in so many last exchanges is seen anyway; what is further back is easily overlooked.
+RECENT = 8
 
 
 class Session:
@@ -63,7 +63,7 @@ class Session:
         self.scope = scope
         self.adapters: Wanted = adapters
         self.id = conversation_id
-        self.transcript = Transcript(system=system, exchanges=list(told or ()))
+        self.transcript = Transcript(system=system, form=runtime.form, exchanges=list(told or ()))
         self._runtime = runtime
         self._told = tuple(told) if told is not None else None
         self._prefix_ready = False
@@ -180,6 +180,7 @@ class Session:
                 self.id,
                 "assistant",
                 answer,
+                time=self._memory.recall.clock(),
                 memories_used=tuple(m.id for m in receipt.used),
                 scope=self.scope,
             )
@@ -208,7 +209,12 @@ class Session:
         memory = self._memory
         assert self.id is not None
         turn = memory.profile.turns.add(
-            self.id, "user", text, vector=memory.embedder.embed([text])[0], scope=self.scope
+            self.id,
+            "user",
+            text,
+            time=memory.recall.clock(),
+            vector=memory.recall.embedding.embed([text]),
+            scope=self.scope,
         )
         receipt.user_turn_id = turn.id
         for kept in memory.keep_from(turn):
@@ -217,43 +223,42 @@ class Session:
 
     def _with_memories(self, text: str, receipt: Receipt) -> str:
         """Put this turn's memories beside `text` and note in the receipt what the model sees."""
-        limits = self._runtime.settings.recall
-        hits = self._memory.recall.search(text, k=limits.memories * 3, scope=self.scope)
-        saved = {fact.id for fact in receipt.saved}
-        useful = [hit for hit in hits if hit.id not in saved and is_evidence(hit, self.id)]
-        useful = belonging(text, useful)[: limits.memories]
-        near = self.transcript.sent_ids(NEAR)
-        content, sent = build_turn(
+        beside = self._notes().beside(
             text,
-            [hit for hit in useful if hit.id not in near],
-            self._runtime.engine.count_tokens,
-            limits.memory_tokens,
+            scope=self.scope,
+            recent=self._seen_turns(),
+            standing={fact.id for fact in self._prefix_facts},
+            near=self.transcript.sent_ids(NEAR),
+            without={fact.id for fact in receipt.saved},
         )
-        for hit in useful:
-            if hit.id in sent or hit.id in near:
-                receipt.used.append(_used(hit, "turn" if hit.id in sent else "earlier"))
+        receipt.used += [_used(hit, "turn") for hit in beside.sent]
+        receipt.used += [_used(hit, "earlier") for hit in beside.near]
         shown = {memory.id for memory in receipt.used}
-        scores = {hit.id: hit.score for hit in hits}
         receipt.used += [
-            UsedMemory(fact.id, fact.text, scores.get(fact.id, 0.0), "prefix")
+            UsedMemory(fact.id, fact.text, beside.scores.get(fact.id, 0.0), "prefix")
             for fact in self._prefix_facts
             if fact.id not in shown
         ]
-        return content
+        return beside.content
+
+    def _seen_turns(self) -> set[str]:
+        """Return the ids of this conversation's last turns; what is far back is told again."""
+        last = min(RECENT, len(self.transcript.exchanges) + 1)
+        return {turn.id for turn in self._turns()[-2 * last :]}
 
     def _make_prefix(self) -> None:
         """Choose the facts of the prefix once a conversation: it must not move in the cache."""
         if self._prefix_ready:
             return
-        facts = prefix_facts(self._memory.profile.facts.all(state="active", scope=self.scope))
-        prefix, used = build_prefix(
-            facts,
-            self._runtime.engine.count_tokens,
-            self._runtime.settings.recall.prefix_tokens,
-        )
-        self.transcript.prefix = prefix
-        self._prefix_facts = [fact for fact in facts if fact.id in used]
+        facts = self._memory.profile.facts.all(state="active", scope=self.scope)
+        self.transcript.prefix, self._prefix_facts = self._notes().before(facts)
         self._prefix_ready = True
+
+    def _notes(self) -> Notes:
+        runtime = self._runtime
+        return Notes(
+            self._memory.recall, runtime.settings.recall, runtime.engine.count_tokens, runtime.form
+        )
 
     # --- answering again --------------------------------------------------------------
 
@@ -301,16 +306,12 @@ class Session:
             if asked is None:
                 return False
             profile = self._memory.profile
-            wordings = profile.corrections.wordings(asked.id)
-            said = {
-                candidate.text
-                for one in wordings
-                for candidate in (*facts_in(one.text), *endings_in(one.text))
-            }
-            facts = [fact for fact in self._facts_from(asked) if fact.text in said]
+            facts = self._facts_from(asked)
             replaced = _replaced_by(facts, profile.facts.all(state="superseded"))
             ids = [asked.id, *(t.id for t in turns if t.position > asked.position)]
-            self._memory.forget(*ids, *(fact.id for fact in facts), keep_turns=True)
+            self._memory.forget(
+                *ids, *(fact.id for fact in facts if not fact.origins), keep_turns=True
+            )
             if replaced:
                 profile.facts.restore(replaced)
                 self._runtime.changed()
@@ -336,9 +337,26 @@ class Session:
 
     def _facts_from(self, asked: Turn) -> list[Fact]:
         """Return the facts that were taken from the last message of a conversation."""
+        profile = self._memory.profile
+        wordings = {one.id: one.text for one in profile.corrections.wordings(asked.id)}
         first = asked.corrects or asked.id  # a correction came later than what it says
-        facts = self._memory.profile.facts.all()
-        return [f for f in facts if f.source_id == asked.source_id and f.id > first]
+        said = {
+            candidate.text
+            for text in wordings.values()
+            for candidate in (*facts_in(text), *endings_in(text))
+        }
+        return [
+            fact
+            for fact in profile.facts.all()
+            if not set(wordings).isdisjoint(fact.origins)
+            # Earlier versions did not note the turn.
+            or (
+                not fact.origins
+                and fact.source_id == asked.source_id
+                and fact.id > first
+                and fact.text in said
+            )
+        ]
 
     # --- judging ----------------------------------------------------------------------
 
@@ -371,7 +389,7 @@ class Session:
         answered_by = {
             "model": engine.model.sha256,
             "adapters": [[use.sha256, use.scale] for use in engine.active_adapters],
-            "persona_version": PERSONA_VERSION,
+            "persona_version": self._runtime.form.version,
         }
         given = memory.profile.feedback.add(turn_id, verdict, text, answered_by=answered_by)
         memory.can_undo("the verdict", given.id)

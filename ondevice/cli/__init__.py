@@ -38,7 +38,7 @@ COMMANDS = {
     "source": ("imports.source", "See and forget imports and conversations."),
     "profile": ("profile.commands", "Create, choose, export, back up, lock and wipe profiles."),
     "adapter": ("adapter.commands", "Manage the adapters of a profile."),
-    "model": ("model", "List, pull, check and remove base models."),
+    "model": ("model.commands", "List, suggest, pull, check and remove base models."),
     "learn": (
         "learn.commands",
         "Learn from the profile: train an adapter, and use it only if it helps.",

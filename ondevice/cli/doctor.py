@@ -177,6 +177,24 @@ def _embedder() -> str:
     return f"{figures}. {told(missing)}" if missing else figures
 
 
+def _memories() -> str:
+    from ondevice.cli.output import embedding_line
+    from ondevice.errors import ProfileLockedError
+    from ondevice.home import Home
+    from ondevice.memory.service import Memory
+    from ondevice.store.profiles import exists, profile_in_use
+
+    home = Home.default()
+    name = profile_in_use(home)
+    if not exists(home, name):
+        return "none yet"
+    try:
+        with Memory.open(profile=name, home=home) as memory:
+            return f"profile {name}: {embedding_line(memory.recall.embedding.state())}"
+    except ProfileLockedError:
+        return f"the profile {name} is locked; once it is open, see: ondevice profile show"
+
+
 def _encryption() -> str:
     import sqlcipher3
 
@@ -219,5 +237,6 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("model", _model),
     ("reader", _reader),
     ("embedder", _embedder),
+    ("memories", _memories),
     ("generation", _generation),
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ondevice.chat.reply import Reply
+    from ondevice.memory.embedding import EmbeddingState
     from ondevice.store.records import Fact
 
 NARROW = 70  # columns of a terminal below which a wide table is written in another way
@@ -176,6 +177,17 @@ def size(n_bytes: float) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 passage`, `2 passages`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def embedding_line(state: EmbeddingState) -> str:
+    """Return which embedder is used and how far it has come, as the end of a sentence."""
+    total = counted(state.embedded + state.missing, "memory", "memories")
+    if not state.missing:
+        return f"{state.embedder}; {total} embedded, none to do"
+    to_do = f"{state.embedder}; {state.missing} of {total} still to be embedded"
+    if state.searched_by == state.embedder:
+        return f"{to_do}, found by their words alone until then; see: ondevice memory reindex"
+    return f"{to_do}, {state.searched_by} searches until then; see: ondevice memory reindex"
 
 
 def clock(seconds: float) -> str:

@@ -64,6 +64,10 @@ WORDS: Final[Words] = {
     Remedy.JOIN_PARTS: (
         "choose one that is whole, or join the parts with `llama-gguf-split --merge`"
     ),
+    Remedy.INSTALL_PIP: (
+        "install it (`python -m ensurepip`, or `uv pip install pip`), or download the model in a "
+        "browser"
+    ),
     Remedy.INSTALL_EXTRA: "install it with `pip install 'ondevice[{name}]'`",
     Remedy.KEYRING: (
         "on a desktop install its client (`pip install 'ondevice[keyring]'`), elsewhere use a "

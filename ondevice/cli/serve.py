@@ -101,6 +101,7 @@ def command(
         contextlib.closing(listen(host, port)) as listener,
         open_assistant(options, stand_in) as me,
     ):
+        me.memory.reembedding.start()
         bound = listener.getsockname()[1]
         app = create_app(
             me,
@@ -176,9 +177,11 @@ def _opener(options: dict[str, Any]) -> Callable[[str, Assistant], Assistant]:
         profile = Profile.open(
             Home.default(), name, create=False, retention=served.settings.retention, warn=talk
         )
+        memory = Memory(profile, served.memory.embedder, served.settings, scope=options["scope"])
+        memory.reembedding.start()
         return Assistant(
             served.engine,
-            Memory(profile, served.memory.embedder, served.settings, scope=options["scope"]),
+            memory,
             served.settings,
             temporary=options["temporary"],
             system=options["system"],

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ondevice.engine.free_threads import FreeThreads
 from ondevice.engine.protocol import TokenLikelihood
 from ondevice.errors import EngineError
 from ondevice.ground.processor import physical_cores
@@ -45,6 +46,10 @@ class InferenceContext:
         self._token = (ctypes.c_int32 * 1)()
         self._single = self._lib.llama_batch_get_one(self._token, 1)
         self.cached: list[int] = []
+        self.threads = FreeThreads(1 if on_gpu else threads, self._use_threads)
+
+    def _use_threads(self, count: int) -> None:
+        self._lib.llama_set_n_threads(self.pointer, count, count)
 
     def close(self) -> None:
         """Free the context."""
@@ -93,7 +98,9 @@ class InferenceContext:
     def evaluate_one(self, token: int) -> None:
         """Evaluate one more token behind the cached ones; the fast path of decoding."""
         self._token[0] = token
+        self.threads.begin()
         self._decode(self._single)
+        self.threads.end()
         self.cached.append(token)
 
     def logits(self) -> npt.NDArray[np.float32]:

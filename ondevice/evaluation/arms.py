@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ondevice.evaluation.table import ACTIVE, ArmName
-from ondevice.memory.persona import build_prefix, build_turn
-from ondevice.memory.selection import is_evidence, prefix_facts
+from ondevice.memory.form import form_for
+from ondevice.memory.notes import Notes
 from ondevice.memory.transcript import Transcript
-from ondevice.memory.whose import belonging
 from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
@@ -69,14 +68,13 @@ class MemoryPrompts:
             scope: the context, as in a chat.
             held_out: ids of records that must not be shown.
         """
-        self._recall, self._engine, self._settings = recall, engine, settings
+        self._notes = Notes(recall, settings, engine.count_tokens, form_for(engine.model))
         self._scope, self._held_out = scope, frozenset(held_out)
         facts = profile.facts.all(state="active", scope=scope)
-        self._prefix, _ = build_prefix(
-            prefix_facts(fact for fact in facts if fact.id not in self._held_out),
-            engine.count_tokens,
-            settings.prefix_tokens,
-        )
+        shown = [fact for fact in facts if fact.id not in self._held_out]
+        self._prefix, standing = self._notes.before(shown)
+        self._standing = {fact.id for fact in standing}
+        self._profile = profile
 
     def messages(
         self, request: str, *, query: str | None = None, conversation_id: str | None = None
@@ -88,23 +86,27 @@ class MemoryPrompts:
             query: what to search for, if not the request itself.
             conversation_id: the conversation that the request stands in, if any.
         """
-        limits = self._settings
-        found = self._recall.search(
-            query or request,
-            k=limits.memories * 3,
+        beside = self._notes.beside(
+            request,
+            query=query,
             scope=self._scope,
-            without=self._held_out,
+            recent=self._turns_of(conversation_id),
+            standing=self._standing,
+            unsearched=self._held_out,
         )
-        useful = [m for m in found if is_evidence(m, conversation_id)]
-        useful = belonging(query or request, useful)
-        content, _ = build_turn(
-            request, useful[: limits.memories], self._engine.count_tokens, limits.memory_tokens
-        )
-        return Transcript(prefix=self._prefix).messages(content)
+        return self._transcript().messages(beside.content)
+
+    def _turns_of(self, conversation_id: str | None) -> set[str]:
+        if conversation_id is None or not self._profile.has(conversation_id):
+            return set()
+        return {turn.id for turn in self._profile.turns.all(conversation_id)}
 
     def with_prefix(self, request: str) -> list[Message]:
         """Return what the model is shown if nothing is found that fits `request`."""
-        return Transcript(prefix=self._prefix).messages(request)
+        return self._transcript().messages(request)
+
+    def _transcript(self) -> Transcript:
+        return Transcript(prefix=self._prefix, form=self._notes.form)
 
 
 def plain_messages(request: str) -> Sequence[Message]:

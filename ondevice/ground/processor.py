@@ -47,6 +47,22 @@ def isa() -> str:
     return _checked(_kernels.isa)
 
 
+def name() -> str:
+    """Return what the processor calls itself, or the kind of it, or ""."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    except OSError:
+        pass  # not Linux
+    if sys.platform == "darwin":
+        answer = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, check=False
+        )
+        return answer.stdout.decode("utf-8", "replace").strip()
+    return platform.processor() or platform.machine()
+
+
 def physical_cores() -> int:
     """Return how many physical cores this process may use; more threads only slow decoding."""
     if hasattr(os, "sched_getaffinity"):

@@ -18,7 +18,7 @@ from ondevice.learning.examples.documents import documents_of, pairs_of
 from ondevice.learning.examples.example import Example
 from ondevice.learning.examples.selection import select
 from ondevice.learning.options import LearnOptions
-from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.form import form_for
 from ondevice.models.base_model import BaseModel
 from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings
@@ -101,7 +101,12 @@ def make_plan(
         reader_sha256: of the shared adapter that lies below personal ones.
         paraphrase: see `examples.build`.
     """
-    made = build(select(records), paraphrase=paraphrase, replay_share=settings.replay_share)
+    made = build(
+        select(records),
+        form=form_for(base),
+        paraphrase=paraphrase,
+        replay_share=settings.replay_share,
+    )
     start, run, why = _beginning(registry, base, settings, options, scope, reader_sha256)
     chosen: Sequence[Example] = made.examples
     if start is not None:
@@ -197,7 +202,7 @@ def _why_unfit(row: AdapterRow, base: BaseModel, reader_sha256: str | None) -> s
         return f"'{row.name}' was made for another base model"
     if row.training.get("reader_sha256") != reader_sha256:
         return f"'{row.name}' was trained on another reader"
-    if row.training.get("persona_version") != PERSONA_VERSION:
+    if row.training.get("persona_version") != form_for(base).version:
         return f"'{row.name}' was trained with another form of notes"
     return None
 

@@ -29,7 +29,7 @@ from ondevice.learning.options import LearnEvent, LearnOptions, Stage, Tell
 from ondevice.learning.plan import Plan, active_learned, learned_rows, make_plan
 from ondevice.learning.report import LearnReport, metrics_of
 from ondevice.learning.train import PlanTrainer, Trained
-from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.form import form_for
 from ondevice.models.tokenizer import Tokenizer
 from ondevice.remedies import Notice, Remedy
 from ondevice.store.records import AdapterRow, AnyRecord, Fact
@@ -340,7 +340,7 @@ class Learner:
             "paraphrases": self._paraphrases,
             "examples": plan.examples.counts,
             "reader_sha256": self._reader.sha256 if self._reader else None,
-            "persona_version": PERSONA_VERSION,
+            "persona_version": form_for(self._base).version,
             **trained.record,
         }
 

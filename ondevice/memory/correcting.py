@@ -1,6 +1,6 @@
 """Correcting what is remembered: a fact in place, a text that was said or imported by another one.
 
-The facts that were taken from a turn follow its wording: those that it says no longer are
+The facts that were drawn from a text follow its wording: those that it says no longer are
 superseded, and those that it says now are stored.
 """
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
 from ondevice.memory.facts import facts_in
+from ondevice.memory.forming.keeping import in_same_words
 from ondevice.remedies import Remedy
 from ondevice.store.corrections import as_correctable, facts_by_turn
 from ondevice.store.records import Fact, Turn
@@ -17,7 +18,7 @@ from ondevice.store.records import Fact, Turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ondevice.memory.embedders.protocol import Embedder
+    from ondevice.memory.forming.reading import Forming
     from ondevice.memory.search import Recall
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage, Record
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 class Corrector:
     """Changes records of one profile so that the former text is not used any more."""
 
-    def __init__(self, profile: Profile, embedder: Embedder, recall: Recall) -> None:
-        """Correct in `profile`; `recall` stores facts, and follows what was changed."""
-        self._profile, self._embedder, self._recall = profile, embedder, recall
+    def __init__(self, profile: Profile, recall: Recall, forming: Forming) -> None:
+        """Correct in `profile`; `recall` and `forming` follow what was changed."""
+        self._forming = forming
+        self._profile, self._embedding, self._recall = profile, recall.embedding, recall
 
     def edit(self, record_id: str, **changes: Any) -> Record:
         """Change a fact, or correct the text of a passage or of a turn of the person's.
@@ -52,7 +54,7 @@ class Corrector:
                 "changed; give a new text and nothing else."
             )
         text: str = changes["text"]
-        vector = self._embedder.embed([text])[0] if text.strip() else None
+        vector = self._embedding.embed([text]) if text.strip() else None
         with self._profile.transaction():
             before = self._holding(record)
             after = self._profile.corrections.correct(record.id, text, vector=vector)
@@ -89,35 +91,40 @@ class Corrector:
         return next(w for w in self._profile.corrections.wordings(record.id) if w.state == "active")
 
     def _follow(self, before: Passage | Turn, after: Passage | Turn) -> None:
-        """Let the facts that were taken from a turn say what it says now."""
-        if not isinstance(after, Turn) or before.text == after.text:
+        """Let the statements that were drawn from a text say what it says now."""
+        if before.text == after.text:
             return
-        said = {candidate.text for candidate in facts_in(before.text)}
-        now = facts_in(after.text)
-        said_now = {candidate.text for candidate in now}
-        known = [fact for fact in self._taken_from(after) if fact.text in said]
-        gone = [fact for fact in known if fact.text not in said_now]
+        known = self._drawn_from(after)
+        drawn = self._forming.draw([after])
+        said_now = {in_same_words(one.formed.candidate.text) for one in drawn}
+        holds = [fact for fact in known if in_same_words(fact.text) in said_now]
+        # What it says again holds again.
+        self._profile.facts.restore([fact.id for fact in holds if fact.state == "superseded"])
+        kept = self._forming.keeper().keep(drawn)
+        self._profile.origins.read([after.id])
+        left = {fact.id for fact in holds} | {one.fact.id for one in kept}
+        wordings = {one.id for one in self._profile.corrections.wordings(after.id)}
+        gone = [
+            fact
+            for fact in known
+            if fact.state == "active" and fact.id not in left and set(fact.origins) <= wordings
+        ]
         self._profile.facts.supersede([fact.id for fact in gone])
-        pinned = {fact.subject for fact in gone if fact.pinned and fact.subject is not None}
-        kept = {fact.text for fact in known}
-        for candidate in now:
-            if candidate.text not in kept:
-                self._recall.add_fact(
-                    candidate,
-                    pinned=candidate.subject in pinned,
-                    learn=after.learn,
-                    scope=after.scope,
-                    source_id=after.source_id,
-                )
 
-    def _taken_from(self, turn: Turn) -> Sequence[Fact]:
-        """Return the facts in use that came from a turn, in whichever of its wordings."""
-        turns = [
-            *self._profile.turns.all(turn.conversation_id),
-            *self._profile.corrections.wordings(turn.id),
+    def _drawn_from(self, record: Passage | Turn) -> Sequence[Fact]:
+        """Return the facts that came from a text, in whichever of its wordings."""
+        wordings = self._profile.corrections.wordings(record.id)
+        linked = self._profile.origins.drawn_from(one.id for one in wordings)
+        found = [one for one in self._profile.records(linked).values() if isinstance(one, Fact)]
+        if not isinstance(record, Turn):
+            return found
+        turns = [*self._profile.turns.all(record.conversation_id), *wordings]
+        earlier = [
+            fact
+            for fact in self._profile.facts.all()
+            if fact.source_id == record.source_id and not fact.origins
         ]
-        facts = [
-            f for f in self._profile.facts.all(state="active") if f.source_id == turn.source_id
-        ]
-        by_turn = facts_by_turn([t for t in turns if isinstance(t, Turn)], facts)
-        return by_turn.get(turn.corrects or turn.id, [])
+        by_turn = facts_by_turn([t for t in turns if isinstance(t, Turn)], earlier)
+        said = {one.text for text in wordings for one in facts_in(text.text)}
+        taken = by_turn.get(record.corrects or record.id, [])
+        return found + [fact for fact in taken if fact.text in said]

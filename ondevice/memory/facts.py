@@ -99,6 +99,11 @@ def endings_in(turn_text: str) -> list[FactCandidate]:
     return [found.candidate for found in _read(turn_text) if found.ending]
 
 
+def is_ruled(sentence: str) -> bool:
+    """Whether the rules know what a sentence says, so that nothing else need judge it."""
+    return any(_read(sentence))
+
+
 def candidate_for(text: str) -> FactCandidate:
     """Return `text`, which the person asked to remember, as a note with category and subject."""
     plain = " ".join(text.replace("’", "'").split())

@@ -31,6 +31,9 @@ class FusionWeights:
     pinned: float = 0.25
     speaker: float = 0.9
     nearness: float = 0.1  # added to the cosine: what is hardly near counts a little, too
+    # Added to statements in prompts: for topics that the request shares, and for mattering at all.
+    topics: float = 0.3
+    matters: float = 0.15
 
 
 @dataclass(frozen=True)

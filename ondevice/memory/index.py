@@ -13,14 +13,22 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ondevice.store.profile import Profile
+    from ondevice.store.search_tables import Outline
 
 
 class Index:
     """Vectors and what fusion needs to know of every record, in order of record number."""
 
-    def __init__(self, dimensions: int) -> None:
-        """Make an empty index of vectors of so many `dimensions`."""
+    def __init__(self, embedder: str, dimensions: int) -> None:
+        """Make an empty index.
+
+        Args:
+            embedder: SHA-256 of the one whose vectors it holds.
+            dimensions: values of each of them.
+        """
+        self.embedder = embedder
         self._dimensions = dimensions
+        self._last_vector = 0
         self.last_number = 0
         self.ids: list[str] = []
         self.size = 0
@@ -29,27 +37,34 @@ class Index:
         self._after = np.zeros(0, dtype=np.int64)
         self._time = np.zeros(0)
         self._number = np.zeros(0, dtype=np.int64)
-        self._flags = np.zeros((4, 0), dtype=np.int32)  # pinned, searchable, scope, speaker
+        self._flags = np.zeros((5, 0), dtype=np.int32)  # pinned, state, scope, speaker, fact
         self._last_of_source: dict[str, int] = {}
         self.scopes: dict[str | None, int] = {None: 0}
         self.speakers: dict[str | None, int] = {None: 0}
 
     def update(self, profile: Profile) -> None:
-        """Add the records that came since the last call."""
+        """Add the records and vectors that came since the last call."""
+        # In this order: of each of these vectors the record is known then.
+        vectors = profile.vectors.since(self.embedder, after=self._last_vector)
         new = profile.search_tables.outline(after=self.last_number)
-        if new is None:
-            return
+        if new is not None:
+            self._append(new)
+        if len(vectors.number):
+            rows, found = self.rows_of(vectors.number)
+            self._matrix[rows] = vectors.values[found]
+        self._last_vector = vectors.last
+
+    def _append(self, new: Outline) -> None:
         first, end = self.size, self.size + len(new.number)
         self._reserve(end)
         self._number[first:end] = new.number
         self._time[first:end] = new.time
         self._before[first:end] = self._after[first:end] = -1
         self._flags[0, first:end] = new.pinned
-        self._flags[1, first:end] = new.active
+        self._flags[1, first:end] = new.state
         self._flags[2, first:end] = _codes(new.scope, self.scopes)
         self._flags[3, first:end] = _codes(new.speaker, self.speakers)
-        if len(new.vector):
-            self._matrix[first + new.has_vector] = new.vector
+        self._flags[4, first:end] = [source_id is None for source_id in new.source_id]
         self.ids += new.id
         self._link(first, new.source_id)
         self.size = end
@@ -134,7 +149,7 @@ class Index:
         self._after = _grown(self._after, (capacity,))
         self._time = _grown(self._time, (capacity,))
         self._number = _grown(self._number, (capacity,))
-        self._flags = _grown(self._flags, (4, capacity))
+        self._flags = _grown(self._flags, (5, capacity))
 
     @property
     def matrix(self) -> np.ndarray:
@@ -166,6 +181,18 @@ class Index:
         """Whether a record is neither pending nor superseded."""
         active: np.ndarray = self._flags[1, : self.size] == 1
         return active
+
+    @property
+    def fact(self) -> np.ndarray:
+        """Whether a record is a statement about the person."""
+        fact: np.ndarray = self._flags[4, : self.size] == 1
+        return fact
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Whether a record waits for approval."""
+        pending: np.ndarray = self._flags[1, : self.size] == 2
+        return pending
 
     @property
     def scope(self) -> np.ndarray:

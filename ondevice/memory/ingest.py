@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from ondevice.errors import ImportSourceError
 from ondevice.importers.document import Remark
 from ondevice.importers.memories import MEMORY
+from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import candidate_for
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, NewPassage
 from ondevice.store.table import storable
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ondevice.importers import ImportedDocument, ImportOptions
     from ondevice.memory.embedders.protocol import Embedder
     from ondevice.store.profile import Profile
     from ondevice.store.records import Passage
+    from ondevice.store.vectors import Embedded
 
 # One transaction and one run of the embedder: of so many texts it makes batches of like lengths.
 BATCH_PASSAGES = 512
@@ -47,6 +47,8 @@ class IngestReport:
     passages: int
     unchanged: int  # documents that were there already, by SHA-256
     facts: int = 0  # statements of other assistants, which wait for approval
+    formed: int = 0  # statements that the person's own words make, used from now on
+    waiting: int = 0  # such that are not certain, and wait for approval
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> number of messages
     skipped: tuple[Remark, ...] = ()  # files, and places in them, that could not be read
     guessed: tuple[Remark, ...] = ()  # files whose encoding was concluded from their content
@@ -212,7 +214,8 @@ class _Writer:
         progress: Callable[[int, int | None], None] | None,
         scope: str | None,
     ) -> None:
-        self._profile, self._embedder, self._progress = profile, embedder, progress
+        self._profile, self._progress = profile, progress
+        self._embedding = Embedding(profile, embedder)
         self._scope = scope
         self._known = {s.sha256: s.id for s in profile.sources.all() if s.sha256}
         self._half = {s.key or s.name: s for s in profile.sources.all("import") if s.sha256 is None}
@@ -273,14 +276,14 @@ class _Writer:
 
     def flush(self) -> None:
         """Store what was collected, in one transaction."""
-        vectors = self._embedder.embed([passage.text for _, passage in self._batch])
+        vectors = self._embedding.embed([passage.text for _, passage in self._batch])
         with self._profile.transaction():
             first = 0
             for target in self._targets:
                 passages = [passage for owner, passage in self._batch if owner is target]
                 if passages:
                     last = first + len(passages)
-                    self._store(target, passages, vectors[first:last])
+                    self._store(target, passages, vectors.some(slice(first, last)))
                     first = last
                 if target.ended and target.source_id is not None:
                     # Only now: an import that was cut off is not taken for a whole one.
@@ -305,7 +308,7 @@ class _Writer:
                 self._known.pop(source.sha256, None)
                 break  # another one is the older version of another document
 
-    def _store(self, target: _Target, passages: Sequence[NewPassage], vectors: np.ndarray) -> None:
+    def _store(self, target: _Target, passages: Sequence[NewPassage], vectors: Embedded) -> None:
         document = target.document
         if target.source_id is None:
             target.source_id = self._profile.sources.add(
@@ -313,11 +316,11 @@ class _Writer:
             ).id
         statements = [n for n, passage in enumerate(passages) if passage.speaker == MEMORY]
         for number in statements:
-            self._store_fact(target.source_id, passages[number], vectors[number])
+            self._store_fact(target.source_id, passages[number], vectors.some([number]))
         if len(statements) < len(passages):
             texts = [n for n in range(len(passages)) if n not in set(statements)]
             made = self._profile.passages.add(
-                target.source_id, [passages[n] for n in texts], vectors[texts]
+                target.source_id, [passages[n] for n in texts], vectors.some(texts)
             )
             self._correct_what_grew(target, made)
 
@@ -341,10 +344,10 @@ class _Writer:
                         and rest[:1].isspace()
                     ):
                         better = text + rest
-                        vector = self._embedder.embed([better])[0]
+                        vector = self._embedding.embed([better])
                         self._profile.corrections.correct(passage.id, better, vector=vector)
 
-    def _store_fact(self, source_id: str, statement: NewPassage, vector: np.ndarray) -> None:
+    def _store_fact(self, source_id: str, statement: NewPassage, vector: Embedded) -> None:
         """Store a statement of another assistant; it waits for approval."""
         candidate = candidate_for(statement.text)
         if candidate.text in self._known_facts:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ondevice.errors import ProfileError
+from ondevice.ground.words import folded, is_unspaced, pairs_of, words_in
+from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import FactCandidate, candidate_for, replaces
 from ondevice.memory.fusion import Evidence, Fused, FusionWeights, fuse
-from ondevice.memory.query_terms import query_terms
+from ondevice.memory.kept import Kept
+from ondevice.memory.query_terms import asked_in, looked_up, query_terms
 from ondevice.remedies import Remedy
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, Fact
@@ -23,11 +26,13 @@ if TYPE_CHECKING:
 
     from ondevice.memory.embedders.protocol import Embedder
     from ondevice.memory.index import Index
+    from ondevice.memory.relevance.judge import Asked, Relevance
     from ondevice.store.profile import Profile
     from ondevice.store.records import Record
 
 TEXT_HITS = 1000  # full-text hits that enter the fusion
 SECONDS_A_DAY = 86_400.0
+_SPOKEN = re.compile("([\\w\u0300-\u036f]+)(?:['’]s\\b)?\\s*")  # a word of a question
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,20 @@ class Hit:
     conversation_id: str | None = None
     cosine: float = 0.0  # to the question, rescaled: 0 unrelated, 1 the same; with neighbours
     shares_words: bool = False  # it or a neighbour is among the full-text hits
+    origin: str | None = None  # the turn or passage that this quotes a sentence of
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A fact as it is kept, and the facts of another wording that it has replaced.
+class Found:
+    """What was found for a prompt.
 
-    `Recall.restore` brings one of these back.
+    Attributes:
+        hits: best first.
+        personal: how likely a good answer depends on who asks, from 0 to 1.
     """
 
-    fact: Fact
-    replaced: tuple[Fact, ...] = ()
+    hits: list[Hit]
+    personal: float
 
 
 class Recall:
@@ -78,14 +86,25 @@ class Recall:
         settings: RecallSettings | None = None,
         *,
         weights: FusionWeights | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare a search over `profile`; nothing is read yet."""
+        """Prepare a search over `profile`; nothing is read yet.
+
+        Args:
+            profile: what is searched.
+            embedder: makes the vectors.
+            settings: the defaults if None.
+            weights: of the fusion; the tuned ones if None.
+            clock: the present in seconds since 1970; everything that has to do with memory asks it.
+        """
+        self.clock = clock
         self._profile = profile
-        self._embedder = embedder
+        self.embedding = Embedding(profile, embedder)
         self._settings = settings or RecallSettings()
         self._weights = weights or FusionWeights()
         self._lock = threading.RLock()
         self._index: Index | None = None
+        self._relevance: tuple[str, Relevance] | None = None
         self._generation = -1
         self._text_search = ThreadPoolExecutor(1, thread_name_prefix="recall-text")
 
@@ -109,21 +128,78 @@ class Recall:
                 their neighbours either.
         """
         k = self._settings.memories if k is None else k
-        if k <= 0 or not query.strip():
-            return []
+        return self._found(query, k, scope, without, weighed=False).hits
+
+    def for_prompt(
+        self, query: str, k: int, scope: str | None = None, *, without: Collection[str] = ()
+    ) -> Found:
+        """Return the `k` memories that should be known to whoever answers `query`, best first.
+
+        Unlike in `search`, statements also count by how much they matter, and for what.
+
+        Args:
+            query: what the person writes.
+            k: how many.
+            scope: also memories of this context.
+            without: ids of records to search as if they were not there.
+        """
+        return self._found(query, k, scope, without, weighed=True)
+
+    def matters(self, ids: Collection[str]) -> dict[str, float]:
+        """Return how much statements matter, from 0 to 2, of those of `ids` that have a vector."""
+        import numpy as np
+
         with self._lock:
-            index = self._current_index()
+            index = self._current_index(self.embedding.current())
+            rows = [row for row in np.flatnonzero(index.fact) if index.ids[row] in ids]
+            rows = [row for row in rows if index.matrix[row].any()]
+            if not rows:
+                return {}
+            weights = self._judge().matters(index.matrix[rows])
+            return {index.ids[row]: float(weights[at]) for at, row in enumerate(rows)}
+
+    def _judge(self) -> Relevance:
+        """Return what judges vectors of the embedder that is searched by now."""
+        from ondevice.memory.relevance.training import open_relevance
+
+        embedder = self.embedding.current()
+        if self._relevance is None or self._relevance[0] != embedder.sha256:
+            judge = open_relevance(embedder, self._profile.home.cache)
+            self._relevance = (embedder.sha256, judge)
+        return self._relevance[1]
+
+    def _found(
+        self, query: str, k: int, scope: str | None, without: Collection[str], *, weighed: bool
+    ) -> Found:
+        import numpy as np
+
+        if k <= 0 or not query.strip():
+            return Found([], 0.0)
+        with self._lock:
+            embedder = self.embedding.current()
+            index = self._current_index(embedder)
             terms = query_terms(query)
             named = _named_speakers(index, terms)
             # A speaker's name finds every greeting; it says who spoke, not what about.
             about = [term for term in terms if term not in named] or terms
             # SQLite and the embedder both release the interpreter: they run side by side.
-            pending = self._text_search.submit(self._text_hits, about)
-            vector = self._embedder.embed_queries([_without(query, named)])[0]
-            cosine = self._embedder.calibration.relevance(index.matrix @ vector)
+            forms = looked_up(about, asked_in(query))
+            pending = self._text_search.submit(self._text_hits, forms)
+            vector = embedder.embed_queries([_without(query, named)])[0]
+            cosine = embedder.calibration.relevance(index.matrix @ vector)
             hits = pending.result()
-            fused, evidence = self._fused(index, cosine, hits, named, scope, set(without))
-            return self._memories(index, fused, evidence, k, scope)
+            fused, evidence = self._fused(
+                index, cosine, hits, named, scope, set(without), quoting=weighed
+            )
+            personal = 0.0
+            if weighed:
+                judge = self._judge()
+                asked = judge.asked(vector)
+                personal = asked.personal
+                rows = np.flatnonzero(index.fact & (fused.final > 0))
+                fused.final[rows] += _weight(judge, asked, index.matrix[rows], self._weights)
+            memories = self._memories(index, fused, evidence, k, scope, quoting=weighed)
+            return Found(memories, personal)
 
     def invalidate(self) -> None:
         """Forget the index; it is read from the profile again at the next search."""
@@ -137,18 +213,18 @@ class Recall:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         return self._profile.search_tables.rank_text(terms, TEXT_HITS)
 
-    def _current_index(self) -> Index:
+    def _current_index(self, embedder: Embedder) -> Index:
         """Return the index, brought up to date with what was written since the last call."""
         from ondevice.memory.index import Index
 
         generation = self._profile.generation()
-        if self._index is None or generation != self._generation:
-            self._index = Index(
-                self._embedder.dimensions
-            )  # something was forgotten: its vector must not stay
+        index = self._index
+        # Something was forgotten: its vector must not stay.
+        if index is None or generation != self._generation or index.embedder != embedder.sha256:
+            self._index = index = Index(embedder.sha256, embedder.dimensions)
         self._generation = generation
-        self._index.update(self._profile)
-        return self._index
+        index.update(self._profile)
+        return index
 
     def _fused(
         self,
@@ -158,6 +234,8 @@ class Recall:
         named: dict[str, set[int]],
         scope: str | None,
         without: set[str],
+        *,
+        quoting: bool,
     ) -> tuple[Fused, Evidence]:
         import numpy as np
 
@@ -171,12 +249,12 @@ class Recall:
             cosine=cosine,
             before=index.before,
             after=index.after,
-            age_days=((time.time() - index.time) / SECONDS_A_DAY).astype(np.float32),
+            age_days=((self.clock() - index.time) / SECONDS_A_DAY).astype(np.float32),
             pinned=index.pinned.astype(np.float32),
             speaker=np.isin(index.speaker, list(set().union(*named.values()))).astype(np.float32),
         )
         fused = fuse(evidence, self._weights)
-        hidden = ~index.active
+        hidden = ~(index.active | index.pending) if quoting else ~index.active
         hidden[absent] = True
         if scope != ANY_SCOPE:
             codes = [code for name, code in index.scopes.items() if name in (None, scope)]
@@ -185,7 +263,14 @@ class Recall:
         return fused, evidence
 
     def _memories(
-        self, index: Index, fused: Fused, evidence: Evidence, k: int, scope: str | None
+        self,
+        index: Index,
+        fused: Fused,
+        evidence: Evidence,
+        k: int,
+        scope: str | None,
+        *,
+        quoting: bool,
     ) -> list[Hit]:
         import numpy as np
 
@@ -198,7 +283,10 @@ class Recall:
         memories: list[Hit] = []
         for row in best:
             record = records.get(index.ids[row])
-            if record is None or not _to_be_shown(record, scope):
+            if record is None:
+                continue
+            quoted = self._quoted(record) if quoting else None
+            if not _to_be_shown(quoted or record, scope, self.clock()):
                 continue
             reason: dict[str, object] = {
                 "bm25": round(float(fused.bm25[row]), 4),
@@ -207,10 +295,23 @@ class Recall:
                 "pinned": bool(evidence.pinned[row]),
                 "final": round(float(fused.final[row]), 4),
             }
-            memories.append(self._memory(record, float(fused.final[row]), reason))
+            hit = self._memory(quoted or record, float(fused.final[row]), reason)
+            if quoted is not None:
+                hit = replace(hit, id=record.id, text=record.text, origin=quoted.id)
+            memories.append(hit)
             if len(memories) == k:
                 break
         return memories
+
+    def _quoted(self, record: Record) -> Record | None:
+        """Return the text that a statement which waits for approval was drawn from.
+
+        Whether it says what it seems to say is not certain; that the person wrote it is.
+        """
+        if not isinstance(record, Fact) or record.state != "pending":
+            return None
+        texts = self._profile.records([one for one in record.origins if one != record.id])
+        return next(iter(texts.values()), None)
 
     def _memory(self, record: Record, score: float, reason: dict[str, object]) -> Hit:
         source = None
@@ -247,13 +348,14 @@ class Recall:
         scope: str | None = None,
         source_id: str | None = None,
         state: str = "active",
+        said: float | None = None,
     ) -> Kept:
         """Store a fact with its vector; older ones that it makes untrue are superseded.
 
         Facts of different contexts do not supersede each other, and a pending
-        one supersedes nothing.
+        one supersedes nothing. `said` is when it was said, if that is not now.
         """
-        vector = self._embedder.embed([candidate.text])[0]
+        vector = self.embedding.embed([candidate.text])
         older = self._superseded_by(candidate, scope) if state == "active" else []
         fact = self._profile.facts.add(
             candidate.text,
@@ -266,6 +368,7 @@ class Recall:
             learn=learn,
             supersedes=[fact.id for fact in older],
             vector=vector,
+            time=self.clock() if said is None else said,
         )
         return Kept(fact, _other_words(candidate.text, older))
 
@@ -279,7 +382,7 @@ class Recall:
             candidate = candidate_for(changes["text"])
             changes["text"] = candidate.text
             changes["subject"] = candidate.subject
-            changes["vector"] = self._embedder.embed([candidate.text])[0]
+            changes["vector"] = self.embedding.embed([candidate.text])
         fact = self._profile.facts.edit(fact_id, **changes)
         self.invalidate()
         return fact
@@ -342,13 +445,22 @@ class Recall:
         ]
 
 
-def _to_be_shown(record: Record, scope: str | None) -> bool:
+def _weight(
+    judge: Relevance, asked: Asked, vectors: np.ndarray, weights: FusionWeights
+) -> np.ndarray:
+    """Return what statements gain by mattering, and by the topics they share with a request."""
+    shared = judge.topics(vectors) @ asked.topics
+    gain: np.ndarray = weights.topics * shared + weights.matters * judge.matters(vectors)
+    return asked.personal * gain
+
+
+def _to_be_shown(record: Record, scope: str | None, now: float) -> bool:
     """Whether a record, as the profile has it now, may come up in a search of `scope`."""
     if record.scope is not None and scope not in (record.scope, ANY_SCOPE):
         return False
     if record.state != "active":
         return False
-    return not isinstance(record, Fact) or record.expires is None or record.expires > time.time()
+    return not isinstance(record, Fact) or record.expires is None or record.expires > now
 
 
 def _other_words(text: str, facts: Collection[Fact]) -> tuple[Fact, ...]:
@@ -357,12 +469,14 @@ def _other_words(text: str, facts: Collection[Fact]) -> tuple[Fact, ...]:
 
 
 def _named_speakers(index: Index, terms: list[str]) -> dict[str, set[int]]:
-    """Return the words of a question that are speakers' names, with the speakers' codes."""
+    """Return the terms of a question that are speakers' names, with the speakers' codes."""
     named: dict[str, set[int]] = {}
     for speaker, code in index.speakers.items():
-        for word in re.findall(r"\w+", (speaker or "").lower()):
-            if word in terms:
-                named.setdefault(word, set()).add(code)
+        for word in words_in(speaker or ""):
+            parts = pairs_of(word) if is_unspaced(word) else [word]
+            if all(part in terms for part in parts):
+                for part in parts:
+                    named.setdefault(part, set()).add(code)
     return named
 
 
@@ -370,5 +484,4 @@ def _without(query: str, named: dict[str, set[int]]) -> str:
     """Return the question without the names, so that it is near to what they said."""
     if not named:
         return query
-    words = "|".join(map(re.escape, named))
-    return re.sub(rf"\b(?:{words})\b(?:'s|’s)?\s*", "", query, flags=re.IGNORECASE)
+    return _SPOKEN.sub(lambda word: "" if folded(word[1]) in named else word[0], query)

@@ -13,19 +13,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ondevice.errors import RecordNotFoundError
+from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.home import Home
 from ondevice.memory import facts as fact_rules
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedders.choose import open_embedder
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.forming.reading import Forming, FormReport
+from ondevice.memory.forming.secrets import holds_secret
 from ondevice.memory.ingest import IngestReport, ingest
-from ondevice.memory.search import Hit, Kept, Recall
+from ondevice.memory.kept import Kept
+from ondevice.memory.reembedding import Reembedding
+from ondevice.memory.search import Hit, Recall
 from ondevice.memory.steps import Steps
 from ondevice.remedies import Remedy
 from ondevice.settings import Settings
@@ -59,24 +64,28 @@ class Memory:
         settings: Settings | None = None,
         *,
         scope: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Work on an open profile; most callers want `Memory.open`.
 
         Args:
             profile: whoever opened it closes it, or calls `close`.
-            embedder: makes the vectors.
+            embedder: makes the vectors, as soon as it has made those of all that is there.
             settings: of recall; the defaults if None.
             scope: the context: what is stored belongs to it, and what is found to it or to none.
+            clock: the present in seconds since 1970, for what is stored, found and shown.
         """
         self.profile = profile
         self.embedder = embedder
         self.settings = settings or Settings()
         self.scope = scope
-        self.recall = Recall(profile, embedder, self.settings.recall)
+        self.recall = Recall(profile, embedder, self.settings.recall, clock=clock)
         self._lock: contextlib.AbstractContextManager[object] = threading.RLock()
         self._on_change: Callable[[], None] = _nothing
-        self._corrector = Corrector(profile, embedder, self.recall)
+        self._forming = Forming(self.recall.embedding)
+        self._corrector = Corrector(profile, self.recall, self._forming)
         self._steps = Steps(profile, self.recall)
+        self.reembedding = Reembedding(self.recall.embedding)
 
     @classmethod
     def open(
@@ -144,6 +153,7 @@ class Memory:
         learn: bool = True,
         scope: str | None = None,
         source_id: str | None = None,
+        said: float | None = None,
     ) -> Kept:
         """Store a statement as `remember` does, and tell which facts it has replaced.
 
@@ -156,6 +166,7 @@ class Memory:
             learn: False keeps it out of training.
             scope: the context that it belongs to; the memory's own if None.
             source_id: the conversation or import that it came from.
+            said: when it was said, in seconds since 1970; now if None.
 
         Raises:
             ProfileError: the text is empty.
@@ -169,22 +180,44 @@ class Memory:
             learn=learn,
             scope=scope or self.scope,
             source_id=source_id,
+            said=said,
         )
 
     def keep_from(self, turn: Turn) -> Keepings:
-        """Store the facts that the person states about themselves in one of their own turns."""
-        # "I'm not a nurse" is worth a note only to whom "I'm a nurse" was said before.
-        ended = [
-            one
-            for one in fact_rules.endings_in(turn.text)
-            if self.recall.would_replace(one, turn.scope)
-        ]
-        return [
-            self._keep(candidate, scope=turn.scope, source_id=turn.source_id)
-            for candidate in (*fact_rules.facts_in(turn.text), *ended)
-        ]
+        """Store what the person states about themselves in one of their own turns.
+
+        Returns:
+            What is used from now on; what is not certain waits for approval.
+        """
+        with self._lock, self._telling():
+            kept = self._forming.read(turn)
+            for one in kept:
+                if one.is_new:
+                    replaced = [fact.id for fact in one.replaced]
+                    self._steps.added("remembering a fact", one.fact.id, replaced)
+        return [one for one in kept if one.fact.state == "active"]
+
+    def form(self, progress: Callable[[int, int], None] | None = None) -> FormReport:
+        """Draw statements about the person from their texts that were not read for them yet.
+
+        Imports do it at their end; this is for what was imported by an earlier version, and for
+        an import that was stopped.
+
+        Args:
+            progress: called with (texts read, all that were to be read) after each batch.
+
+        Raises:
+            RecallError: the embedder is missing or damaged; what is done is kept.
+        """
+        with self._telling():
+            return self._forming.run(progress)
 
     def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
+        if holds_secret(candidate.text):
+            raise ProfileError(
+                "A password, PIN, key or card number is not kept as a statement, because it could "
+                "be shown to a model; keep it in a password manager."
+            )
         with self._lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
             kept = self.recall.keep(candidate, **options)
@@ -246,13 +279,18 @@ class Memory:
         paths: Sequence[Path | ImportFile],
         progress: Callable[[int, int | None], None] | None = None,
         options: ImportOptions | None = None,
+        *,
+        forming: Callable[[int, int], None] | None = None,
     ) -> IngestReport:
         """Import notes, chats, mail and exports of other assistants so that they can be recalled.
+
+        What they state about the person is remembered, too.
 
         Args:
             paths: files, zip archives and folders; an `ImportFile` need not be on disk.
             progress: called with (passages stored, total or None) after each batch.
             options: who the person is in them.
+            forming: called with (texts read for statements, all of them) after each batch.
 
         Raises:
             ImportSourceError: nothing can be read, or `paths` is one file and its rest cannot; what
@@ -271,7 +309,8 @@ class Memory:
             options=options,
         )
         self.recall.invalidate()
-        return report
+        formed = self.form(forming)
+        return dataclasses.replace(report, formed=formed.facts, waiting=formed.waiting)
 
     # --- finding --------------------------------------------------------------------
 
@@ -399,6 +438,7 @@ class Memory:
 
     def close(self) -> None:
         """Close the profile; safe to call twice."""
+        self.reembedding.stop()
         self.profile.close()
 
     def __enter__(self) -> Self:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ondevice.errors import ContextOverflowError
-from ondevice.memory.persona import PREFIX_PLACE
+from ondevice.memory.form import TAUGHT, Form
 from ondevice.models.messages import Message
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Transcript:
 
     system: str | None = None
     prefix: str | None = None
+    form: Form = TAUGHT  # says where the prefix stands
     exchanges: list[Exchange] = field(default_factory=list)
 
     def sent_ids(self, n: int) -> frozenset[str]:
@@ -48,14 +49,14 @@ class Transcript:
     def messages(self, user: str) -> list[Message]:
         """Return what the model is shown when the newest user turn is `user`."""
         system = self.system
-        if self.prefix and PREFIX_PLACE == "system":
+        if self.prefix and self.form.place == "system":
             system = f"{system}\n\n{self.prefix}" if system else self.prefix
         messages = [Message("system", system)] if system else []
         for exchange in self.exchanges:
             messages.append(Message("user", exchange.user))
             messages.append(Message("assistant", exchange.answer))
         messages.append(Message("user", user))
-        if self.prefix and PREFIX_PLACE == "first_user":
+        if self.prefix and self.form.place == "first_user":
             first = 1 if system else 0
             content = f"{self.prefix}\n\n{messages[first].content}"
             messages[first] = Message("user", content)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,11 @@ _SAID = re.compile(
 _QUOTED = re.compile(r"\s*>+\s?(?P<text>.*)")
 _MYSELF = frozenset(("me", "i", "ich", "yo", "moi", "io", "eu", "ik", OWN))
 SOMEBODY = "somebody"
+# So do transcripts of a program's name those who speak in them.
+_PROGRAM = re.compile(
+    r"\W{0,3}(?:assistant|ai|bot|system|model|chatgpt|gpt|claude|gemini|copilot)\W{0,3}:",
+    re.IGNORECASE,
+)
 MAX_NAME = 60  # characters that a note shows of a name
 
 
@@ -73,6 +78,21 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def speaks_of_me(text: str) -> bool:
+    """Whether one of the small words for whoever says it stands in a text ("I", "mein")."""
+    return not _I.isdisjoint(words_of(text))
+
+
+def speaks_of_us(text: str) -> bool:
+    """Whether one of the small words for them and others stands in a text ("our", "nous")."""
+    return not _WE.isdisjoint(words_of(text))
+
+
+def speaks_to_you(text: str) -> bool:
+    """Whether one of the small words for whom it is said to stands in a text ("your", "tu")."""
+    return not _YOU.isdisjoint(words_of(text))
+
+
 def voices(memory: Hit) -> list[Voice]:
     """Return who says what in a memory, in its order.
 
@@ -82,21 +102,49 @@ def voices(memory: Hit) -> list[Voice]:
     text = memory.text
     if memory.kind == "passage" and memory.speaker not in _NOBODY:
         return [Voice(memory.speaker, text, text)]
-    chat = _is_chat(text)
     found: list[Voice] = []
-    for line in text.splitlines():
-        said, quoted = _SAID.fullmatch(line) if chat else None, _QUOTED.fullmatch(line)
-        speaker, plain = found[-1].speaker if chat and found else None, line
-        if said is not None:
-            speaker, plain = said["name"], said["text"]
-            speaker = None if speaker.casefold() in _MYSELF else speaker
-        elif quoted is not None:
-            speaker, plain = SOMEBODY, quoted["text"]
+    for voice in _line_by_line(text):
+        speaker, plain, line = voice.speaker, voice.text, voice.raw
         if found and found[-1].speaker == speaker:
             before = found.pop()
             plain, line = f"{before.text}\n{plain}", f"{before.raw}\n{line}"
         found.append(Voice(speaker, plain, line))
     return found
+
+
+def own_lines(text: str) -> list[str]:
+    """Return the lines of a text of the person's that nobody else says, without their name.
+
+    A line such as "assistant: …" is a program's, also where it stands alone, and so is what
+    follows until the next paragraph.
+    """
+    own: list[str] = []
+    program = False
+    for voice in _line_by_line(text):
+        program = bool(_PROGRAM.match(voice.raw)) or (
+            program and bool(voice.raw.strip()) and _SAID.fullmatch(voice.raw) is None
+        )
+        if voice.speaker is None and not program:
+            said = _SAID.fullmatch(voice.raw)
+            mine = said is not None and said["name"].casefold() in _MYSELF
+            own.append(said["text"] if said is not None and mine else voice.text)
+    return own
+
+
+def _line_by_line(text: str) -> Iterator[Voice]:
+    """Yield each line as somebody's; in a chat it goes on with whoever has spoken last."""
+    chat = _is_chat(text)
+    last: str | None = None
+    for line in text.splitlines():
+        said, quoted = _SAID.fullmatch(line) if chat else None, _QUOTED.fullmatch(line)
+        speaker, plain = last if chat else None, line
+        if said is not None:
+            speaker, plain = said["name"], said["text"]
+            speaker = None if speaker.casefold() in _MYSELF else speaker
+        elif quoted is not None:
+            speaker, plain = SOMEBODY, quoted["text"]
+        last = speaker
+        yield Voice(speaker, plain, line)
 
 
 def _is_chat(text: str) -> bool:

@@ -38,13 +38,15 @@ class ListedModel:
         name: what `--model` takes.
         path: None if it is not on this machine.
         size_bytes: of the file; approximate where `size_known` is false.
-        size_known: false for catalogue entries whose file nobody here has measured.
+        size_known: whether that is the size of the file here or of the one that was published.
         licence: as the catalogue or the file itself says.
         architecture: of the file, or "" if it is not known.
         default: whether it is used when none is named.
         sha256: promised by the catalogue, or noted when it was pulled; None otherwise.
         memory_bytes: estimate of what a chat with it needs.
         fits: whether four fifths of this machine's memory hold that; None where nobody can tell.
+        note: what should be known of it, in a few words; mostly "".
+        sources: from where it can be pulled: "hub", "packages", or nothing.
     """
 
     name: str
@@ -57,6 +59,8 @@ class ListedModel:
     sha256: str | None
     memory_bytes: int
     fits: bool | None
+    note: str
+    sources: tuple[str, ...]
 
 
 def resolve(name_or_path: str, home: Home, *, again: bool = False) -> BaseModel:
@@ -86,10 +90,10 @@ def resolve(name_or_path: str, home: Home, *, again: bool = False) -> BaseModel:
     name = entry.name if entry else path.stem
     if promised is not None and digest != promised:
         raise ModelHashError(
-            f"{path} is not the file that was promised for '{name}' (SHA-256 {digest[:16]}…, "
-            f"promised {promised[:16]}…); delete it and get it again."
+            f"{path} is not the file that was promised for '{name}' (SHA-256 {digest}, "
+            f"promised {promised}); delete it and get it again."
         )
-    if digest not in {known.sha256 for known in CATALOGUE.values()}:  # those were tried by us
+    if digest not in {known.sha256 for known in CATALOGUE.values() if known.tried}:
         from ondevice.models.first_contact import (
             check_first_contact,  # slow to import, seldom needed
         )
@@ -128,7 +132,14 @@ def _listed(
         sha256=(entry.sha256 if entry else None) or (origin.sha256 if origin else None),
         memory_bytes=needed,
         fits=None if memory is None else needed <= 0.8 * memory,
+        note=entry.note if entry else "",
+        sources=_sources(entry) if entry else (),
     )
+
+
+def _sources(entry: CatalogueEntry) -> tuple[str, ...]:
+    hub = ("hub",) if entry.source.startswith("hf:") else ()
+    return (*hub, "packages") if entry.parts else hub
 
 
 def chat_memory(size_bytes: int) -> int:

@@ -130,8 +130,8 @@ class HubClient:
             _discard(part, note)
             raise ModelHashError(
                 f"What {host_of(remote.url)} sent has not the hash that it promised (SHA-256 "
-                f"{digest[:16]}…, promised {remote.sha256[:16]}…) and was deleted; try again, and "
-                "if it happens again use another source."
+                f"{digest}, promised {remote.sha256}) and was deleted; try again, and if it "
+                "happens again use another source."
             )
         note.unlink(missing_ok=True)
         return digest
@@ -277,7 +277,8 @@ def _keep_only_what_fits(remote: RemoteFile, part: Path, note: Path) -> None:
     except (FileNotFoundError, ValueError):
         known = None
     now = {"identity": remote.identity, "size_bytes": remote.size_bytes}
-    if remote.identity is None or known != now or _size(part) > remote.size_bytes:
+    fits = isinstance(known, dict) and now.items() <= known.items()
+    if remote.identity is None or not fits or _size(part) > remote.size_bytes:
         _discard(part, note)
         write_atomic(note, json.dumps(now).encode())
 

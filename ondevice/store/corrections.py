@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.remedies import Remedy
@@ -19,10 +19,7 @@ from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
 from ondevice.store.records import AnyRecord, Fact, Passage, Turn
 from ondevice.store.table import Table, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 Link = tuple[str, str, str]  # a correction's id, the id of the first wording, its state
 
@@ -41,7 +38,7 @@ class Corrections:
         self._journal = journal
 
     def correct(
-        self, record_id: str, text: str, *, vector: np.ndarray | None = None
+        self, record_id: str, text: str, *, vector: Embedded | None = None
     ) -> Passage | Turn:
         """Store `text`, as it is, in the place of what a passage or a turn of the person's says.
 
@@ -51,7 +48,7 @@ class Corrections:
         Args:
             record_id: of any of its wordings.
             text: what it should say.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
 
         Raises:
             RecordNotFoundError: there is no passage and no turn of the person's with that id.
@@ -74,7 +71,7 @@ class Corrections:
                 (fresh, text, present.id),
             )
             if vector is not None:
-                self._vectors.add([fresh], vector[None, :])
+                self._vectors.add([fresh], vector)
             self._journal.note_in(run, "corrected", record=fresh, former=present.id)
         return cast("Passage | Turn", self._table.get(fresh))
 
@@ -174,8 +171,8 @@ def without_first(links: Iterable[Link], gone: Collection[str]) -> Iterator[tupl
 def facts_by_turn(turns: Iterable[Turn], facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     """Return the facts of a conversation by the turn of the person's that they were taken from.
 
-    That is the last one that was said, or corrected, before the fact was stored; its key is the id
-    of its first wording.
+    The key is the id of that turn's first wording. Of a fact that an earlier version stored it is
+    the last turn that was said, or corrected, before it.
 
     Args:
         turns: of the conversation, in whichever wordings.
@@ -186,8 +183,13 @@ def facts_by_turn(turns: Iterable[Turn], facts: Iterable[Fact]) -> dict[str, lis
         {(mark, turn.corrects or turn.id) for turn in said for mark in (turn.id, turn.corrects)
          if mark is not None}
     )  # fmt: skip
+    first = {turn.id: turn.corrects or turn.id for turn in said}
     found: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
+        if fact.origins:
+            for origin in dict.fromkeys(first[one] for one in fact.origins if one in first):
+                found[origin].append(fact)
+            continue
         place = bisect.bisect(marks, (fact.id, "")) - 1
         if place >= 0:
             found[marks[place][1]].append(fact)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ondevice.errors import ProfileError, RecordNotFoundError
 from ondevice.remedies import Remedy
 from ondevice.store.database import Database, Run
 from ondevice.store.ids import new_id
 from ondevice.store.lineage import Lineage
+from ondevice.store.origins import Origins
 from ondevice.store.records import ANY_SCOPE, CATEGORIES, FACT_STATES, Category, Fact, FactState
 from ondevice.store.table import Table, in_scope, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 
@@ -25,12 +23,15 @@ KEEP: Final[Any] = object()  # as an argument of an edit: leave it as it is
 class Facts:
     """Adding, editing and listing facts."""
 
-    def __init__(self, db: Database, table: Table, lineage: Lineage, vectors: Vectors) -> None:
+    def __init__(
+        self, db: Database, table: Table, lineage: Lineage, vectors: Vectors, origins: Origins
+    ) -> None:
         """Keep facts in the open database `db`."""
         self._db = db
         self._table = table
         self._lineage = lineage
         self._vectors = vectors
+        self._origins = origins
 
     def add(
         self,
@@ -45,8 +46,10 @@ class Facts:
         learn: bool = True,
         expires: float | None = None,
         supersedes: Sequence[str] = (),
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
         time: float | None = None,
+        valid_to: float | None = None,
+        origin: str | None = None,
     ) -> Fact:
         """Store a fact; it is durable when this returns.
 
@@ -62,11 +65,14 @@ class Facts:
             expires: when it is deleted, in seconds since 1970.
             supersedes: ids of facts that it replaces; they become superseded and adapters
                 that were trained on them stale, in the same transaction.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
             time: when it was said; now if None.
+            valid_to: when it ceased to be true, if that is known.
+            origin: id of the passage or turn that says it.
 
         Raises:
-            RecordNotFoundError: there is no source, or no fact to supersede, with that id.
+            RecordNotFoundError: there is no source, no record that says it, or no fact to
+                supersede, with that id.
             ProfileError: the text is empty, or the category or state is unknown.
         """
         _check(text, category, state)
@@ -84,18 +90,20 @@ class Facts:
             )
             number = self._table.number(run, fact_id)
             run(
-                "INSERT INTO fact (number, category, subject, valid_from, pinned)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (number, category, subject, now, pinned),
+                "INSERT INTO fact (number, category, subject, valid_from, valid_to, pinned)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, category, subject, now, valid_to, pinned),
             )
+            if origin is not None:
+                self._origins.link(run, number, origin)
             if vector is not None:
-                self._vectors.add([fact_id], vector[None, :])
+                self._vectors.add([fact_id], vector)
             if supersedes:
                 self._supersede(run, supersedes, now)
         return Fact(
             fact_id, storable(text), cast("Category", category), subject,
-            cast("FactState", state), source_id, now, now, None,
-            pinned, scope, learn, expires,
+            cast("FactState", state), source_id, now, now, valid_to,
+            pinned, scope, learn, expires, () if origin is None else (origin,),
         )  # fmt: skip
 
     def all(self, state: str | None = None, scope: str | None = ANY_SCOPE) -> list[Fact]:
@@ -113,6 +121,19 @@ class Facts:
         )
         return cast("list[Fact]", found)
 
+    def confirm(self, fact_id: str, record_id: str) -> None:
+        """Note that a passage or turn says what a fact says; that goes on without it, too.
+
+        Raises:
+            RecordNotFoundError: there is no such fact or record.
+        """
+        fact = self._fact(fact_id)
+        with self._db.write() as run:
+            number = self._table.number(run, fact.id)
+            if not fact.origins:  # it was there without any text
+                self._origins.link(run, number, fact.id)
+            self._origins.link(run, number, record_id)
+
     def edit(
         self,
         fact_id: str,
@@ -123,7 +144,7 @@ class Facts:
         scope: str | None = KEEP,
         learn: bool = KEEP,
         expires: float | None = KEEP,
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
     ) -> Fact:
         """Change a fact; adapters trained on it go stale in the same transaction.
 
@@ -152,9 +173,11 @@ class Facts:
                         run(f"UPDATE {table} SET {column} = ? WHERE number = ?", (value, number))
             if reworded:
                 run("DELETE FROM vector WHERE number = ?", (number,))
+                if fact.origins:  # these are the person's words now, whatever becomes of the text
+                    self._origins.link(run, number, fact.id)
                 self._lineage.want_purge(run)
             if vector is not None:
-                self._vectors.add([fact.id], vector[None, :])
+                self._vectors.add([fact.id], vector)
             self._lineage.mark_stale(run, [fact.id])
             self._lineage.bump(run)
         if reworded:

@@ -9,12 +9,12 @@ the states of unfinished trainings, and copies that a killed process has left ha
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from ondevice.errors import RecordNotFoundError
+from ondevice.ground.words import folded, is_unspaced, pairs_of, units_of, words_in
 from ondevice.remedies import Remedy
 from ondevice.store.adapters import Adapters
 from ondevice.store.certificate import Certificate, certify
@@ -23,12 +23,14 @@ from ondevice.store.corrections import Link, former_wordings, without_first
 from ondevice.store.database import Database, Run
 from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
+from ondevice.store.origins import Origins
 from ondevice.store.records import (
     AdapterRow,
     AnyRecord,
     Fact,
     ForgetPreview,
     ForgetReport,
+    Record,
     Source,
     Turn,
 )
@@ -44,6 +46,7 @@ class _Targets:
     records: list[str]
     sources: list[str]
     feedback: list[str]
+    confirmed: list[str] = field(default_factory=list)  # facts of these sources that others say too
 
     @property
     def all(self) -> list[str]:
@@ -77,6 +80,7 @@ class Forgetting:
         copies: Copies,
         sources: Sources,
         adapters: Adapters,
+        origins: Origins,
         retention: Retention,
         certificate_key: Callable[[], bytes],
     ) -> None:
@@ -88,6 +92,7 @@ class Forgetting:
         self._copies = copies
         self._sources = sources
         self._adapters = adapters
+        self._origins = origins
         self._retention = retention
         self._certificate_key = certificate_key
 
@@ -104,11 +109,13 @@ class Forgetting:
         shown = self._preview(ids)
         if keep_turns or not shown.related_turns:
             return shown
-        return self._preview([*ids, *(turn.id for turn in shown.related_turns)])
+        turns = [turn.id for turn in shown.related_turns]
+        # What else was drawn from these turns stays.
+        return self._preview([*(record.id for record in shown.records), *turns], exactly=True)
 
-    def _preview(self, ids: Sequence[str]) -> ForgetPreview:
+    def _preview(self, ids: Sequence[str], *, exactly: bool = False) -> ForgetPreview:
         with self._db.write():  # one consistent view; it writes nothing
-            targets = self._targets(ids)
+            targets = self._targets(ids, exactly=exactly)
             listed: list[AnyRecord] = list(
                 self._table.select_sources(*_among("id", targets.sources))
             )
@@ -141,8 +148,8 @@ class Forgetting:
 
         Args:
             source: id of a source, the start of one, or its name.
-            words: all of them, in any order, whatever their case; of scripts that are written
-                without spaces any part of the text.
+            words: all of them, in any order, whatever their case and accents; of scripts that are
+                written without spaces any part of the text.
             since: seconds since 1970: of this time or later.
 
         Raises:
@@ -163,13 +170,16 @@ class Forgetting:
             values.append(since)
         where = "WHERE " + " AND ".join(conditions) if conditions else ""
         records = self._table.select(f"{where} ORDER BY r.id", values)
-        wanted = _words_of(words or "")
+        wanted = set(words_in(words or ""))
         return [record.id for record in records if _holds(record.text, wanted)]
 
-    def forget(self, ids: Iterable[str], *, keep_stale: bool = False) -> ForgetReport:
+    def forget(
+        self, ids: Iterable[str], *, keep_stale: bool = False, exactly: bool = False
+    ) -> ForgetReport:
         """Delete records for good; a source takes everything that came from it along.
 
-        A text that was corrected takes its former wordings along; one of these goes alone.
+        A text takes the statements along that were drawn from it, unless another one says them
+        too. One that was corrected takes its former wordings along; one of these goes alone.
         Adapters that list one of them are stale in the same transaction and never loaded again;
         their files and the states of unfinished trainings are shredded after it. If the process
         dies in between, the next deletion or training does it.
@@ -177,13 +187,14 @@ class Forgetting:
         Args:
             ids: of records, or the starts of ids.
             keep_stale: leave the stale adapters' files; still encrypted, still never loaded.
+            exactly: leave the statements that were drawn from these records and are not named.
 
         Raises:
             RecordNotFoundError: one of the ids fits no record, several, or an adapter; nothing
                 was deleted.
         """
         with self._db.write() as run:
-            targets = self._targets(list(ids))
+            targets = self._targets(list(ids), exactly=exactly)
             stale = self._delete(run, targets, keep_stale=keep_stale)
             # The ids are kept so that a backup that is restored does not bring it back.
             self._journal.note_in(run, "forgotten", ids=targets.all, adapters=len(stale))
@@ -198,7 +209,7 @@ class Forgetting:
         ids = [record.id for record in shown.records]
         learned = {row.id for row in self._adapters.all() if not set(ids).isdisjoint(row.records)}
         there = {row.id for row in self._adapters.all() if self._adapters.files.exists(row.id)}
-        report = self.forget(ids, keep_stale=keep_stale)
+        report = self.forget(ids, keep_stale=keep_stale, exactly=True)
         affected = [row for row in self._adapters.all() if row.id in learned]
         shredded = tuple(
             row.name
@@ -276,7 +287,7 @@ class Forgetting:
             self._journal.note_in(run, "expired", ids=targets.all, adapters=len(stale))
         return ForgetReport(tuple(targets.all), stale, self._lineage.finish_purge())
 
-    def _targets(self, ids: Sequence[str]) -> _Targets:
+    def _targets(self, ids: Sequence[str], *, exactly: bool = False) -> _Targets:
         records: dict[str, None] = {}
         sources: dict[str, None] = {}
         feedback: dict[str, None] = {}
@@ -292,6 +303,7 @@ class Forgetting:
                     f"{full} is the adapter '{row.name}'.", Remedy.REMOVE_ADAPTER(name=row.name)
                 )
             by_table[table][full] = None
+        named = set(records)
         for (member,) in self._db.rows(
             "SELECT id FROM record WHERE source_id IN (SELECT value FROM json_each(?)) ORDER BY id",
             (as_list(list(sources)),),
@@ -299,8 +311,11 @@ class Forgetting:
             records[member] = None
         for former in former_wordings(self._links(), records):
             records[former] = None
-        gone = list(records)
-        return _Targets(gone, list(sources), self._feedback_of(gone, list(feedback)))
+        if not exactly:
+            records.update(dict.fromkeys(self._origins.only_from(records)))
+        confirmed = [one for one in self._origins.also_from_others(records) if one not in named]
+        gone = [one for one in records if one not in set(confirmed)]
+        return _Targets(gone, list(sources), self._feedback_of(gone, list(feedback)), confirmed)
 
     def _feedback_of(self, records: Sequence[str], feedback: Sequence[str]) -> list[str]:
         rows = self._db.rows(
@@ -321,6 +336,7 @@ class Forgetting:
         run(f"DELETE FROM feedback WHERE id {chosen}", (as_list(targets.feedback),))
         for record_id, first in list(without_first(self._links(), set(targets.records))):
             run("UPDATE record SET corrects = ? WHERE id = ?", (first, record_id))
+        self._origins.move(run, targets.confirmed, targets.records)
         # Facts, vectors and references go by the foreign keys, index entries by a trigger.
         run(f"DELETE FROM record WHERE id {chosen}", records)
         run(f"DELETE FROM source WHERE id {chosen}", (as_list(targets.sources),))
@@ -341,19 +357,14 @@ class Forgetting:
     def _related_turns(self, targets: _Targets) -> tuple[Turn, ...]:
         """Return turns that stay although they say what is forgotten.
 
-        They are the turn that a forgotten fact was taken from (the person's last one before it
-        in its conversation), and the answers of that conversation, or that were given one of the
+        They are the turns that a forgotten fact was taken from, and the answers of that
+        conversation, or that were given one of the
         forgotten records, that share one of its words.
         """
         found: dict[str, Turn] = {}
         for record in self._table.select(*_among("r.id", targets.records)):
             origin = record.source_id if isinstance(record, Fact) else None
-            turns = self._table.select(
-                "WHERE r.kind = 'turn' AND r.source_id = ?1 AND r.speaker = 'user'"
-                " AND r.id = (SELECT max(id) FROM record WHERE kind = 'turn' AND source_id = ?1"
-                " AND speaker = 'user' AND id < ?2)",
-                (origin, record.id),
-            )
+            turns = self._said_in(record, origin)
             words = _words(record.text)
             answers = self._table.select(
                 "WHERE r.kind = 'turn' AND r.speaker = 'assistant' AND (r.source_id = ?1"
@@ -364,6 +375,23 @@ class Forgetting:
             found.update({turn.id: cast("Turn", turn) for turn in turns})
         chosen = set(targets.records)
         return tuple(found[turn_id] for turn_id in sorted(found) if turn_id not in chosen)
+
+    def _said_in(self, record: Record, conversation: str | None) -> list[Record]:
+        """Return the turns that a fact was drawn from.
+
+        Of a fact that an earlier version stored it is the person's last one before it.
+        """
+        if isinstance(record, Fact) and record.origins:
+            return self._table.select(
+                "WHERE r.kind = 'turn' AND r.id IN (SELECT value FROM json_each(?))",
+                (as_list(record.origins),),
+            )
+        return self._table.select(
+            "WHERE r.kind = 'turn' AND r.source_id = ?1 AND r.speaker = 'user'"
+            " AND r.id = (SELECT max(id) FROM record WHERE kind = 'turn' AND source_id = ?1"
+            " AND speaker = 'user' AND id < ?2)",
+            (conversation, record.id),
+        )
 
 
 def _text_of(record: AnyRecord) -> str:
@@ -376,39 +404,27 @@ def _among(column: str, ids: Sequence[str]) -> tuple[str, tuple[str]]:
     return f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY {column}", (as_list(ids),)
 
 
-def _words_of(text: str) -> set[str]:
-    """Return the words of a text; a letter with its accent is one, however it is put together."""
-    return set(re.findall(r"\w+", _folded(text)))
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
-
-
 def _holds(text: str, wanted: set[str]) -> bool:
     """Whether all `wanted` words stand in `text`."""
-    missing = wanted - _words_of(text)
-    return not missing or all(_UNSPACED.search(w) and w in _folded(text) for w in missing)
+    missing = wanted.difference(words_in(text))
+    return not missing or all(is_unspaced(word) and word in folded(text) for word in missing)
 
 
-# Thai, Lao, Burmese, Khmer, Japanese, Chinese; and Korean, whose words have endings.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
-    "\U00020000-\U0003ffff]"
-)
 _HIRAGANA = re.compile("[\u3040-\u309f]+")
 
 
 def _words(text: str) -> frozenset[str]:
     """Return the words that can give a record away; "the user" stands in every note.
 
-    Where words are written without spaces they are pairs of letters.
+    Where words are written without spaces they are pairs of characters.
     """
-    text = _folded(text)
-    runs = re.findall(f"{_UNSPACED.pattern}{{2,}}", text)
-    pairs = {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
-    pairs = {pair for pair in pairs if not _HIRAGANA.fullmatch(pair)}  # endings and particles
-    return (frozenset(re.findall(r"\w{3,}", text)) | pairs) - _COMMON
+    found: set[str] = set()
+    for word in words_in(text):
+        if not is_unspaced(word):
+            found.update([word] if len(word) > 2 else [])
+        elif len(units_of(word)) > 1:  # pairs of hiragana are endings and particles
+            found.update(pair for pair in pairs_of(word) if not _HIRAGANA.fullmatch(pair))
+    return frozenset(found) - _COMMON
 
 
 _COMMON = frozenset(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ondevice.store.database import Database
+from ondevice.store.full_text import all_beginnings
 from ondevice.store.records import Record, Source
 from ondevice.store.table import Table, as_list
 
@@ -116,10 +115,10 @@ def _where(wanted: Filter) -> tuple[str, Sequence[Any]]:
     """Return a WHERE clause over `living r` and its values."""
     conditions: list[str] = []
     values: list[Any] = []
-    words = re.findall(r"\w+", unicodedata.normalize("NFC", wanted.words))
+    words = all_beginnings(wanted.words)
     if words:
         conditions.append("r.number IN (SELECT rowid FROM search WHERE search MATCH ?)")
-        values.append(" AND ".join(f'"{word}"*' for word in words))
+        values.append(words)
     if wanted.kinds:
         conditions.append("r.kind IN (SELECT value FROM json_each(?))")
         values.append(as_list(wanted.kinds))

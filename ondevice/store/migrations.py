@@ -163,6 +163,92 @@ ALTER TABLE record ADD COLUMN corrects TEXT;
 CREATE INDEX record_by_correction ON record (corrects) WHERE corrects IS NOT NULL;
 """
 
+_EMBEDDERS = """
+-- What has made vectors: the SHA-256 is of everything that decides one.
+CREATE TABLE embedder (
+    number INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    dimensions INTEGER NOT NULL
+);
+-- There was one only so far.
+INSERT INTO embedder
+    SELECT 1, '8a70b1dd8c67148ed3cb824ec3e0d6582b38ed57e12240a223921cdda5c12297', 'minilm', 384
+    WHERE EXISTS (SELECT 1 FROM vector);
+ALTER TABLE vector RENAME TO unstamped;
+-- `place` grows with every vector: whoever has all up to one reads the later ones only, and a
+-- vector never moves to another page, where a copy of it could be left.
+CREATE TABLE vector (
+    place INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    embedder INTEGER NOT NULL REFERENCES embedder (number),
+    id TEXT NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (number, embedder)
+);
+INSERT INTO vector (number, embedder, id, value)
+    SELECT number, 1, id, value FROM unstamped ORDER BY number;
+DROP TABLE unstamped;
+"""
+
+_EVERY_SCRIPT = """
+-- What is indexed are the terms that `index_text` makes of a text; `full_text.py` fills the table
+-- and holds its frontier: records with a greater number than that are not indexed yet.
+DROP TRIGGER record_added;
+DROP TRIGGER record_deleted;
+DROP TRIGGER record_reworded;
+DROP TABLE search;
+DROP VIEW IF EXISTS indexed;
+DELETE FROM meta WHERE key = 'terms';
+CREATE VIEW indexed AS SELECT number, index_text(text) AS text FROM record;
+-- Terms are folded and stand apart by spaces, so 'ascii' leaves them as they are.
+CREATE VIRTUAL TABLE search USING fts5 (
+    text,
+    content = 'indexed',
+    content_rowid = 'number',
+    tokenize = 'porter ascii'
+);
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE TRIGGER record_added AFTER INSERT ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < new.number) BEGIN
+    INSERT INTO search (rowid, text) VALUES (new.number, index_text(new.text));
+END;
+CREATE TRIGGER record_deleted AFTER DELETE ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < old.number) BEGIN
+    INSERT INTO search (search, rowid, text) VALUES ('delete', old.number, index_text(old.text));
+END;
+CREATE TRIGGER record_reworded AFTER UPDATE OF text ON record
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'indexed_to' AND value < new.number) BEGIN
+    INSERT INTO search (search, rowid, text) VALUES ('delete', old.number, index_text(old.text));
+    INSERT INTO search (rowid, text) VALUES (new.number, index_text(new.text));
+END;
+"""
+
+_ORIGINS = """
+-- The passages and turns that a statement was drawn from. One that the person made or worded
+-- themselves, and that a text says too, has itself among them.
+CREATE TABLE origin (
+    fact INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    record INTEGER NOT NULL REFERENCES record (number) ON DELETE CASCADE,
+    PRIMARY KEY (fact, record)
+) WITHOUT ROWID;
+CREATE INDEX origin_by_record ON origin (record);
+-- The person's own words from which no statements were drawn yet.
+CREATE TABLE unformed (
+    number INTEGER PRIMARY KEY REFERENCES record (number) ON DELETE CASCADE
+);
+CREATE TRIGGER record_to_form AFTER INSERT ON record
+WHEN (new.kind = 'passage' AND coalesce(new.speaker, 'user') = 'user')
+    OR (new.kind = 'turn' AND new.speaker = 'user')
+BEGIN
+    INSERT INTO unformed (number) VALUES (new.number);
+END;
+-- What was said in chats was read when it was said.
+INSERT INTO unformed (number)
+    SELECT number FROM record
+    WHERE kind = 'passage' AND state = 'active' AND coalesce(speaker, 'user') = 'user';
+"""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -178,6 +264,9 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(2, "how adapters were trained, activations, what answered", _LEARNING),
     Migration(3, "keys of sources, events, copies", _OWNERSHIP),
     Migration(4, "corrections of passages and turns", _CORRECTIONS),
+    Migration(5, "vectors by several embedders", _EMBEDDERS),
+    Migration(6, "full text in every script", _EVERY_SCRIPT),
+    Migration(7, "where statements come from, and what is still to be read", _ORIGINS),
 )
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ondevice.store.database import Database
 from ondevice.store.ids import new_id
 from ondevice.store.records import ANY_SCOPE, NewPassage, Passage, Record
 from ondevice.store.sources import Sources
 from ondevice.store.table import Table, in_scope, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 
 class Passages:
@@ -31,14 +28,14 @@ class Passages:
         self,
         source_id: str,
         passages: Sequence[NewPassage],
-        vectors: np.ndarray | None = None,
+        vectors: Embedded | None = None,
     ) -> list[Passage]:
         """Append a batch of passages to a source, in one transaction.
 
         Args:
             source_id: the source that they belong to.
             passages: in the order of the source.
-            vectors: their embeddings, of shape (passages, 384).
+            vectors: their embeddings.
 
         Raises:
             RecordNotFoundError: there is no such source (any more).

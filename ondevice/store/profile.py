@@ -36,10 +36,12 @@ from ondevice.store.database import Database
 from ondevice.store.facts import Facts
 from ondevice.store.feedback import FeedbackLog
 from ondevice.store.forget import Forgetting, Forgotten
+from ondevice.store.full_text import keep_current
 from ondevice.store.journal import Journal
 from ondevice.store.lineage import Lineage
 from ondevice.store.listing import Listing
 from ondevice.store.migrations import migrate
+from ondevice.store.origins import Origins
 from ondevice.store.passages import Passages
 from ondevice.store.profiles import (
     DATABASE_NAME,
@@ -69,6 +71,7 @@ class Profile:
     """An open, decrypted profile; its parts are named for what they hold."""
 
     facts: Facts
+    origins: Origins
     sources: Sources
     passages: Passages
     turns: Turns
@@ -104,6 +107,7 @@ class Profile:
         self._file = stamp(self.folder / DATABASE_NAME)[0]
         try:
             migrate(self._db)
+            keep_current(self._db)
             self._compose(retention or RetentionSettings())
             self._sweep()
             if self._db.is_writable:
@@ -123,7 +127,8 @@ class Profile:
         self.copies = Copies(db, self.journal)
         self.retention = Retention(db, self.journal, retention)
         self.vectors = Vectors(db, lineage)
-        self.facts = Facts(db, table, lineage, self.vectors)
+        self.origins = Origins(db, table)
+        self.facts = Facts(db, table, lineage, self.vectors, self.origins)
         self.sources = Sources(db, table, self.journal)
         self.passages = Passages(db, table, self.vectors, self.sources)
         self.turns = Turns(db, table, self.vectors, self.sources)
@@ -141,6 +146,7 @@ class Profile:
             self.copies,
             self.sources,
             self.adapters,
+            self.origins,
             self.retention,
             lambda: self.derive_key("certificates"),
         )

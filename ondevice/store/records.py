@@ -10,7 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar, get_args
 
-Category = Literal["demographic", "preference", "context", "task", "relationship", "other"]
+Category = Literal[
+    "demographic",
+    "preference",
+    "context",
+    "task",
+    "relationship",
+    "health",
+    "home",
+    "work",
+    "belief",
+    "event",
+    "plan",
+    "wish",
+    "possession",
+    "other",
+]
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 
 FactState = Literal["pending", "active", "superseded"]
@@ -40,7 +55,12 @@ def one_of(known: tuple[Kind, ...], value: str) -> Kind | None:
 
 @dataclass(frozen=True)
 class Fact:
-    """A statement about the person."""
+    """A statement about the person.
+
+    Attributes:
+        time: when it was said, of one that was drawn from a text the time of that.
+        origins: ids of the passages and turns that say it; its own, if the person worded it.
+    """
 
     id: str
     text: str
@@ -55,6 +75,7 @@ class Fact:
     scope: str | None
     learn: bool
     expires: float | None
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ SELECT r.id, r.kind, r.text, r.time, r.state, r.scope, r.learn, r.source_id, r.p
        r.corrects,
        CASE WHEN r.state = 'superseded' AND r.kind != 'fact' THEN (
            SELECT n.id FROM living n WHERE n.state = 'active'
-           AND (n.id = r.corrects OR n.corrects = coalesce(r.corrects, r.id))) END
+           AND (n.id = r.corrects OR n.corrects = coalesce(r.corrects, r.id))) END,
+       CASE r.kind WHEN 'fact' THEN (
+           SELECT json_group_array(s.id ORDER BY s.id)
+           FROM origin o JOIN living s ON s.number = o.record WHERE o.fact = r.number) END
 FROM living r LEFT JOIN fact f USING (number) """
 
 _SOURCE = "SELECT id, kind, name, sha256, time, scope, key FROM source "
@@ -162,12 +165,13 @@ def _looks_like_id(text: str) -> bool:
 
 def _record(row: tuple[Any, ...]) -> Record:
     (id_, kind, text, time, state, scope, learn, source_id, position, speaker, expires) = row[:11]
-    category, subject, valid_from, valid_to, pinned, used, corrects, replaced_by = row[11:]
+    category, subject, valid_from, valid_to, pinned, used = row[11:17]
+    corrects, replaced_by, origins = row[17:]
     wording = {"state": state, "corrects": corrects, "replaced_by": replaced_by}
     if kind == "fact":
         return Fact(
             id_, text, category, subject, state, source_id, time, valid_from, valid_to,
-            bool(pinned), scope, bool(learn), expires,
+            bool(pinned), scope, bool(learn), expires, tuple(json.loads(origins)),
         )  # fmt: skip
     if kind == "passage":
         return Passage(id_, source_id, text, position, time, scope, speaker, bool(learn), **wording)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import time as clock
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ondevice.store.database import Database
 from ondevice.store.ids import new_id
 from ondevice.store.records import Turn
 from ondevice.store.sources import Sources
 from ondevice.store.table import Table, storable
-from ondevice.store.vectors import Vectors
-
-if TYPE_CHECKING:
-    import numpy as np
+from ondevice.store.vectors import Embedded, Vectors
 
 
 class Turns:
@@ -39,7 +36,7 @@ class Turns:
         *,
         time: float | None = None,
         memories_used: Sequence[str] = (),
-        vector: np.ndarray | None = None,
+        vector: Embedded | None = None,
         scope: str | None = None,
         learn: bool = True,
     ) -> Turn:
@@ -51,7 +48,7 @@ class Turns:
             text: the message.
             time: when it was said; now if None.
             memories_used: ids of the records that the model was given for it.
-            vector: its embedding, of shape (384,).
+            vector: its embedding.
             scope: the context that it belongs to.
             learn: False keeps it out of training.
 
@@ -84,7 +81,7 @@ class Turns:
                 [(number, place, memory) for place, memory in enumerate(memories_used)],
             )
             if vector is not None:
-                self._vectors.add([turn_id], vector[None, :])
+                self._vectors.add([turn_id], vector)
         return cast("Turn", self._table.get(turn_id))
 
     def all(self, conversation_id: str | None = None) -> list[Turn]:

@@ -147,7 +147,8 @@ def test_what_others_say_of_themselves_is_not_the_users(open_assistant, tmp_path
     assert "Rex" not in _shown(me)
     assert not [memory for memory in mine.receipt.used if "Rex" in memory.text]
     theirs = me.ask("What is Ben's dog called?")
-    assert 'Ben wrote: "Ben\'s dog is called Rex"' in _shown(me)
+    said = 'Ben wrote (31 Dec 2023, WhatsApp: WhatsApp Chat with Ben): "Ben\'s dog is called Rex"'
+    assert said in _shown(me)
     (used,) = [memory for memory in theirs.receipt.used if "Rex" in memory.text]
     assert (used.speaker, used.shown) == ("Ben", "Ben: My dog is called Rex")
 

@@ -55,7 +55,7 @@ def test_several_conversations_are_open_at_once(me):
     first.ask("About boats.")
     second.ask("About bread.")
     first.ask("More of it.")
-    assert shown(me) == ["About boats.", "one two three", "More of it."]
+    assert shown(me)[1:] == ["About boats.", "one two three", "More of it."]
     assert first.id != second.id
     assert [turn.text for turn in me.profile.turns.all(second.id)] == [
         "About bread.", "one two three",
@@ -109,14 +109,14 @@ def test_a_client_that_sends_the_same_again_replaces_its_answer(me):
 
 def test_a_note_whose_exchange_left_the_context_is_sent_again(home, embedder):
     profile = Profile.open(home, None, create=True, warn=lambda _: None)
-    engine = FakeEngine(["All right."], n_ctx=600)
+    engine = FakeEngine(["All right."], n_ctx=1400)
     options = ChatOptions(max_tokens=20)
     with Assistant(engine, Memory(profile, embedder), Settings()) as me:
         me.remember("The canoe lies behind the old mill.")
         first = me.ask("Where does the canoe lie?", options)
         assert [memory.place for memory in first.receipt.used] == ["turn"]
-        me.ask("word " * 60, options)
-        last = me.ask("Where does the canoe lie? " + "word " * 60, options)
+        me.ask("word " * 120, options)
+        last = me.ask("Where does the canoe lie? " + "word " * 120, options)
         assert last.receipt.dropped_exchanges
         assert [memory.place for memory in last.receipt.used] == ["turn"]
         assert "behind the old mill" in "".join(shown(me))

@@ -18,6 +18,7 @@ from ondevice.cli.learn import evaluate as module
 from ondevice.engine import llama
 from ondevice.home import Home
 from ondevice.memory.embedders.minilm import MiniLM
+from ondevice.memory.embedding import embedded
 from ondevice.models.base_model import resolve
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -56,9 +57,9 @@ def filled(home: Home) -> Home:
             )
             for i in range(40)
         ]
-        profile.passages.add(source.id, notes, embedder.embed([note.text for note in notes]))
+        profile.passages.add(source.id, notes, embedded(embedder, [note.text for note in notes]))
         for text in ("The user lives in Ulm.", "The user's dog is called Biscuit."):
-            profile.facts.add(text, category="demographic", vector=embedder.embed([text])[0])
+            profile.facts.add(text, category="demographic", vector=embedded(embedder, [text]))
     return home
 
 

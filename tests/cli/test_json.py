@@ -52,13 +52,15 @@ def test_memories(ondevice, checked_json, tmp_path):
         ("memory", "edit", dog, "My dog is called Toffee."),
         ("memory", "forget", dog, "--yes", "--certificate", certificate),
         ("memory", "certificate", certificate),
+        ("memory", "reindex"),
         ("profile", "list"),
+        ("profile", "show"),
         ("config", "show"),
     ):
         code, out, err = ondevice(*arguments, "--json")
         assert code == 0, (arguments, err)
         json.loads(out)
-    assert len(checked_json) == 12
+    assert len(checked_json) == 14
 
 
 def test_json_also_where_there_is_nothing(ondevice, checked_json, tmp_path):

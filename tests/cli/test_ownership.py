@@ -153,11 +153,11 @@ def test_pending_facts_in_bulk(ondevice, home):
     assert sorted(texts()) == ["The user knows Ada.", "The user's dog is called Biscuit."]
 
 
-NO_PERSONAL_DATA = {  # commands that open no profile
+NO_PERSONAL_DATA = {  # commands that open no profile, or only say that it is locked
     "demo", "completion", "train", "teach", "score", "profile create", "profile list",
     "profile use", "profile path", "profile wipe", "profile import", "profile restore",
-    "profile lock", "profile unlock", "model list", "model pull", "model remove", "model path",
-    "model check", "config show", "config set", "config path", "doctor",
+    "profile lock", "profile unlock", "model list", "model suggest", "model pull", "model remove",
+    "model path", "model check", "config show", "config set", "config path", "doctor",
 }  # fmt: skip
 
 

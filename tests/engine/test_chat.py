@@ -5,14 +5,17 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+from ondevice.engine.context import InferenceContext
 from ondevice.engine.llama import LlamaEngine
 from ondevice.engine.llama_stream import LlamaStream
 from ondevice.engine.protocol import ChatOptions
 from ondevice.errors import ContextOverflowError, EngineError
 from ondevice.home import Home
 from ondevice.memory.transcript import Exchange, Transcript
+from ondevice.models import native
 from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
 from ondevice.settings import ModelSettings
@@ -327,3 +330,22 @@ def test_a_running_answer_is_not_unloaded(default_model: BaseModel, home: Home) 
         time.sleep(0.5)
         assert engine.is_loaded
         assert len(list(stream)) > 10
+
+
+def test_the_number_of_threads_changes_the_speed_alone(
+    default_model: BaseModel, home: Home
+) -> None:
+    vocab = native.Vocab(pointer := native.load_model(default_model.path))
+    try:
+        answers = []
+        for threads in (1, 2, 3):
+            context = InferenceContext(pointer, vocab, 256, 2)
+            context.evaluate(vocab.encode("The fox and the hen", add_bos=True))
+            native.llama_cpp().llama_set_n_threads(context.pointer, threads, threads)
+            context.evaluate_one(vocab.encode(" went")[0])
+            answers.append(context.logits())
+            context.close()
+    finally:
+        native.llama_cpp().llama_model_free(pointer)
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])

@@ -18,6 +18,7 @@ from ondevice.evaluation.items import ItemSettings
 from ondevice.evaluation.split import split
 from ondevice.home import Home
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
@@ -43,7 +44,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Ite
             )
             for i in range(64)
         ]
-        opened.passages.add(source.id, notes, embedder.embed([note.text for note in notes]))
+        opened.passages.add(source.id, notes, embedded(embedder, [note.text for note in notes]))
         for text in [
             "The user lives in Ulm.", "The user's dog is called Biscuit.", "The user is a nurse.",
             "The user loves rye bread.", "The user hates bus rides.", "The user plays the cello.",
@@ -51,7 +52,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Ite
             "The user grew up in Ghent.", "The user is learning Swedish.",
             "The user is 41 years old.", "The user's birthday is 3 May.",
         ]:  # fmt: skip
-            opened.facts.add(text, category="demographic", vector=embedder.embed([text])[0])
+            opened.facts.add(text, category="demographic", vector=embedded(embedder, [text]))
         yield opened
 
 
@@ -118,7 +119,7 @@ def test_no_held_out_text_ever_stands_in_a_prompt(profile: Profile, embedder: Em
     assert len(held_out) == 13
     prompts = [bytes(context).decode() for _, context in engine.calls.scores if context]  # type: ignore[arg-type]
     prompts += ["\n".join(m.content for m in messages) for messages, _ in engine.calls.chats]
-    assert any("From notes:" in prompt for prompt in prompts)
+    assert any("The user wrote (" in prompt for prompt in prompts)
     assert any("The user lives in Ulm." in prompt for prompt in prompts)
     for text in held_out:
         number = text.split(":")[0] + ":"

@@ -69,7 +69,7 @@ def test_threads_wait_awake_for_a_short_time_only(way: str) -> None:
     if not spin_count("import llama_cpp"):
         pytest.skip("llama.cpp computes with another implementation here")
     assert int(spin_count("import llama_cpp")) >= 300_000
-    assert int(spin_count(LOADS[way])) <= 1_000
+    assert int(spin_count(LOADS[way])) <= 3_000
 
 
 def test_what_the_person_set_is_obeyed() -> None:

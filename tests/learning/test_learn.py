@@ -17,7 +17,7 @@ from ondevice.learning import plan as plan_module
 from ondevice.learning import run
 from ondevice.learning.options import LearnOptions
 from ondevice.memory.embedders.protocol import Calibration
-from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.form import TAUGHT
 from ondevice.memory.search import Recall
 from ondevice.remedies import Notice, Remedy
 from ondevice.settings import LearningSettings, Settings
@@ -162,7 +162,7 @@ def test_one_worse_than_the_active_adapter_stays_a_candidate(
 def learned_before(profile, base, name, state="candidate", **more):
     """Put the row of a learned adapter there, without a file."""
     notes = {"method": "sft", "run": 1, "reader_sha256": builtin_reader(base).sha256,
-             "persona_version": PERSONA_VERSION}  # fmt: skip
+             "persona_version": TAUGHT.version}  # fmt: skip
     row = {"file_sha256": "0" * 64, "base_sha256": base.sha256, "rank": 8, "alpha": 32.0, **more}
     return profile.adapters.add(name, state=state, training=notes, **row)
 

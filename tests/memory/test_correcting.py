@@ -11,6 +11,8 @@ from ondevice.errors import ProfileError
 from ondevice.importers import ImportedChunk, ImportedDocument
 from ondevice.memory.correcting import Corrector
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
+from ondevice.memory.forming.reading import Forming
 from ondevice.memory.ingest import ingest
 from ondevice.memory.search import Recall
 from ondevice.store.profile import Profile
@@ -21,7 +23,7 @@ OLD, NEW = "I sleep badly when I drink coffee.", "I sleep badly when I look at s
 
 @pytest.fixture
 def corrector(profile: Profile, embedder: Embedder, recall: Recall) -> Corrector:
-    return Corrector(profile, embedder, recall)
+    return Corrector(profile, recall, Forming(recall.embedding))
 
 
 def diary(version: str, *texts: str) -> ImportedDocument:
@@ -55,12 +57,12 @@ def test_a_correction_has_the_neighbours_of_what_it_corrects(
     talk = ["The train was full."] * 9
     talk[4:4] = ["What did you call the kitten from the shelter?", "Pickel!"]
     made = profile.passages.add(
-        source.id, [NewPassage(text) for text in talk], embedder.embed(talk)
+        source.id, [NewPassage(text) for text in talk], embedded(embedder, talk)
     )
     new = corrector.edit(made[5].id, text="Pickle!")
     for one in (recall, Recall(profile, embedder)):
         assert new.id in [memory.id for memory in one.search("name of the kitten", k=3)]
-        later = profile.passages.add(source.id, [NewPassage("Bye.")], embedder.embed(["Bye."]))
+        later = profile.passages.add(source.id, [NewPassage("Bye.")], embedded(embedder, ["Bye."]))
         assert later[0].id in [memory.id for memory in one.search("bye", k=3)]
     assert new.id in [memory.id for memory in recall.search("name of the kitten", k=3)]
 
@@ -125,10 +127,10 @@ def test_the_facts_of_a_turn_follow_its_wording(
 ) -> None:
     talk = profile.turns.new_conversation()
     texts = ["My dog is called Biscuit and I live in Ulm.", "I play the cello."]
-    turns = [profile.turns.add(talk, "user", texts[0], vector=embedder.embed([texts[0]])[0])]
+    turns = [profile.turns.add(talk, "user", texts[0], vector=embedded(embedder, [texts[0]]))]
     add_text(recall, "My dog is called Biscuit.", source_id=talk)
     home = add_text(recall, "I live in Ulm.", source_id=talk)
-    turns.append(profile.turns.add(talk, "user", texts[1], vector=embedder.embed([texts[1]])[0]))
+    turns.append(profile.turns.add(talk, "user", texts[1], vector=embedded(embedder, [texts[1]])))
     cello = add_text(recall, "I play the cello.", source_id=talk)
     new = corrector.edit(turns[0].id, text="My dog is called Rusk and I live in Ulm.")
     active = {fact.text: fact.id for fact in profile.facts.all(state="active")}

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from ondevice.memory.form import TOLD
 from ondevice.memory.persona import build_prefix, build_turn, neutralise
 from ondevice.memory.search import Hit
+from ondevice.memory.transcript import Transcript
 
 
 def words(text: str) -> int:
@@ -19,7 +21,7 @@ def memory(identity: str, text: str, kind: str = "fact") -> Hit:
 
 
 def fact(identity: str, text: str, *, pinned: bool = False, time: float = 0.0) -> SimpleNamespace:
-    return SimpleNamespace(id=identity, text=text, pinned=pinned, time=time)
+    return SimpleNamespace(id=identity, text=text, pinned=pinned, time=time, valid_from=time)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,26 @@ def test_quoted_text_cannot_leave_its_quotation_marks() -> None:
 def test_the_same_note_is_sent_once() -> None:
     _, used = build_turn("q", [memory("a", "Same."), memory("b", "same.")], words, 99)
     assert used == ["a"]
+
+
+NOON = 1_762_171_200.0  # 3 November 2025
+
+
+def test_a_form_for_abler_models_tells_today_and_each_notes_day_and_source() -> None:
+    prefix, used = build_prefix([fact("1", "The user is A.", time=NOON)], words, 100, TOLD, NOON)  # type: ignore[list-item]
+    assert prefix is not None and used == ["1"]
+    assert "Today is Monday, 3 Nov 2025" in prefix
+    assert prefix.endswith("- The user is A. (3 Nov 2025)")
+    hit = Hit("2", "My dog is called Rex", 1.0, "WhatsApp with Ben", NOON, "passage", speaker="Ben")
+    content, _ = build_turn("q", [hit], words, 100, TOLD)
+    assert 'Ben wrote (3 Nov 2025, WhatsApp with Ben): "Ben\'s dog is called Rex"' in content
+
+
+def test_rules_stand_in_the_prompt_when_nothing_is_known() -> None:
+    prefix, used = build_prefix([], words, 100, TOLD, NOON)
+    assert prefix is not None and "have not been told" in prefix and used == []
+
+
+def test_rules_follow_the_persons_own_system_prompt() -> None:
+    talk = Transcript("You are brief.", "Notes.", TOLD)
+    assert [m.content for m in talk.messages("Hi.")] == ["You are brief.\n\nNotes.", "Hi."]

@@ -11,6 +11,7 @@ from memories import add_text
 from ondevice.errors import ProfileError
 from ondevice.home import Home
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.facts import candidate_for
 from ondevice.memory.fusion import Evidence, FusionWeights, fuse
 from ondevice.memory.query_terms import query_terms
@@ -26,7 +27,7 @@ def add_chat(profile: Profile, embedder: Embedder, lines: list[str]) -> list[str
     for line in lines:
         speaker, _, text = line.partition(": ")
         passages.append(NewPassage(text=text, speaker=speaker))
-    vectors = embedder.embed([passage.text for passage in passages])
+    vectors = embedded(embedder, [passage.text for passage in passages])
     return [passage.id for passage in profile.passages.add(source.id, passages, vectors)]
 
 
@@ -134,7 +135,7 @@ def test_what_another_context_says_more_often_hides_nothing(
     wanted = add_text(recall, "The dog sleeps in the kitchen since the stove was mended.")
     source = profile.sources.add("import", "kennel", scope="work")
     passages = [NewPassage("dog dog", scope="work") for _ in range(500)]
-    profile.passages.add(source.id, passages, np.repeat(embedder.embed(["dog dog"]), 500, axis=0))
+    profile.passages.add(source.id, passages, embedded(embedder, ["dog dog"]).some([0] * 500))
     assert [memory.id for memory in recall.search("dog", k=3)] == [wanted.id]
 
 
@@ -152,7 +153,7 @@ def test_a_forgotten_record_is_gone_from_an_open_search(
     profile.forget([fact.id])
     assert recall.search("dog") == []
     # What is held in memory must be gone too, found or not.
-    assert not np.any(recall._current_index().matrix @ embedder.embed(["dog"])[0])
+    assert not np.any(recall._current_index(embedder).matrix @ embedder.embed(["dog"])[0])
 
 
 def test_what_another_process_writes_or_forgets_is_followed(
@@ -176,7 +177,9 @@ def test_records_left_out_are_not_found_and_lead_nowhere(
         "Quarterly figures are due.",
         "Nothing else to report.",
     ]
-    made = profile.passages.add(source.id, [NewPassage(t) for t in texts], embedder.embed(texts))
+    made = profile.passages.add(
+        source.id, [NewPassage(t) for t in texts], embedded(embedder, texts)
+    )
     add_text(recall, "The zebra costume is in the attic.")
     question = "zebras at the turnstile"
     everything = recall.search(question, k=5)

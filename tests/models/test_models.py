@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from ondevice.home import Home
 from ondevice.models import base_model as models
 from ondevice.models.base_model import BaseModel, list_models, resolve
 from ondevice.models.catalogue import CATALOGUE, DEFAULT
+from ondevice.models.request import parse_request
 from ondevice.models.tokenizer import Tokenizer
 
 
@@ -90,7 +92,16 @@ def test_catalogue_is_honest() -> None:
     for name, entry in CATALOGUE.items():
         assert entry.name == name
         assert entry.licence and entry.size_bytes > 10**7 and entry.parameters > 10**8
-        assert entry.sha256 is None or len(entry.sha256) == 64
+        assert entry.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.sha256)
+        assert not (entry.tried or entry.parts) or entry.sha256
+        if entry is not DEFAULT:
+            assert parse_request(name).file_name == entry.file_name
+    assert len({entry.sha256 for entry in CATALOGUE.values()}) == len(CATALOGUE)
+    assert DEFAULT.name == "smollm2-135m" and "tiny" in DEFAULT.note
+    for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"):
+        parts = CATALOGUE[name].parts
+        assert parts is not None and len(list(parts)) == parts.count
+        assert next(iter(parts)).endswith(f"-part1=={parts.version}")
     assert list_models(Home.below(Path("nowhere")))[0].default
 
 

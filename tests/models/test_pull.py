@@ -24,7 +24,9 @@ from ondevice.models.base_model import list_models, resolve
 from ondevice.models.catalogue import CATALOGUE, CatalogueEntry
 from ondevice.models.hub import HubClient, Patience
 from ondevice.models.origin import note_path, read_origin
-from ondevice.models.pull import parse_request, pull, remove
+from ondevice.models.pull import Listener, pull
+from ondevice.models.removal import remove
+from ondevice.models.request import parse_request
 from ondevice.remedies import Remedy
 
 PATIENCE = Patience(timeout=0.4, attempts=3, pause=0.01, advance=1 << 14, stall=0.3)
@@ -43,8 +45,9 @@ def hub(content):
         yield hub
 
 
-def get(hub, home, **options):
-    return pull(parse_request(hub.url), home, client=CLIENT, **options)
+def get(hub, home, sha256=None, **told):
+    listener = Listener(**told)
+    return pull(parse_request(hub.url), home, client=CLIENT, sha256=sha256, listener=listener)
 
 
 def part(home):
@@ -54,7 +57,7 @@ def part(home):
 def test_pull_then_offline(hub, home, content):
     told, steps = [], []
     pulled = get(
-        hub, home, on_remote=told.append, progress=lambda here, size: steps.append((here, size))
+        hub, home, remote=told.append, progress=lambda here, size: steps.append((here, size))
     )
     digest = hashlib.sha256(content).hexdigest()
     assert pulled.path.read_bytes() == content and pulled.fetched

@@ -8,6 +8,7 @@ from memories import add_text
 from selenium.webdriver.common.keys import Keys
 
 from ondevice.adapters.registry import AdapterRegistry
+from ondevice.memory.embedding import embedded
 from ondevice.models.base_model import resolve
 from ondevice.store.records import NewPassage
 
@@ -48,7 +49,7 @@ def test_an_imported_text_is_corrected_under_the_answer_and_brought_back(browser
     source = me.profile.sources.add("import", "chat")
     text = "The spare key hangs in the shed."
     me.profile.passages.add(
-        source.id, [NewPassage(text, speaker="Ben")], me.memory.embedder.embed([text])
+        source.id, [NewPassage(text, speaker="Ben")], embedded(me.memory.embedder, [text])
     )
     browser.enter()
     browser.say("Where does the spare key hang?")

@@ -12,6 +12,7 @@ from fake_engine import FakeEngine
 from starlette.testclient import TestClient
 
 from ondevice.chat import Assistant
+from ondevice.memory.embedding import embedded
 from ondevice.memory.service import Memory
 from ondevice.server.app import create_app
 from ondevice.server.manage.privacy import backup
@@ -58,7 +59,7 @@ def test_a_text_is_corrected_and_the_correction_taken_back(client, me):
     source = me.profile.sources.add("import", "diary")
     text = "I sleep badly when I drink coffee."
     (old,) = me.profile.passages.add(
-        source.id, [NewPassage(text)], me.memory.embedder.embed([text])
+        source.id, [NewPassage(text)], embedded(me.memory.embedder, [text])
     )
     typed = "I sleep badly when I look at screens"
     new = client.patch(f"/api/memories/{old.id}", json={"text": typed}).json()

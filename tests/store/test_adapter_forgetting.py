@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from stamped import stamped
 
 from ondevice.adapters.comparison import compare
 from ondevice.adapters.concatenation import concatenate
@@ -52,7 +53,7 @@ def store(profile, name, records, adapter=None, state="active"):
 
 
 def test_preview_counts_and_shreds(profile):
-    fact = profile.facts.add("The user's dog is called Biscuit.", vector=np.ones(384, np.float32))
+    fact = profile.facts.add("The user's dog is called Biscuit.", vector=stamped(np.ones(384)))
     kept = profile.facts.add("The user lives in Ulm.")
     store(profile, "knows", [fact.id])
     store(profile, "other", [kept.id])

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from stamped import stamped
 
 from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import ProfileError, RecordNotFoundError
@@ -13,6 +14,7 @@ from ondevice.evaluation.evaluate import records_in_scope
 from ondevice.learning.examples.selection import select
 from ondevice.remedies import Remedy
 from ondevice.store.access.passphrase import Cost
+from ondevice.store.database import Database
 from ondevice.store.exchange import readable, transfer
 from ondevice.store.listing import Filter
 from ondevice.store.migrations import MIGRATIONS, migrate
@@ -25,7 +27,9 @@ OLD, NEW = "The kettle is in the blue shed.", "I keep the kettle in the red shed
 def chat(profile, *texts, key="chat:1", version="v1"):
     source = profile.sources.add("import", "chat", key=key)
     made = profile.passages.add(
-        source.id, [NewPassage(text, 9.0, "user") for text in texts], np.eye(len(texts), 384)
+        source.id,
+        [NewPassage(text, 9.0, "user") for text in texts],
+        stamped(np.eye(len(texts), 384)),
     )
     profile.sources.complete(source.id, version)
     return source, made
@@ -47,7 +51,7 @@ def test_a_correction_takes_the_place_of_what_it_corrects(profile):
     _, (first, old, last) = chat(profile, "One.", OLD, "Three.")
     stale, fresh = trained_on(profile, old), trained_on(profile, first)
     before = profile.generation()
-    new = profile.corrections.correct(old.id, NEW, vector=np.ones(384, np.float32))
+    new = profile.corrections.correct(old.id, NEW, vector=stamped(np.ones(384)))
     assert (new.text, new.state, new.corrects) == (NEW, "active", old.id)
     assert (new.position, new.speaker, new.time, new.learn) == (1, "user", 9.0, True)
     was = profile.get(old.id)
@@ -178,15 +182,22 @@ def test_browsing_exports_and_backups_tell_the_wordings_apart(profile, home, tmp
         assert source.id in [one.id for one in there.sources.all()]
 
 
-def test_a_profile_of_before_is_brought_up_to_date(profile):
-    """The last step is undone here, which gives the database as the version before made it."""
-    _, (old,) = chat(profile, OLD)
-    database = profile._db  # an older version wrote it otherwise
-    with database.write() as run:
-        run("DROP INDEX record_by_correction")
-        run("ALTER TABLE record DROP COLUMN corrects")
-        run("DELETE FROM migration WHERE number = 4")
-    assert migrate(database, MIGRATIONS) == 1
-    assert profile.get(old.id) == old
-    assert profile.corrections.correct(old.id, NEW).corrects == old.id
-    profile.check()
+def test_a_profile_of_before_is_brought_up_to_date(home, profile):
+    path, key = profile.folder / "profile.db", profile.derive_key("database")
+    profile.lock()
+    for name in ("profile.db", "profile.db-wal", "profile.db-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    before = Database(path, key)
+    assert migrate(before, MIGRATIONS[:3]) == 3
+    with before.write() as run:
+        run("INSERT INTO source (id, kind, name, time) VALUES (?, 'import', 'old', 1)", ("0" * 16,))
+        run(
+            "INSERT INTO record (id, kind, text, time, source_id, position)"
+            " VALUES (?, 'passage', ?, 1, ?, 0)",
+            ("1" * 16, OLD, "0" * 16),
+        )
+    before.close()
+    with Profile.open(home) as again:
+        assert again.get("1" * 16).text == OLD
+        assert again.corrections.correct("1" * 16, NEW).corrects == "1" * 16
+        again.check()

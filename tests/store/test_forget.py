@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from decrypted import decrypted
+from stamped import stamped
 
 from ondevice.cli.memory.preview import preview_lines
 from ondevice.errors import AdapterStaleError, RecordNotFoundError
-from ondevice.store.database import PAGE_BYTES
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
+from ondevice.store.vectors import UNSTAMPED_SHA256, Embedded
 
 CANARY = "The Zanzibarian Quokkafesting begins tomorrow."
 STEMS = (b"zibarian", b"okkafest")  # as the index keeps them, less a prefix that rows share
-RESERVE = 16 + 32  # at the end of each page: initialisation vector and HMAC-SHA256
-
-
-def decrypted(profile, key=None) -> bytes:
-    """All pages of database and log, decrypted here and not by SQLCipher."""
-    key = key or profile.derive_key("database")
-    path = profile.folder / "profile.db"
-    content = path.read_bytes()
-    pages = [content[i : i + PAGE_BYTES] for i in range(0, len(content), PAGE_BYTES)]
-    pages[0] = pages[0][16:]  # the salt
-    log = path.with_name("profile.db-wal")
-    frames = log.read_bytes()[32:] if log.exists() else b""
-    for start in range(0, len(frames), PAGE_BYTES + 24):
-        number = int.from_bytes(frames[start : start + 4], "big")
-        page = frames[start + 24 : start + 24 + PAGE_BYTES]
-        pages.append(page[16:] if number == 1 else page)
-    out = []
-    for page in pages:
-        body, vector = page[:-RESERVE], page[-RESERVE : -RESERVE + 16]
-        cipher = Cipher(algorithms.AES(key), modes.CBC(vector)).decryptor()
-        out.append(cipher.update(body) + cipher.finalize())
-    assert b"CREATE TABLE record" in b"".join(out)  # it was decrypted
-    return b"".join(out)
 
 
 def canary_vector():
@@ -63,14 +42,14 @@ def fill(profile, count=60):
     source = profile.sources.add("import", "filler")
     profile.passages.add(
         source.id, [NewPassage(f"The garden has {i} roses and zany quolls.") for i in range(count)],
-        vectors,
+        stamped(vectors),
     )  # fmt: skip
     return source
 
 
 def test_forgotten_fact_leaves_no_trace(profile):
     fill(profile)
-    fact = profile.facts.add(CANARY, vector=canary_vector())
+    fact = profile.facts.add(CANARY, vector=stamped(canary_vector()))
     fill(profile)
     assert traces(profile) == ["zibarian", "okkafest", "text", "vector"]
     report = profile.forget([fact.id])
@@ -83,7 +62,9 @@ def test_forgotten_fact_leaves_no_trace(profile):
 
 
 def test_forgotten_after_merges_and_reopening(home, profile):
-    ids = [profile.facts.add(f"{CANARY} {i}", vector=canary_vector()).id for i in range(40)]
+    ids = [
+        profile.facts.add(f"{CANARY} {i}", vector=stamped(canary_vector())).id for i in range(40)
+    ]
     fill(profile, 400)
     profile.lock()
     with Profile.open(home) as again:
@@ -94,18 +75,65 @@ def test_forgotten_after_merges_and_reopening(home, profile):
 
 
 def test_old_wording_of_an_edited_fact_is_gone(profile):
-    fact = profile.facts.add(CANARY, vector=canary_vector())
+    fact = profile.facts.add(CANARY, vector=stamped(canary_vector()))
     edited = profile.facts.edit(fact.id, text="Nothing begins.")
     assert edited.text == "Nothing begins."
     assert edited.id == fact.id
     assert traces(profile) == []
-    assert fact.id not in profile.vectors.all()[0]
+    assert fact.id not in profile.vectors.all(UNSTAMPED_SHA256)[0]
+
+
+OTHER = np.random.default_rng(8).standard_normal((1, 100)).astype(np.float32)
+
+
+@pytest.mark.parametrize("way", ["forget", "source", "replaced", "reworded", "corrected", "due"])
+def test_vectors_by_all_embedders_go(profile, way):
+    source = fill(profile)
+    (passage,) = profile.passages.add(source.id, [NewPassage(CANARY)], stamped(canary_vector()))
+    record = passage if way != "reworded" else profile.facts.add(CANARY)
+    if way == "reworded":
+        profile.forget([passage.id])
+        profile.vectors.fill([(record.id, CANARY)], stamped(canary_vector()))
+    profile.vectors.fill([(record.id, CANARY)], Embedded("f" * 64, "other", OTHER))
+    fill(profile)
+    raw = OTHER.astype("<f2").tobytes()
+    pieces = [raw[i : i + 16] for i in range(0, len(raw) - 16, 16)]
+    assert "vector" in traces(profile) and any(one in decrypted(profile) for one in pieces)
+    assert profile.preview_forget([record.id]).vectors == 2
+    if way == "forget":
+        profile.forget([record.id])
+    elif way == "source":
+        profile.forget([source.id])
+    elif way == "replaced":
+        profile.replace_source(source.id, profile.sources.add("import", "newer").id)
+    elif way == "reworded":
+        profile.facts.edit(record.id, text="Nothing begins.")
+    elif way == "corrected":
+        better = profile.corrections.correct(record.id, "Nothing begins.")
+        profile.forget([better.id])  # its former wording goes along
+    else:
+        profile.retention.set(sample_days=1)
+        profile.retention.clock = lambda: time.time() + 2 * 86_400
+        profile.purge_due()
+    assert traces(profile) == []
+    assert not any(one in decrypted(profile) for one in pieces)
+    profile.check()
+
+
+def test_what_a_newer_version_keeps_keeps_its_vectors(profile):
+    old, new = profile.sources.add("import", "old"), profile.sources.add("import", "new")
+    (kept,) = profile.passages.add(old.id, [NewPassage("Stays.")], stamped(canary_vector()))
+    profile.vectors.fill([(kept.id, "Stays.")], Embedded("f" * 64, "other", OTHER))
+    profile.passages.add(new.id, [NewPassage("Stays.")], stamped(canary_vector()))
+    profile.replace_source(old.id, new.id)
+    assert [e.vectors for e in profile.vectors.embedders()] == [1, 1]
+    assert profile.vectors.all("f" * 64)[0] == [kept.id]
 
 
 def test_source_takes_everything_along(profile):
     keep = fill(profile)
     source = profile.sources.add("import", "notes about Zanzibarian things")
-    profile.passages.add(source.id, [NewPassage(CANARY)], canary_vector()[None])
+    profile.passages.add(source.id, [NewPassage(CANARY)], stamped(canary_vector()))
     fact = profile.facts.add("Derived from it.", source_id=source.id)
     report = profile.forget([source.id])
     assert set(report.records) >= {source.id, fact.id}
@@ -117,7 +145,7 @@ def test_source_takes_everything_along(profile):
 def test_conversation_turns_references_and_feedback(profile):
     fact = profile.facts.add("My dog is called Biscuit.")
     talk = profile.turns.new_conversation()
-    user = profile.turns.add(talk, "user", CANARY, vector=canary_vector())
+    user = profile.turns.add(talk, "user", CANARY, vector=stamped(canary_vector()))
     learned = profile.facts.add("It begins tomorrow.", source_id=talk)
     answer = profile.turns.add(
         talk, "assistant", "Yes, tomorrow.", memories_used=(fact.id, learned.id)
@@ -192,7 +220,7 @@ sys.stdin.readline()
 
 
 def test_reader_elsewhere_delays_the_purge_until_it_leaves(home, profile):
-    fact = profile.facts.add(CANARY, vector=canary_vector())
+    fact = profile.facts.add(CANARY, vector=stamped(canary_vector()))
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(home.data.parent)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -211,7 +239,7 @@ def test_reader_elsewhere_delays_the_purge_until_it_leaves(home, profile):
 
 
 def test_encrypted_files_hold_no_canary(profile):
-    profile.facts.add(CANARY, vector=canary_vector())
+    profile.facts.add(CANARY, vector=stamped(canary_vector()))
     raw = canary_vector().astype("<f2").tobytes()[:16]
     for path in profile.folder.rglob("*"):
         content = path.read_bytes().lower()

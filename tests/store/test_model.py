@@ -9,9 +9,11 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from stamped import stamped
 
 from ondevice.home import Home
 from ondevice.store.profile import Profile
+from ondevice.store.vectors import UNSTAMPED_SHA256
 
 WORDS = ("amber", "birch", "cedar", "dune", "ember")
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
@@ -35,7 +37,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=facts, text=texts, with_vector=st.booleans())
     def add(self, text, with_vector):
-        vector = np.ones(8, dtype=np.float32) if with_vector else None
+        vector = stamped(np.ones(8)) if with_vector else None
         fact = self.profile.facts.add(text, vector=vector)
         self.model[fact.id] = (text, "active")
         return fact.id
@@ -88,7 +90,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert found == {
                 i for i, (text, state) in self.model.items() if word in text and state == "active"
             }
-        assert set(self.profile.vectors.all()[0]) <= set(self.model)
+        assert set(self.profile.vectors.all(UNSTAMPED_SHA256)[0]) <= set(self.model)
         states = {row.name: row.state for row in self.profile.adapters.all()}
         assert states == {n: "active" if ids else "stale" for n, ids in self.trained.items()}
 

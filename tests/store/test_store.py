@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import sqlcipher3
+from stamped import stamped
 
 from ondevice.errors import (
     ProfileDamagedError,
@@ -27,6 +28,7 @@ from ondevice.store.migrations import MIGRATIONS, Migration, migrate
 from ondevice.store.profile import Profile
 from ondevice.store.profiles import wipe_profile
 from ondevice.store.records import NewPassage
+from ondevice.store.vectors import UNSTAMPED_SHA256, Embedded
 
 QUICK = Cost(memory_kib=64, iterations=1, lanes=1)
 
@@ -252,21 +254,55 @@ def test_vectors_and_outline(profile):
     vectors = rng.standard_normal((3, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     source = profile.sources.add("import", "x")
-    made = profile.passages.add(source.id, [NewPassage(str(i)) for i in range(3)], vectors)
+    made = profile.passages.add(source.id, [NewPassage(str(i)) for i in range(3)], stamped(vectors))
     bare = profile.facts.add("without", pinned=True)
     outline = profile.search_tables.outline()
     assert list(outline.id) == [*(p.id for p in made), bare.id]
-    assert outline.has_vector.tolist() == [0, 1, 2]
-    assert np.abs(outline.vector - vectors).max() < 1e-3
+    stored = profile.vectors.since(UNSTAMPED_SHA256)
+    assert stored.number.tolist() == outline.number.tolist()[:3]
+    assert np.abs(stored.values - vectors).max() < 1e-3
     assert list(map(bool, outline.pinned)) == [False, False, False, True]
     later = profile.search_tables.outline(after=int(outline.number[2]))
-    assert list(later.id) == [bare.id] and not len(later.vector)
-    profile.vectors.put([bare.id], vectors[:1])
-    assert profile.vectors.all()[0] == list(outline.id)
+    assert list(later.id) == [bare.id]
+    assert not len(profile.vectors.since(UNSTAMPED_SHA256, after=stored.last).number)
+    assert profile.vectors.count_missing(UNSTAMPED_SHA256) == 1
+    assert profile.vectors.missing(UNSTAMPED_SHA256, 9)[0][1:] == (bare.id, "without")
+    profile.vectors.fill([(bare.id, "without")], stamped(vectors[0]))
+    late = profile.vectors.since(UNSTAMPED_SHA256, after=stored.last)
+    assert late.number.tolist() == outline.number.tolist()[3:]
+    assert profile.vectors.all(UNSTAMPED_SHA256)[0] == list(outline.id)
     with pytest.raises(ProfileError, match="384"):
-        profile.vectors.put([bare.id], np.ones((1, 5)))
-    with pytest.raises(RecordNotFoundError):
-        profile.vectors.put(["z" * 16], vectors[:1])
+        profile.facts.add("shorter", vector=stamped(np.ones(5)))
+    assert len(profile.facts.all()) == 1
+    with pytest.raises(RecordNotFoundError), profile.transaction():
+        profile.vectors.add(["z" * 16], stamped(vectors[0]))
+
+
+def test_vectors_of_several_embedders(profile):
+    one, other = np.eye(2, 384, dtype=np.float32), np.eye(2, 5, dtype=np.float32)
+    facts = [profile.facts.add(text, vector=stamped(v)) for text, v in zip("ab", one, strict=True)]
+    profile.vectors.fill([(facts[0].id, "a")], Embedded("f" * 64, "other", other[:1]))
+    known = [(e.name, e.dimensions, e.vectors) for e in profile.vectors.embedders()]
+    assert known == [("minilm", 384, 2), ("other", 5, 1)]
+    assert not profile.vectors.keep_only("f" * 64)  # one is not done
+    before = profile.generation()
+    profile.vectors.fill(
+        [(fact.id, fact.text) for fact in facts], Embedded("f" * 64, "other", other)
+    )
+    assert profile.generation() == before
+    assert profile.vectors.keep_only("f" * 64)
+    assert profile.generation() > before
+    assert [e.sha256 for e in profile.vectors.embedders()] == ["f" * 64]
+    ids, values = profile.vectors.all("f" * 64)
+    assert ids == [fact.id for fact in facts] and np.array_equal(values, other)
+    assert profile.vectors.all(UNSTAMPED_SHA256)[0] == []
+
+
+def test_answers_need_no_vector(profile):
+    talk = profile.turns.new_conversation()
+    question = profile.turns.add(talk, "user", "Where?")
+    profile.turns.add(talk, "assistant", "There.")
+    assert [one[1] for one in profile.vectors.missing(UNSTAMPED_SHA256, 9)] == [question.id]
 
 
 def test_scopes_of_facts(profile):

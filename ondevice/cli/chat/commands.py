@@ -56,6 +56,7 @@ def command(**options: Any) -> None:
     """
     interactive = sys.stdin.isatty()
     with open_assistant(options) as me:
+        me.memory.reembedding.start()
         if options["continue_last"]:
             count = 2 * len(me.continue_conversation().exchanges)
             earlier = f"going on: {counted(count, 'earlier turn')}" if count else "no earlier chat"

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.facts import candidate_for
 from ondevice.store.profile import Profile
 from ondevice.store.records import NewPassage
@@ -34,7 +35,7 @@ def store(
     notes = [row for row in everything if row["kind"] == "note"]
     source = profile.sources.add("import", "lock-keeper's log", time=_time(notes[0]))
     passages = [NewPassage(row["text"], time=_time(row)) for row in notes]
-    profile.passages.add(source.id, passages, embedder.embed([p.text for p in passages]))
+    profile.passages.add(source.id, passages, embedded(embedder, [p.text for p in passages]))
     n_records = len(passages)
     for row in everything:
         if progress is not None:
@@ -45,7 +46,7 @@ def store(
                 found.text,
                 category=found.category,
                 subject=found.subject,
-                vector=embedder.embed([found.text])[0],
+                vector=embedded(embedder, [found.text]),
                 time=_time(row),
             )
             n_records += 1
@@ -58,7 +59,7 @@ def _store_chat(profile: Profile, embedder: Embedder, row: dict[str, Any]) -> in
     moment = _time(row)
     talk = profile.turns.new_conversation()
     question, answer = row["question"], row["answer"]
-    profile.turns.add(talk, "user", question, time=moment, vector=embedder.embed([question])[0])
+    profile.turns.add(talk, "user", question, time=moment, vector=embedded(embedder, [question]))
     turn = profile.turns.add(talk, "assistant", answer, time=moment)
     profile.feedback.add(turn.id, row["verdict"], row.get("wanted"), time=moment)
     return 3

@@ -70,7 +70,8 @@ def command(
     Exports of ChatGPT, Claude, WhatsApp and Telegram, mbox and Maildir, Markdown
     and Obsidian, text, JSONL with {"role", "content", "time"}, and memories of
     another assistant; zip archives and folders of them. The format is recognised
-    by content. Only your own words are learned from. Importing the same file again
+    by content. Only your own words are learned from, and what they state about you
+    is remembered. Importing the same file again
     changes nothing, a newer version replaces the older one, and an import that was
     stopped goes on.
 
@@ -82,7 +83,7 @@ def command(
     from ondevice.errors import ImportSourceError
     from ondevice.importers import ImportOptions, preview
 
-    progress = _Progress(shows_progress())
+    progress = ImportProgress(shows_progress())
     options = ImportOptions(
         me, None if dates is None else dates == "dmy", answers, meter=progress.meter
     )
@@ -97,7 +98,9 @@ def command(
     with open_memory(profile, scope) as memory:
         with progress:
             try:
-                report = memory.import_paths(paths, progress.update, options)
+                report = memory.import_paths(
+                    paths, progress.update, options, forming=progress.formed
+                )
             except KeyboardInterrupt:
                 talk("What was imported so far is kept; the same command goes on from there.")
                 raise
@@ -121,8 +124,18 @@ def _tell(report: IngestReport) -> None:
     if (more := len(report.guessed) - MOST_SKIPPED) > 0:
         talk(f"… and {more} more, of which --json tells.")
     _name_skipped(report.skipped)
-    if report.facts:
+    if report.formed or report.waiting:
+        talk(formed_sentence(report.formed, report.waiting))
+    if report.facts or report.waiting:
         talk("See the facts with `ondevice memory list --state pending`, approve them there.")
+
+
+def formed_sentence(facts: int, waiting: int) -> str:
+    """Return what was drawn from texts, as a sentence."""
+    told = f"{counted(facts, 'statement')} about you {'is' if facts == 1 else 'are'} remembered"
+    if waiting:
+        told += f", {waiting} more {'waits' if waiting == 1 else 'wait'} for your approval"
+    return f"{told}."
 
 
 def _name_skipped(skipped: Sequence[Remark]) -> None:
@@ -197,10 +210,11 @@ def _most_common(what: str, people: Counter[str]) -> Iterator[tuple[str, str]]:
         yield what, f"and {counted(more, 'other')}"
 
 
-class _Progress:
+class ImportProgress:
     """A progress bar on stderr, by the bytes read, with the time left."""
 
     def __init__(self, shown: bool) -> None:
+        """Show nothing unless `shown`."""
         from ondevice.importers import Meter
 
         self._shown = shown
@@ -208,7 +222,8 @@ class _Progress:
         self._stage, self._passages = "", 0
         self._task: TaskID | None = None
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> ImportProgress:
+        """Show the bar."""
         if self._shown:
             from rich.progress import (
                 BarColumn,
@@ -243,6 +258,18 @@ class _Progress:
             self._task = self._bar.add_task(stage, total=None, stored=self._stored())
         self._bar.update(self._task, completed=self.meter.done, total=self.meter.total or None)
 
+    def formed(self, done: int, total: int) -> None:
+        """Show how many of the texts were read for statements."""
+        if not self._shown:
+            return
+        if self._stage != "Understanding":
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._stage = "Understanding"
+            self._task = self._bar.add_task(self._stage, total=total, stored="")
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
     def update(self, done: int, _: int | None) -> None:
         """Show that `done` passages are stored."""
         if self._shown:
@@ -254,5 +281,6 @@ class _Progress:
         return f"{self._passages} passages" if self._passages else ""
 
     def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
         if self._shown:
             self._bar.stop()

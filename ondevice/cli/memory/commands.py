@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +18,7 @@ from ondevice.cli.chat.session import (
     scope_option,
 )
 from ondevice.cli.memory.forget import certificate_command, forget_command
+from ondevice.cli.memory.reindex import reindex_command
 from ondevice.cli.output import (
     counted,
     day,
@@ -26,14 +27,17 @@ from ondevice.cli.output import (
     print_table,
     replaced_line,
     say,
+    shows_progress,
     talk,
 )
-from ondevice.store.records import ANY_SCOPE, CATEGORIES, said_by
+from ondevice.store.records import ANY_SCOPE, CATEGORIES, Fact, Turn, said_by
 
 if TYPE_CHECKING:
     from ondevice.memory.search import Hit
     from ondevice.store.profile import Profile
-    from ondevice.store.records import Fact
+    from ondevice.store.records import AnyRecord
+
+MOST_SHOWN = 160  # characters of a text that says a statement
 
 
 def tell_replaced(replaced: Sequence[Fact]) -> None:
@@ -170,9 +174,29 @@ def show(record_id: str, profile: str | None, as_json: bool) -> None:
             print_json(values)
             return
         for name, value in values.items():
-            if value not in (None, (), ""):
+            if value not in (None, (), "") and name != "origins":
                 shown = day(value) if name in ("time", "valid_from", "valid_to") else value
                 say(f"{name:>12}  {shown}")
+        for origin in _origins(store, record):
+            say(f"{'said in':>12}  {origin}")
+
+
+def _origins(store: Profile, record: AnyRecord) -> Iterator[str]:
+    """Yield where each text stands that says a statement, and what it says."""
+    if not isinstance(record, Fact):
+        return
+    for text in store.records(record.origins).values():
+        if text.id == record.id:
+            yield "your own words"
+            continue
+        source = store.get(text.source_id) if text.source_id else None
+        place = getattr(source, "name", "") or ("a chat" if isinstance(text, Turn) else "")
+        yield f'{text.id}  {day(text.time)}  {place}: "{_shortened(text.text)}"'
+
+
+def _shortened(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= MOST_SHOWN else f"{plain[:MOST_SHOWN]}…"
 
 
 @command.command("edit")
@@ -304,6 +328,30 @@ def restore(record_ids: tuple[str, ...], profile: str | None) -> None:
             talk(f'Used again: "{memory.restore(record_id).text}"')
 
 
+@command.command("form")
+@profile_option
+@json_option
+def form(profile: str | None, as_json: bool) -> None:
+    """Remember what the texts that you imported state about you.
+
+    Imports do it at their end. This is for what an earlier version imported, and for
+    an import that was stopped; it goes on where it stopped. What is not certain waits
+    for your approval: ondevice memory list --pending
+    """
+    from ondevice.cli.imports.importing import ImportProgress, formed_sentence
+
+    with open_memory(profile) as memory:
+        with ImportProgress(shows_progress()) as progress:
+            report = memory.form(progress.formed)
+        if as_json:
+            print_json(report)
+        elif report.texts:
+            talk(f"Read {counted(report.texts, 'text')}.")
+            talk(formed_sentence(report.facts, report.waiting))
+        else:
+            talk("All that you wrote has been read already.")
+
+
 @command.command("propose")
 @click.option("--turns", type=click.IntRange(1, 1000), default=10, show_default=True,
               help="How many of your last turns to read.")  # fmt: skip
@@ -343,6 +391,7 @@ def pin(record_id: str, off: bool, profile: str | None) -> None:
 
 command.add_command(forget_command)
 command.add_command(certificate_command)
+command.add_command(reindex_command)
 
 
 @command.command("why")

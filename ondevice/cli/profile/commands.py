@@ -16,6 +16,7 @@ from ondevice.cli.profile.copies import (
 )
 from ondevice.cli.profile.keys import lock_command, passphrase_command, unlock_command
 from ondevice.cli.profile.rules import log_command, retention_command
+from ondevice.cli.profile.show import show_command
 
 
 @click.group("profile")
@@ -34,6 +35,7 @@ for _part in (
     unlock_command,
     retention_command,
     log_command,
+    show_command,
 ):
     command.add_command(_part)
 

@@ -20,7 +20,9 @@ from ondevice.learning.examples.example import Example, Preference, answered, pl
 from ondevice.learning.examples.notes import questions_for, to_person
 from ondevice.learning.examples.replay import neutral
 from ondevice.learning.examples.selection import OwnText, Selection
-from ondevice.memory.persona import PREFIX_HEAD, TURN_HEAD, neutralise
+from ondevice.memory.form import TAUGHT, Form
+from ondevice.memory.persona import beside_of, fact_note, neutralise, prefix_of
+from ondevice.memory.transcript import Transcript
 from ondevice.models.messages import Message
 from ondevice.store.records import Fact, Feedback, Turn, Verdict
 
@@ -68,18 +70,23 @@ class ExampleSet:
 
 
 def build(
-    selection: Selection, *, paraphrase: Paraphrase | None = None, replay_share: float = 0.2
+    selection: Selection,
+    *,
+    form: Form = TAUGHT,
+    paraphrase: Paraphrase | None = None,
+    replay_share: float = 0.2,
 ) -> ExampleSet:
     """Return the examples and preferences that `selection` gives.
 
     Args:
         selection: what may be learned from.
+        form: of notes, for the base model.
         paraphrase: asks each fact's question in other words; None leaves it at templates.
         replay_share: of all words, how many are neutral; without personal examples there are none.
     """
     examples = [_style(text, selection) for text in selection.texts]
-    examples += _fact_examples(selection.facts, paraphrase)
-    verdicts = [_Verdict.of(turn, given, selection) for turn, given in selection.verdicts]
+    examples += _fact_examples(selection.facts, form, paraphrase)
+    verdicts = [_Verdict.of(turn, given, selection, form) for turn, given in selection.verdicts]
     examples += _accepted(verdicts)
     unique = {example.key: example for example in examples}
     words = sum(_n_words(example) for example in unique.values())
@@ -150,7 +157,7 @@ def _topic(text: str) -> tuple[str, str]:
 
 
 def _fact_examples(
-    facts: Sequence[tuple[Fact, tuple[str, ...]]], paraphrase: Paraphrase | None
+    facts: Sequence[tuple[Fact, tuple[str, ...]]], form: Form, paraphrase: Paraphrase | None
 ) -> Iterator[Example]:
     """Yield questions with their answers, alone, below notes, and two in a dialogue."""
     pairs = [_Known(fact, ids, questions_for(fact.text, fact.subject)) for fact, ids in facts]
@@ -161,7 +168,7 @@ def _fact_examples(
         for question in asked:
             yield answered("fact", (Message("user", question),), known.answer, known.records)
         others = [pairs[(place + i) % len(pairs)] for i in range(1, NOTES_BESIDE + 1)]
-        yield _below_notes(known, [other for other in others if other is not known])
+        yield _below_notes(known, [other for other in others if other is not known], form)
     for first, second in zip(pairs[::2], pairs[1::2], strict=False):
         yield Example(
             "fact",
@@ -189,11 +196,13 @@ class _Known:
         return to_person(neutralise(self.fact.text))
 
 
-def _below_notes(known: _Known, others: Sequence[_Known]) -> Example:
+def _below_notes(known: _Known, others: Sequence[_Known], form: Form) -> Example:
     """Return a question below the notes that chat would show, of which one answers it."""
-    notes = sorted({neutralise(one.fact.text) for one in (known, *others)})
-    head = "\n".join([PREFIX_HEAD, *(f"- {note}" for note in notes)])
-    prompt = (Message("user", f"{head}\n\n{known.questions[-1]}"),)
+    facts = [one.fact for one in (known, *others)]
+    notes = sorted({fact_note(fact, form) for fact in facts})
+    prefix = prefix_of(notes, form, now=max(fact.time for fact in facts))
+    transcript = Transcript(prefix=prefix, form=form)
+    prompt = tuple(transcript.messages(known.questions[-1]))
     records = sorted({*known.records, *(r for other in others for r in other.records)})
     return answered("fact", prompt, known.answer, tuple(records))
 
@@ -213,7 +222,7 @@ class _Verdict:
     records: tuple[str, ...]
 
     @classmethod
-    def of(cls, turn: Turn, given: Feedback, selection: Selection) -> _Verdict:
+    def of(cls, turn: Turn, given: Feedback, selection: Selection, form: Form) -> _Verdict:
         earlier = selection.earlier.get(turn.id, ())
         asked = earlier[-1] if earlier and earlier[-1].role == "user" else None
         if asked is None or asked.id not in selection.turns:
@@ -221,8 +230,8 @@ class _Verdict:
         notes = _notes_of(turn, selection)
         content = asked.text
         if notes:
-            lines = sorted(f"- {neutralise(fact.text)}" for fact, _ in notes)
-            content = "\n".join([TURN_HEAD, *lines]) + f"\n\n{asked.text}"
+            lines = sorted(fact_note(fact, form) for fact, _ in notes)
+            content = beside_of(lines, asked.text, form)
         before = _context(asked, selection)
         records = {turn.id, given.id, asked.id, *(t.id for t in before)}
         records |= {record for _, ids in notes for record in ids}

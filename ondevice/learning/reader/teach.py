@@ -21,7 +21,7 @@ from ondevice.home import Home
 from ondevice.learning.reader.dialogues import Answer, Dialogue, DialogueMaker, DialogueSettings
 from ondevice.learning.reader.own_texts import OPENINGS, own_texts
 from ondevice.learning.reader.requests import NEUTRAL
-from ondevice.memory.persona import PERSONA_VERSION
+from ondevice.memory.form import TAUGHT
 from ondevice.models.base_model import BaseModel
 from ondevice.models.messages import Message
 from ondevice.models.tokenizer import Tokenizer
@@ -207,7 +207,7 @@ def card_json(base: BaseModel, name: str, result: TrainingResult, settings: Teac
         "bytes": len(result.content),
         "base": base.name,
         "base_sha256": base.sha256,
-        "persona_version": PERSONA_VERSION,
+        "persona_version": TAUGHT.version,
         "purpose": "Makes the base model answer from the notes about its user.",
         "licence": "Apache-2.0; the dialogues it learned from are CC0 and made by a program",
         "training": {

@@ -40,6 +40,9 @@ class FactRecord(Answer):
     scope: str | None
     learn: bool
     expires: float | None
+    origins: tuple[str, ...] = Field(
+        description="Passages and turns that say it; itself, if the person worded it."
+    )
 
 
 class PassageRecord(Answer):

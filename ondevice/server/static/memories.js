@@ -8,7 +8,22 @@ import { virtualList } from "./list.js";
 import { author } from "./message.js";
 import { replacedLine } from "./replaced.js";
 
-const CATEGORIES = ["demographic", "preference", "context", "task", "relationship", "other"];
+const CATEGORIES = [
+  "demographic",
+  "preference",
+  "context",
+  "task",
+  "relationship",
+  "health",
+  "home",
+  "work",
+  "belief",
+  "event",
+  "plan",
+  "wish",
+  "possession",
+  "other",
+];
 const KINDS = { fact: "Facts", passage: "Imported text", turn: "Conversations", "": "Everything" };
 
 /** Make the view. */

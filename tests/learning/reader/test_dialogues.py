@@ -11,7 +11,7 @@ from ondevice.learning.reader.preferences import SUGGESTIONS
 from ondevice.learning.reader.requests import NEUTRAL, ORDERS, UNKNOWN
 from ondevice.learning.reader.scene import Maker, prefix_of
 from ondevice.learning.reader.statements import Owner, fill
-from ondevice.memory.persona import PREFIX_HEAD, TURN_HEAD
+from ondevice.memory.form import TAUGHT
 from ondevice.models.messages import Message
 
 OWN = {
@@ -90,12 +90,12 @@ def test_a_cut_answer_is_the_last_one() -> None:
 
 def test_prompts_are_in_the_form_of_the_assistant() -> None:
     texts = [user for d in made(100) for user, _ in turns(d)]
-    assert any(text.startswith(PREFIX_HEAD) for text in texts)
-    assert any(TURN_HEAD in text for text in texts)
+    assert any(text.startswith(TAUGHT.prefix_head) for text in texts)
+    assert any(TAUGHT.turn_head in text for text in texts)
     assert any('The user once said: "' in text for text in texts)
     assert any('From notes: "' in text for text in texts)
     prefix = prefix_of(["The user plays the oboe."], count)
-    assert prefix == f"{PREFIX_HEAD}\n- The user plays the oboe."
+    assert prefix == f"{TAUGHT.prefix_head}\n- The user plays the oboe."
 
 
 def test_notes_grow_to_twenty_five_and_dialogues_keep_to_their_limit() -> None:

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/memory_to_answer.py`."""

@@ -1,0 +1,1 @@
+"""`ondevice model`: base models."""

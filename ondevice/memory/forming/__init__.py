@@ -1,0 +1,1 @@
+"""Forming: statements about the person are drawn from what they wrote, with their certainty."""
