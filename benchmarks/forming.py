@@ -82,7 +82,7 @@ def by_classifier(embed: Callable[[Sequence[str]], Any], classifier: LazyClassif
         held = classifier.get()
         states: list[str | None] = []
         for one in held.judge(texts, embed(texts)):
-            pending = one.statement + one.telling >= held.unsure
+            pending = one.told >= held.unsure
             states.append(
                 "active" if one.statement >= held.sure else "pending" if pending else None
             )

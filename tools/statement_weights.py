@@ -2,7 +2,7 @@
 
 python tools/statement_weights.py            writes ondevice/memory/data/statements-*.npz
 
-They are learned from ondevice/memory/data/statements.jsonl alone; run it again when that file, the
+They are learned from ondevice/memory/data/statements*.jsonl alone; run it again when that file, the
 features or an embedder has changed.
 """
 

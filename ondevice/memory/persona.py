@@ -7,17 +7,21 @@ quoted as data under a token budget, in the form that the base model is given.
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ondevice.memory.form import TAUGHT, Form
+from ondevice.memory.times import describe, resolve
 from ondevice.memory.whose import ASSISTANT, as_told, name_of, voices
 
 if TYPE_CHECKING:
     from ondevice.memory.search import Hit
     from ondevice.store.records import Fact
+
+_MOST_TIMES = 3  # of those that one note names
 
 # What the chat formats of the known model families begin and end turns with.
 _CONTROL = re.compile(
@@ -148,8 +152,11 @@ def _with_date(text: str, moment: float, form: Form) -> str:
 
 
 def _dated(text: str, moment: float) -> str:
-    """Return the day on which something was said."""
-    return _day(time.localtime(moment))
+    """Return the day on which something was said, and the days that it names by other words."""
+    day = time.localtime(moment)
+    said = datetime.date(day.tm_year, day.tm_mon, day.tm_mday)
+    named = [neutralise(describe(one)) for one in resolve(text, said)[:_MOST_TIMES]]
+    return "; ".join([_day(day), *named])
 
 
 def _day(moment: time.struct_time) -> str:

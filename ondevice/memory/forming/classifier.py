@@ -37,7 +37,8 @@ KINDS: Final = (
     "belief", "event", "plan", "wish", "possession",
 )  # fmt: skip
 _DATA = Path(__file__).parents[1] / "data"
-SENTENCES: Final = _DATA / "statements.jsonl"
+# Labelled sentences, and more of what notes hold about the world.
+SENTENCES: Final = (_DATA / "statements.jsonl", _DATA / "statements_world.jsonl")
 _MOST_BYTES = 4_000_000  # of a file of weights
 
 
@@ -83,6 +84,11 @@ class Judgement:
     telling: float
     about: str
     category: str
+
+    @property
+    def told(self) -> float:
+        """How likely something lasting is told, if nothing else is likelier; else 0."""
+        return self.statement + self.telling if self.label in (STATEMENT, TELLING) else 0.0
 
 
 class Classifier:
@@ -189,7 +195,7 @@ def read_weights(content: bytes, embedder: str) -> Weights | None:
                 for name in ("shift", "scale", "label", "about", "category")
             }
             sure, unsure = (float(value) for value in file["thresholds"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     inputs = len(arrays["shift"])
     fits = arrays["scale"].shape == (inputs,) and all(

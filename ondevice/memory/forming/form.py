@@ -162,7 +162,7 @@ class _Reading:
         )
         if not asks and not sentence.pasted and judgement.statement >= classifier.sure:
             return "active"
-        if judgement.statement + judgement.telling >= classifier.unsure:
+        if judgement.told >= classifier.unsure:
             return "pending"
         return None
 

@@ -12,6 +12,7 @@ _KEY_HEAD = re.compile(
     r"\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|\bAKIA[0-9A-Z]{12,}|\bxox[abprs]-[\w-]{8,}|"
     r"\bAIza[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
 )
+_ADDRESS = re.compile(r"\w+://\S+|www\.\S+")
 _TOKEN = re.compile(r"(?<![\w/.@])[A-Za-z0-9+_-]{20,}={0,2}(?![\w/.@])")
 _WORDS = (
     r"pass ?(?:word|code|phrase)s?|pwd|pin(?:s|[- ]?(?:code|number|nummer))?|cvv|cvc|"
@@ -51,7 +52,9 @@ def holds_secret(text: str) -> bool:
     """Whether a text holds a card number, a key, or a password or PIN with its value."""
     if any(_is_card(found[0]) for found in _DIGITS.finditer(text)):
         return True
-    if _KEY_HEAD.search(text) or any(_is_key(found[0]) for found in _TOKEN.finditer(text)):
+    if _KEY_HEAD.search(text):
+        return True
+    if any(_is_key(found[0]) for found in _TOKEN.finditer(_ADDRESS.sub(" ", text))):
         return True
     if any(_has_value(text, found) for found in _WORD.finditer(text)):
         return True

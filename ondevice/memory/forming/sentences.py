@@ -7,6 +7,7 @@ cut at the ends of sentences, of whichever script, and at the ends of lines.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -138,14 +139,13 @@ def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
     text = _TAGGED.sub("\n", _FENCE.sub("\n", _FRONT_MATTER.sub("", text)))
     lines = [(whole, _bare(whole)) for whole in own_lines(text)]
     closed = any(_CLOSING.match(line) for _, line in lines)
-    pasted, headers = False, 0
-    for whole, line in lines:
-        headers = headers + 1 if _HEADER.match(line) else headers * (not line)
+    pasted = False
+    for whole, line in lines[: _mail_begins([line for _, line in lines])]:
         letter = not _CLOSING.match(line) and bool(
             _SALUTATION.match(line) or (closed and _GREETING.match(line))
         )
-        if headers > 1 or (letter and kind is Kind.TURN):
-            return  # a mail or letter: what follows is whoever's
+        if letter and kind is Kind.TURN:
+            return  # what follows is whoever's
         pasted = pasted or (letter and kind is Kind.NOTE)
         if kind is not Kind.NOTE and line.endswith((":", "：")):
             if not _ABOUT_ME.search(line):
@@ -154,6 +154,13 @@ def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
         pasted = pasted or (kind is Kind.TURN and _GREETING.match(line) is not None)
         if line and not _HEADING.match(whole) and not _ROW.match(whole):
             yield line, pasted
+
+
+def _mail_begins(lines: list[str]) -> int:
+    """Return the number of the line with which a pasted mail's head begins, or of all lines."""
+    head = [_HEADER.match(line) is not None for line in lines]
+    found = (i for i, (one, other) in enumerate(itertools.pairwise(head)) if one and other)
+    return next(found, len(lines))
 
 
 def _bare(line: str) -> str:

@@ -42,7 +42,8 @@ def learn(embedder: Embedder) -> Weights:
     Raises:
         RecallError: the embedder is missing or damaged.
     """
-    rows = [json.loads(line) for line in SENTENCES.read_text("utf-8").splitlines()]
+    lines = [line for path in SENTENCES for line in path.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in lines]
     return fitted(rows, embedder.embed([row["text"] for row in rows]), embedder.sha256)
 
 
