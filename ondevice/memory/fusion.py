@@ -23,14 +23,14 @@ class FusionWeights:
     """The weights of `fuse`."""
 
     bm25: float = 1.0
-    cosine: float = 5.0
-    bm25_neighbours: tuple[float, ...] = (0.5, 0.25)  # distance 1, 2
-    cosine_neighbours: tuple[float, ...] = (0.5, 0.25)
+    cosine: float = 8.3
+    bm25_neighbours: tuple[float, ...] = (0.9, 0.3)  # distance 1, 2
+    cosine_neighbours: tuple[float, ...] = (0.5, 0.3)
     recency: float = 0.05  # share added to what is new
     half_life_days: float = 60.0
     pinned: float = 0.25
-    speaker: float = 0.9
-    nearness: float = 0.1  # added to the cosine: what is hardly near counts a little, too
+    speaker: float = 0.95
+    nearness: float = 0.19  # added to the cosine: what is hardly near counts a little, too
     # Added to statements in prompts: for topics that the request shares, and for mattering at all.
     topics: float = 0.3
     matters: float = 0.15
