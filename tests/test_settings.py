@@ -29,7 +29,7 @@ GOOD = "[generation]\ntop_k = 7\n[model]\nn_ctx = 512\n"
         ("[generation]\ntop_k = '7'\nseed = 3\n", 2, {"generation.seed": 3}),
         ("[generation]\ntemprature = 1\ntop_k = 7\n", 2, {"generation.top_k": 7}),
         (f"{GOOD}[modl]\nx = 1\n", 5, {"generation.top_k": 7, "model.n_ctx": 512}),
-        (f"{GOOD}[recall\nmemories = 2\n", 5, {"model.n_ctx": 512, "recall.memories": 6}),
+        (f"{GOOD}[recall\nmemories = 2\n", 5, {"model.n_ctx": 512, "recall.memories": 40}),
         (f"load = 1\n{GOOD}", 1, {"generation.top_k": 7, "model.n_ctx": 512}),
         (f"{GOOD}[generation]\ntop_p = 0.5\n", 5, {"generation.top_k": 7, "model.n_ctx": 512}),
         ("[generation]\ntop_k = 7\ntop_k = 8\nseed = 3\n", 3, {"generation.seed": 3}),

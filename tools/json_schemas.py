@@ -108,6 +108,7 @@ def _descriptions(kind: type) -> dict[str, str]:
 def _memories() -> dict[str, Schema]:
     from ondevice.importers import Preview
     from ondevice.memory.embedding import EmbeddingState
+    from ondevice.memory.forming.reading import FormReport
     from ondevice.memory.ingest import IngestReport
     from ondevice.store.records import Fact, Passage, Turn
 
@@ -118,6 +119,7 @@ def _memories() -> dict[str, Schema]:
         "memory add": record(**fact["properties"], replaced=listing(fact)),
         "memory list": listing(fact),
         "memory propose": listing(fact),
+        "memory form": of(FormReport),
         "memory edit": {
             "anyOf": [fact, of(Passage), of(Turn)],
             "description": "The fact, or the text in the wording that holds now.",

@@ -15,6 +15,7 @@ from ondevice.importers.document import Remark
 from ondevice.importers.memories import MEMORY
 from ondevice.memory.embedding import Embedding
 from ondevice.memory.facts import candidate_for
+from ondevice.memory.forming.secrets import holds_secret
 from ondevice.settings import RecallSettings
 from ondevice.store.records import ANY_SCOPE, NewPassage
 from ondevice.store.table import storable
@@ -350,7 +351,7 @@ class _Writer:
     def _store_fact(self, source_id: str, statement: NewPassage, vector: Embedded) -> None:
         """Store a statement of another assistant; it waits for approval."""
         candidate = candidate_for(statement.text)
-        if candidate.text in self._known_facts:
+        if candidate.text in self._known_facts or holds_secret(candidate.text):
             return
         self._known_facts.add(candidate.text)
         self._profile.facts.add(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-STEPS = 200  # of the descent; more change no decision
+STEPS = 120  # of the descent; more change no decision
 
 
 def descend(

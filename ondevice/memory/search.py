@@ -195,7 +195,7 @@ class Recall:
             if weighed:
                 judge = self._judge()
                 asked = judge.asked(vector)
-                personal = asked.personal
+                personal = 1.0 if named else asked.personal  # somebody they know
                 rows = np.flatnonzero(index.fact & (fused.final > 0))
                 fused.final[rows] += _weight(judge, asked, index.matrix[rows], self._weights)
             memories = self._memories(index, fused, evidence, k, scope, quoting=weighed)

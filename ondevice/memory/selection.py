@@ -20,7 +20,7 @@ MIN_RELEVANCE = 0.17
 # what it asks: at least so near, and less near the likelier it is. Chosen on the requests of the
 # tuning half of `benchmarks/memory_items`: none of 60 that need no memory gets a note then.
 PERSONAL = 0.5
-ABOUT_THIS = 0.42
+ABOUT_THIS = 0.36
 ABOUT_THIS_SLOPE = 0.3
 
 

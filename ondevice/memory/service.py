@@ -213,11 +213,7 @@ class Memory:
             return self._forming.run(progress)
 
     def _keep(self, candidate: fact_rules.FactCandidate, **options: Any) -> Kept:
-        if holds_secret(candidate.text):
-            raise ProfileError(
-                "A password, PIN, key or card number is not kept as a statement, because it could "
-                "be shown to a model; keep it in a password manager."
-            )
+        _refuse_secret(candidate.text)
         with self._lock, self._telling():
             before = {known.id for known in self.profile.facts.all(state="active")}
             kept = self.recall.keep(candidate, **options)
@@ -244,6 +240,8 @@ class Memory:
             ProfileError: it has no such field.
         """
         with self._lock, self._telling():
+            if isinstance(self.profile.get(record_id), Fact):
+                _refuse_secret(str(changes.get("text", "")))
             record = self._corrector.edit(record_id, **changes)
             if isinstance(record, Passage | Turn) and record.corrects is not None:
                 self._steps.corrected(record.id, self._corrector)
@@ -336,7 +334,8 @@ class Memory:
         """
         proposals = fact_rules.propose(complete, text)
         known = {fact.text for fact in self.profile.facts.all(scope=self.scope)}
-        return [self._pending(proposal) for proposal in proposals if proposal.text not in known]
+        new = [one for one in proposals if one.text not in known and not holds_secret(one.text)]
+        return [self._pending(proposal) for proposal in new]
 
     def suggest(self, text: str) -> Kept:
         """Store a statement that another program makes about the person; it waits for approval.
@@ -346,6 +345,7 @@ class Memory:
             would replace.
         """
         candidate = fact_rules.candidate_for(text)
+        _refuse_secret(candidate.text)
         known = self.profile.facts.all(scope=self.scope)
         same = [f for f in known if f.text == candidate.text and f.state != "superseded"]
         fact = same[0] if same else self._pending(candidate)
@@ -476,3 +476,12 @@ class Memory:
 
 def _nothing() -> None:
     pass
+
+
+def _refuse_secret(text: str) -> None:
+    """Raise if a statement holds a secret: every statement may be shown to a model."""
+    if holds_secret(text):
+        raise ProfileError(
+            "A password, PIN, key or card number is not kept as a statement, because it could "
+            "be shown to a model; keep it in a password manager."
+        )

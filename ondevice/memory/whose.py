@@ -131,6 +131,11 @@ def own_lines(text: str) -> list[str]:
     return own
 
 
+def is_transcript(text: str) -> bool:
+    """Whether a text holds what a program said, behind its name."""
+    return any(_PROGRAM.match(line) for line in text.splitlines())
+
+
 def _line_by_line(text: str) -> Iterator[Voice]:
     """Yield each line as somebody's; in a chat it goes on with whoever has spoken last."""
     chat = _is_chat(text)

@@ -53,6 +53,7 @@ def test_memories(ondevice, checked_json, tmp_path):
         ("memory", "forget", dog, "--yes", "--certificate", certificate),
         ("memory", "certificate", certificate),
         ("memory", "reindex"),
+        ("memory", "form"),
         ("profile", "list"),
         ("profile", "show"),
         ("config", "show"),
@@ -60,7 +61,7 @@ def test_memories(ondevice, checked_json, tmp_path):
         code, out, err = ondevice(*arguments, "--json")
         assert code == 0, (arguments, err)
         json.loads(out)
-    assert len(checked_json) == 14
+    assert len(checked_json) == 15
 
 
 def test_json_also_where_there_is_nothing(ondevice, checked_json, tmp_path):

@@ -81,9 +81,7 @@ class StoreMachine(RuleBasedStateMachine):
     def same_as_the_model(self):
         assert {f.id: (f.text, f.state) for f in self.profile.facts.all()} == self.model
         outline = self.profile.search_tables.outline()
-        known = (
-            list(zip(outline.number, outline.id, outline.active, strict=True)) if outline else []
-        )
+        known = list(zip(outline.number, outline.id, outline.state, strict=True)) if outline else []
         for word in WORDS:
             hits = set(self.profile.search_tables.rank_text([word], 1000)[0].tolist())
             found = {record_id for number, record_id, active in known if active and number in hits}

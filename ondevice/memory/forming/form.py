@@ -53,12 +53,14 @@ class Formed:
         state: "active" if it is certain.
         ending: it denies something, and matters only if that was remembered.
         as_said: the person's own sentence, which no rule has reworded.
+        vector: of its text, if it was needed to judge it.
     """
 
     candidate: FactCandidate
     state: State = "active"
     ending: bool = False
     as_said: bool = False
+    vector: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 class Former:
@@ -83,25 +85,30 @@ class Former:
         Raises:
             RecallError: the embedder is missing or damaged.
         """
+        import numpy as np
+
         read = [_Reading(text) for text in texts]
         wanted = {text for one in read for text in one.to_judge}
         known = {
             one.text.text.strip(): one.text.vector for one in read if one.text.vector is not None
         }
-        judged = self._judged(wanted, known)
-        return [one.formed(judged, self._classifier) for one in read]
+        vectors = self._vectors(wanted, known)
+        order = list(vectors)
+        judged: dict[str, Judgement] = {}
+        if order:
+            judgements = self._classifier().judge(order, np.stack(list(vectors.values())))
+            judged = dict(zip(order, judgements, strict=True))
+        formed = [one.formed(judged, self._classifier) for one in read]
+        return [
+            [dataclasses.replace(one, vector=vectors.get(one.candidate.text)) for one in some]
+            for some in formed
+        ]
 
-    def _judged(self, wanted: set[str], known: Mapping[str, np.ndarray]) -> dict[str, Judgement]:
-        """Return what each sentence is; the vector of a text that is one sentence serves it."""
-        import numpy as np
-
-        if not wanted:
-            return {}
-        order = sorted(wanted)
-        missing = [one for one in order if one not in known]
-        vectors = dict(zip(missing, self._embed(missing), strict=True)) if missing else {}
-        matrix = np.stack([known[one] if one in known else vectors[one] for one in order])
-        return dict(zip(order, self._classifier().judge(order, matrix), strict=True))
+    def _vectors(self, wanted: set[str], known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the vector of each sentence; that of a text which is one sentence serves it."""
+        missing = sorted(wanted.difference(known))
+        made = dict(zip(missing, self._embed(missing), strict=True)) if missing else {}
+        return {one: known[one] if one in known else made[one] for one in sorted(wanted)}
 
 
 class _Reading:
@@ -160,6 +167,8 @@ class _Reading:
             or judgement.label in _ASKING
             or any(sign in sentence.text for sign in _ASKS)
         )
+        if asks and ":" in sentence.text:
+            return None  # "Make this formal: …": what follows is a text to be worked on
         if not asks and not sentence.pasted and judgement.statement >= classifier.sure:
             return "active"
         if judgement.told >= classifier.unsure:

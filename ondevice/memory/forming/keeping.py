@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,16 @@ from ondevice.memory.third_person import spelled, third_person
 from ondevice.store.records import ANY_SCOPE, Fact, Passage, Turn
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ondevice.memory.forming.form import Formed
     from ondevice.store.profile import Profile
     from ondevice.store.vectors import Embedded
 
 _WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+Embed = Callable[[Sequence[str], "Mapping[str, np.ndarray]"], "Embedded"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,12 @@ class Found:
 class Keeper:
     """Stores statements; it knows those that are there, so use one for one run only."""
 
-    def __init__(self, profile: Profile, embed: Callable[[Sequence[str]], Embedded]) -> None:
+    def __init__(self, profile: Profile, embed: Embed) -> None:
         """Read what is remembered.
 
         Args:
             profile: where to.
-            embed: makes the vectors that are stored.
+            embed: makes the vectors that are stored of texts, and takes those that are known.
         """
         self._profile, self._embed = profile, embed
         self._same: dict[tuple[str | None, str], Fact] = {}
@@ -54,7 +59,11 @@ class Keeper:
         """Store statements, each with what it has replaced, in one transaction."""
         ordered = sorted(found, key=lambda one: (one.record.time, one.record.id))
         new = [one for one in ordered if not one.formed.ending or self._denied(one)]
-        vectors = self._embed([one.formed.candidate.text for one in new])
+        known = {one.formed.candidate.text: one.formed.vector for one in new}
+        vectors = self._embed(
+            [one.formed.candidate.text for one in new],
+            {text: vector for text, vector in known.items() if vector is not None},
+        )
         with self._profile.transaction():
             return [
                 kept

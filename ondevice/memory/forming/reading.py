@@ -6,7 +6,7 @@ interrupted goes on where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from ondevice.memory.forming.keeping import Found, Keeper
 from ondevice.memory.forming.sentences import Kind
 from ondevice.memory.kept import Kept
 from ondevice.store.records import Passage, Turn
+from ondevice.store.vectors import Embedded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +111,20 @@ class Forming:
 
     def keeper(self) -> Keeper:
         """Return what stores statements; it knows those that are there now."""
-        return Keeper(self._profile, self._embedding.embed)
+        return Keeper(self._profile, self._embed)
+
+    def _embed(self, texts: Sequence[str], known: Mapping[str, np.ndarray]) -> Embedded:
+        """Return the vectors that are stored of texts; those that judged them serve if they fit."""
+        import numpy as np
+
+        current = self._embedding.current()
+        if current.sha256 != self._embedding.wanted.sha256:
+            known = {}
+        missing = sorted({one for one in texts if one not in known})
+        made = dict(zip(missing, current.embed(missing), strict=True)) if missing else {}
+        values = [known[one] if one in known else made[one] for one in texts]
+        matrix = np.stack(values) if values else np.zeros((0, current.dimensions), np.float32)
+        return Embedded(current.sha256, current.name, matrix)
 
     def _vectors(self, records: Sequence[Passage | Turn]) -> dict[str, np.ndarray]:
         """Return the stored vectors of texts that may be one sentence."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ondevice.memory.whose import own_lines
+from ondevice.memory.whose import is_transcript, own_lines
 
 MAX_CHARACTERS = 20_000  # of a text that are read; what is longer is no message of a person's
 MAX_SENTENCES = 120  # of a text that are judged
@@ -100,6 +100,16 @@ _ABOUT_ME = re.compile(
     r"(?:sur|à propos de) moi|su di me|di me)\b",
     re.IGNORECASE,
 )
+# "Use the following context", "the text below": what comes then is not about who asks.
+_POINTS_ON = re.compile(
+    r"\b(?:following|as follows|below|folgend\w*|untenstehend\w*|siguientes?|a continuación|"
+    r"suivante?s?|ci-dessous|seguent[ei]|qui sotto)\b",
+    re.IGNORECASE,
+)
+# Programs put what is asked below what they have found for it.
+_ASKED = re.compile(
+    r"(?<=\n)\W{0,3}(?:question|query|frage|pregunta|domanda)\W{0,3}:", re.IGNORECASE
+)
 _PROGRAM = re.compile(r"^#{2,4} \w[^\n]*:?[ \t]*$", re.MULTILINE)
 # A sentence that begins so is about what the one before it names.
 _STANDS_FOR = re.compile(
@@ -134,12 +144,12 @@ def own_text(text: str, kind: Kind) -> str:
 
 def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
     """Yield the lines that are the person's, and whether they may be pasted."""
-    if kind is Kind.TURN and len(_PROGRAM.findall(text)) > 1:
-        return  # what a program asks for, with headings over its parts
+    pasted = is_transcript(text)
+    if kind is Kind.TURN and (pasted or len(_PROGRAM.findall(text)) > 1 or _ASKED.search(text)):
+        return  # a talk with a model, or what a program asks for, with a title over each part
     text = _TAGGED.sub("\n", _FENCE.sub("\n", _FRONT_MATTER.sub("", text)))
     lines = [(whole, _bare(whole)) for whole in own_lines(text)]
     closed = any(_CLOSING.match(line) for _, line in lines)
-    pasted = False
     for whole, line in lines[: _mail_begins([line for _, line in lines])]:
         letter = not _CLOSING.match(line) and bool(
             _SALUTATION.match(line) or (closed and _GREETING.match(line))
@@ -151,6 +161,8 @@ def _paragraphs(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
             if not _ABOUT_ME.search(line):
                 return  # "Here is her letter:": what follows is a text to be worked on
             continue
+        if kind is Kind.TURN and _POINTS_ON.search(line) and not _ABOUT_ME.search(line):
+            return
         pasted = pasted or (kind is Kind.TURN and _GREETING.match(line) is not None)
         if line and not _HEADING.match(whole) and not _ROW.match(whole):
             yield line, pasted

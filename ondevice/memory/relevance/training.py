@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ondevice.memory.embedders.protocol import Embedder
 
-NAME, VERSION = "relevance", 1
+NAME, VERSION = "relevance", 2
 STATEMENTS, REQUESTS = DATA / "about_me.jsonl", DATA / "requests.jsonl"
 _STRENGTHS = (0.01, 0.03, 0.1)  # of the regularisation; the best in cross-validation is taken
 _FOLDS = 5

@@ -12,7 +12,6 @@ from ondevice.home import Home
 from ondevice.memory.embedders.protocol import Embedder
 from ondevice.memory.forming import classifier as module
 from ondevice.memory.forming.classifier import (
-    Classifier,
     LazyClassifier,
     read_weights,
     shipped_path,
@@ -65,10 +64,7 @@ def test_for_another_embedder_they_are_made_once(
     vectors = np.ones((2, 16), np.float32)
     assert made.judge(["I am", "?"], vectors) == again.judge(["I am", "?"], vectors)
     cached = next((home.cache / "forming").iterdir())
-    content = bytearray(cached.read_bytes())
-    content[len(content) // 2] ^= 255
-    assert isinstance(Classifier(again._weights), Classifier)
-    cached.write_bytes(content[:100])  # damaged: made anew
+    cached.write_bytes(cached.read_bytes()[:100])  # damaged: made anew
     assert LazyClassifier(embedder, home).get().sure == made.sure
     assert len(embedder.embedded) == 2 * texts
 

@@ -13,7 +13,7 @@ from ondevice.memory.forming.sentences import Kind
 
 
 class Scripted(Classifier):
-    """Takes what holds "!!" for sure, "??" hardly, and "tell" for a request that tells something."""
+    """Takes "sure" for a statement, "maybe" for an unsure one, "tell" for a telling request."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -88,6 +88,7 @@ def test_a_letter_in_a_note_waits_and_a_secret_is_left_out() -> None:
 
 def test_a_text_to_be_worked_on_states_nothing() -> None:
     assert form("Translate: I live in Rome.\nsurely true") == []
+    assert form("Translate to German: surely I am coeliac") == []
     assert form("Write a plan, surely I'm coeliac. I live in Rome.") == [
         ("Write a plan, surely I'm coeliac.", "pending")
     ]

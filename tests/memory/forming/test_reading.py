@@ -107,4 +107,9 @@ def test_words_of_others_form_nothing(memory: Memory) -> None:
 def test_secrets_are_no_statements(memory: Memory, text: str) -> None:
     with pytest.raises(ProfileError, match="password manager"):
         memory.remember(text)
+    with pytest.raises(ProfileError, match="password manager"):
+        memory.suggest(text)
     assert memory.list(None) == []
+    fact = memory.remember("I like tea.")
+    with pytest.raises(ProfileError, match="password manager"):
+        memory.edit(fact.id, text=text)

@@ -14,7 +14,8 @@ def told(text: str, kind: Kind = Kind.TURN) -> list[str]:
 
 
 def test_a_text_is_cut_at_sentences_and_lines_of_any_script() -> None:
-    text = "I saw Dr. Weber today. My knee is fine!\n- I row at 6.30 a lot\n2) no gluten\n犬が好きです。東京に住んでいます。"
+    lines = "I saw Dr. Weber today. My knee is fine!\n- I row at 6.30 a lot\n2) no gluten\n"
+    text = lines + "犬が好きです。東京に住んでいます。"
     assert told(text) == [
         "I saw Dr. Weber today.", "My knee is fine!", "I row at 6.30 a lot", "no gluten",
         "犬が好きです。", "東京に住んでいます。",
@@ -47,6 +48,9 @@ def test_who_he_is_stands_in_the_sentence_before() -> None:
         "assistant: I am a model.\nI live in the cloud.",
         "[31.12.23, 10:05] Ben: I live in Oslo.\n[31.12.23, 10:06] Ida: I live in Rome.",
         "- [ ] call the dentist",
+        "Use the following text to answer.\n\nI live in Oslo.",
+        "Anna lives in Oslo.\nI am Anna.\n\nQuestion: where do I live?",
+        "user: I live in Oslo\nassistant: nice\nuser: it is",
     ],
 )
 def test_what_others_wrote_is_left_out(text: str) -> None:
