@@ -5,8 +5,7 @@ a turn or passage is lent some of what its neighbours in the same source score,
 because an answer often stands beside the words that were asked for.  Recency,
 pinning and the right speaker raise relevance by a share of itself, so that
 nothing irrelevant comes up by being new.  The weights were tuned on one half
-of `benchmarks/recall_quality.py` and then pulled back towards even ones, because
-other people's conversations differ; the other half is reported beside it.
+of `benchmarks/recall_quality.py`; the other half is reported beside it.
 """
 
 from __future__ import annotations
@@ -76,6 +75,7 @@ def fuse(evidence: Evidence, weights: FusionWeights | None = None) -> Fused:
     nearness = _windowed(near, links, weights.cosine_neighbours)
     nearness /= max(float(nearness.max(initial=0.0)), 1e-9)
     relevance = weights.bm25 * bm25 + weights.cosine * nearness
+    relevance[(cosine <= 0) & (bm25 <= 0)] = 0  # nothing speaks for it or its neighbours
     relevance /= weights.bm25 + weights.cosine
     recency = np.exp2(-np.maximum(evidence.age_days, 0) / weights.half_life_days)
     share = (
