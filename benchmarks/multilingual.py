@@ -27,6 +27,7 @@ from recall_quality import full_text, matches
 from ondevice.home import Home
 from ondevice.memory.embedders.choose import ENGLISH, MULTILINGUAL, open_embedder
 from ondevice.memory.embedders.protocol import Embedder
+from ondevice.memory.embedding import embedded
 from ondevice.memory.search import Recall
 from ondevice.settings import RecallSettings
 from ondevice.store.profile import Profile
@@ -64,19 +65,18 @@ class Pool:
         profile = Profile.create(home, language, passphrase="a benchmark's own")
         self._recall = Recall(profile, embedders[ours])
         self._of_record: dict[str, str] = {}
-        self._store(profile, rows, self._vectors[ours])
+        self._store(profile, rows, embedders[ours])
 
-    def _store(self, profile: Profile, rows: Sequence[dict[str, Any]], vectors: np.ndarray) -> None:
+    def _store(self, profile: Profile, rows: Sequence[dict[str, Any]], embedder: Embedder) -> None:
         """Store statements as facts and notes as imports of one line each: nothing is related."""
-        for row, vector in zip(rows, vectors, strict=True):
+        for row in rows:
+            vector = embedded(embedder, [row["text"]])
             if row["kind"] == "statement":
                 record = profile.facts.add(row["text"], category="context", vector=vector)
                 self._of_record[record.id] = row["id"]
             else:
                 source = profile.sources.add("import", row["id"])
-                (stored,) = profile.passages.add(
-                    source.id, [NewPassage(row["text"])], vector[np.newaxis]
-                )
+                (stored,) = profile.passages.add(source.id, [NewPassage(row["text"])], vector)
                 self._of_record[stored.id] = row["id"]
 
     def ours(self, question: str) -> list[str]:

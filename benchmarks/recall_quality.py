@@ -6,12 +6,12 @@ tell things about themselves; `recall_questions/` holds the texts. Half of the
 questions use words of the conversation, half are paraphrased. A question is
 answered when its evidence turn is among the first 5, 10 or 20. Beside ours:
 BM25 (stop words out, Porter stems), window BM25 (each turn indexed with its
-neighbours), MiniLM alone, and plain reciprocal-rank fusion of BM25 and MiniLM;
+neighbours), the embedder alone, and plain reciprocal-rank fusion of BM25 and it;
 all four get the question without the friends' names, which helps them much.
 The weights of ours were tuned (`--tune`) on the even pairs only; "held out" are
 the odd ones. Prints a table and writes `results/recall_quality.json`.
 
-    python benchmarks/recall_quality.py [--tune ROUNDS]
+    python benchmarks/recall_quality.py [--tune ROUNDS] [--embedder NAME]
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Corpus:
     number: int
     friends: Sequence[str]
     recall: Recall
+    embedder: Embedder
     ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     sessions: list[int] = field(default_factory=list)
@@ -105,7 +106,7 @@ def build(number: int, profile: Profile, embedder: Embedder) -> Corpus:
     material = json.loads((HERE / "recall_questions" / f"{language}.json").read_text("utf-8"))
     chance = random.Random(f"{number} {friends}")
     sessions = _sessions(material, friends, number, people, chance)
-    corpus = Corpus(number, friends, Recall(profile, embedder))
+    corpus = Corpus(number, friends, Recall(profile, embedder), embedder)
     for day, turns in enumerate(sessions):
         source = profile.sources.add("import", f"chat {day + 1}")
         start = FIRST_DAY + day * 9 * 86_400
@@ -115,7 +116,7 @@ def build(number: int, profile: Profile, embedder: Embedder) -> Corpus:
         ]
         vectors = embedded(embedder, [passage.text for passage in passages])
         stored = profile.passages.add(source.id, passages, vectors)
-        corpus.vectors = np.concatenate([corpus.vectors, vectors])
+        corpus.vectors = np.concatenate([corpus.vectors, vectors.values])
         for passage, (_, _, question) in zip(stored, turns, strict=True):
             corpus.ids.append(passage.id)
             corpus.texts.append(passage.text)
@@ -216,15 +217,15 @@ class Peers:
         """Rank by BM25 of the turn with its neighbours."""
         return [self.corpus.ids[row] for row in matches(self.window, query, k)]
 
-    def minilm(self, query: str, k: int) -> list[str]:
+    def meaning(self, query: str, k: int) -> list[str]:
         """Rank by cosine."""
-        scores = self.corpus.vectors @ self.corpus.recall._embedder.embed_queries([query])[0]
+        scores = self.corpus.vectors @ self.corpus.embedder.embed_queries([query])[0]
         return [self.corpus.ids[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
     def rank_fusion(self, query: str, k: int) -> list[str]:
-        """Rank by the sum of 1 / (60 + rank) of BM25 and MiniLM."""
+        """Rank by the sum of 1 / (60 + rank) of BM25 and the embedder."""
         scores: dict[str, float] = {}
-        for ranking in (self.bm25(query, 100), self.minilm(query, 100)):
+        for ranking in (self.bm25(query, 100), self.meaning(query, 100)):
             for rank, identity in enumerate(ranking, 1):
                 scores[identity] = scores.get(identity, 0.0) + 1 / (60 + rank)
         return sorted(scores, key=lambda identity: -scores[identity])[:k]
@@ -260,7 +261,7 @@ Method = Callable[[Corpus, Peers, str, int], list[str]]
 METHODS: dict[str, Method] = {
     "BM25": lambda corpus, peers, query, k: peers.bm25(peers.about(query), k),
     "window BM25": lambda corpus, peers, query, k: peers.window_bm25(peers.about(query), k),
-    "MiniLM": lambda corpus, peers, query, k: peers.minilm(peers.about(query), k),
+    "embedder alone": lambda corpus, peers, query, k: peers.meaning(peers.about(query), k),
     "plain rank fusion": lambda corpus, peers, query, k: peers.rank_fusion(peers.about(query), k),
     "ours": lambda corpus, peers, query, k: [m.id for m in corpus.recall.search(query, k=k)],
 }
@@ -315,8 +316,10 @@ def main() -> None:
     """Build the corpora, compare the methods, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tune", type=int, default=0, metavar="ROUNDS")
-    rounds = parser.parse_args().tune
-    embedder = CachingEmbedder(open_embedder(RecallSettings().embedder, Home.default()))
+    parser.add_argument("--embedder", default=RecallSettings().embedder)
+    options = parser.parse_args()
+    rounds = options.tune
+    embedder = CachingEmbedder(open_embedder(options.embedder, Home.default()))
     pairs = json.loads((HERE / "recall_questions" / "people.json").read_text("utf-8"))["pairs"]
     with tempfile.TemporaryDirectory() as folder:
         home = Home.below(Path(folder))

@@ -5,8 +5,7 @@ a turn or passage is lent some of what its neighbours in the same source score,
 because an answer often stands beside the words that were asked for.  Recency,
 pinning and the right speaker raise relevance by a share of itself, so that
 nothing irrelevant comes up by being new.  The weights were tuned on one half
-of `benchmarks/recall_quality.py` and then pulled back towards even ones, because
-other people's conversations differ; the other half is reported beside it.
+of `benchmarks/recall_quality.py`; the other half is reported beside it.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ class FusionWeights:
     """The weights of `fuse`."""
 
     bm25: float = 1.0
-    cosine: float = 5.0
-    bm25_neighbours: tuple[float, ...] = (0.5, 0.25)  # distance 1, 2
-    cosine_neighbours: tuple[float, ...] = (0.5, 0.25)
+    cosine: float = 8.3
+    bm25_neighbours: tuple[float, ...] = (0.9, 0.3)  # distance 1, 2
+    cosine_neighbours: tuple[float, ...] = (0.5, 0.3)
     recency: float = 0.05  # share added to what is new
     half_life_days: float = 60.0
     pinned: float = 0.25
-    speaker: float = 0.9
-    nearness: float = 0.1  # added to the cosine: what is hardly near counts a little, too
+    speaker: float = 0.95
+    nearness: float = 0.19  # added to the cosine: what is hardly near counts a little, too
     # Added to statements in prompts: for topics that the request shares, and for mattering at all.
     topics: float = 0.3
     matters: float = 0.15
@@ -76,6 +75,7 @@ def fuse(evidence: Evidence, weights: FusionWeights | None = None) -> Fused:
     nearness = _windowed(near, links, weights.cosine_neighbours)
     nearness /= max(float(nearness.max(initial=0.0)), 1e-9)
     relevance = weights.bm25 * bm25 + weights.cosine * nearness
+    relevance[(cosine <= 0) & (bm25 <= 0)] = 0  # nothing speaks for it or its neighbours
     relevance /= weights.bm25 + weights.cosine
     recency = np.exp2(-np.maximum(evidence.age_days, 0) / weights.half_life_days)
     share = (
