@@ -56,6 +56,7 @@ class RememberingEmbedder:
         self._asked: dict[str, np.ndarray] = {}
         self.name, self.sha256 = embedder.name, embedder.sha256
         self.dimensions, self.calibration = embedder.dimensions, embedder.calibration
+        self.setting = embedder.setting
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return what is stored of `texts`."""

@@ -188,7 +188,7 @@ class Recall:
             vector = embedder.embed_queries([_without(query, named)])[0]
             cosine = embedder.calibration.relevance(index.matrix @ vector)
             hits = pending.result()
-            fused, evidence = self._fused(
+            fused, evidence, hidden = self._fused(
                 index, cosine, hits, named, scope, set(without), quoting=weighed
             )
             personal = 0.0
@@ -196,7 +196,7 @@ class Recall:
                 judge = self._judge()
                 asked = judge.asked(vector)
                 personal = 1.0 if named else asked.personal  # somebody they know
-                rows = np.flatnonzero(index.fact & (fused.final > 0))
+                rows = np.flatnonzero(index.fact & ~hidden)
                 fused.final[rows] += _weight(judge, asked, index.matrix[rows], self._weights)
             memories = self._memories(index, fused, evidence, k, scope, quoting=weighed)
             return Found(memories, personal)
@@ -236,7 +236,7 @@ class Recall:
         without: set[str],
         *,
         quoting: bool,
-    ) -> tuple[Fused, Evidence]:
+    ) -> tuple[Fused, Evidence, np.ndarray]:
         import numpy as np
 
         bm25 = np.zeros(index.size, dtype=np.float32)
@@ -260,7 +260,7 @@ class Recall:
             codes = [code for name, code in index.scopes.items() if name in (None, scope)]
             hidden |= ~np.isin(index.scope, codes)
         fused.final[hidden] = 0
-        return fused, evidence
+        return fused, evidence, hidden
 
     def _memories(
         self,
