@@ -56,8 +56,10 @@ def is_evidence(memory: Hit, personal: float, recent: Collection[str]) -> bool:
         return False
     if personal < PERSONAL:  # only what is about just this
         return memory.cosine >= ABOUT_THIS - ABOUT_THIS_SLOPE * personal
-    # A statement has been weighed by what it matters for; a passage only by what it says.
-    return memory.kind == "fact" or memory.shares_words or memory.cosine >= MIN_RELEVANCE
+    # A statement, and a sentence that may be one, has been weighed by what it matters for; a
+    # whole text only by what it says.
+    weighed = memory.kind == "fact" or memory.origin is not None
+    return weighed or memory.shares_words or memory.cosine >= MIN_RELEVANCE
 
 
 def _tells(turn: Hit, recent: Collection[str]) -> bool:

@@ -193,7 +193,7 @@ class Database:
     # --- care -----------------------------------------------------------------
 
     def purge_log(self, seconds: float = PURGE_SECONDS) -> bool:
-        """Truncate the write-ahead log, which may still hold deleted pages.
+        """Write all pages anew and truncate the log: both may still hold what was deleted.
 
         Waits up to `seconds` for readers in other processes. Returns whether it is done.
         """
@@ -205,6 +205,9 @@ class Database:
                 # A busy handler would hold the lock for its whole time; the loop lets others in.
                 connection.execute("PRAGMA busy_timeout = 0")
                 try:
+                    # Where SQLite moves a row to another page, as when its own is full, the bytes
+                    # left behind are not overwritten: only writing all pages anew is sure.
+                    connection.execute("VACUUM")
                     busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
                 except self._sql.OperationalError:
                     busy = 1

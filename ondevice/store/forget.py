@@ -1,8 +1,8 @@
 """Forgetting: rows, index entries, vectors and references go in one transaction.
 
 Afterwards the write-ahead log is truncated, because it still holds the pages as they were.
-SQLite's `secure_delete` and the index's own overwrite the freed bytes inside the pages, so no
-VACUUM is needed. What was made of the records goes with them: adapters that were trained on them,
+SQLite's `secure_delete` and the index's own overwrite the freed bytes inside the pages, and
+`Database.purge_log` writes all pages anew for what had moved between them. What was made of the records goes with them: adapters that were trained on them,
 the states of unfinished trainings, and copies that a killed process has left half way.
 """
 

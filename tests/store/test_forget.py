@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import subprocess
 import sys
 import time
@@ -291,3 +293,29 @@ def test_answers_that_repeat_a_fact_go_along_in_every_script(profile):
     profile.turns.add(talk, "assistant", "そうですか。")
     shown = profile.preview_forget([fact.id], keep_turns=True)
     assert [turn.id for turn in shown.related_turns] == [asked.id, repeated.id]
+
+
+@pytest.mark.model
+def test_rows_that_moved_to_other_pages_leave_nothing_behind(home):
+    """Full pages are parted and joined; what stood on them before is not overwritten by itself."""
+    chance = random.Random(1)
+
+    def text():
+        words = chance.choice([1, 3, 8, 30, 150])
+        return " ".join("".join(chance.choices("bcdfghjklm", k=12)) for _ in range(words))
+
+    with Profile.create(home) as profile:
+        living, gone = {}, set()
+        for _ in range(45):
+            for _ in range(20):
+                said = text()
+                living[profile.facts.add(said).id] = said
+            for changed in chance.sample(sorted(living), 5):
+                gone.update(living[changed].split())
+                living[changed] = profile.facts.edit(changed, text=text()).text
+            forgotten = chance.sample(sorted(living), 12)
+            gone.update(word for one in forgotten for word in living.pop(one).split())
+            profile.forget(forgotten)
+        left = set(re.findall("[bcdfghjklm]{12}", decrypted(profile).decode("latin-1")))
+    assert len(gone) > 5_000
+    assert not gone & left
