@@ -2,8 +2,9 @@
 
 Afterwards the write-ahead log is truncated, because it still holds the pages as they were.
 SQLite's `secure_delete` and the index's own overwrite the freed bytes inside the pages, and
-`Database.purge_log` writes all pages anew for what had moved between them. What was made of the records goes with them: adapters that were trained on them,
-the states of unfinished trainings, and copies that a killed process has left half way.
+`Database.purge_log` writes all pages anew for what had moved between them. What was made of the
+records goes with them: adapters that were trained on them, the states of unfinished trainings, and
+copies that a killed process has left half way.
 """
 
 from __future__ import annotations
