@@ -47,6 +47,7 @@ def main(folder: Path) -> None:
     notes.write_text("The blue shed key hangs behind the water tank.\n\n" * 100)
     word.write_text("correct horse\n")
     os.environ |= {"ONDEVICE_HOME": str(disk / "home"), "ONDEVICE_PASSPHRASE_FILE": str(word)}
+    called(["config", "set", "recall.embedder", "minilm"])  # the other one needs 70 MB of cache
     called(["memory", "add", "My dog is called Biscuit."])
     called(["model", "check"])  # the hash of the model is known from now on
     before = sorted(disk.rglob("*"))

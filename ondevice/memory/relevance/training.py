@@ -77,7 +77,8 @@ def _centred(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     import numpy as np
 
     shift = vectors.mean(axis=0)
-    scale = 1 / (vectors - shift).std()
+    spread = float((vectors - shift).std())
+    scale = 1 / spread if spread > 1e-6 else 1.0  # an embedder may tell nothing
     return (vectors - shift) * scale, shift, np.array(scale)
 
 
@@ -87,6 +88,8 @@ def _fit(
     """Return weights whose regularisation does best on what they have not seen."""
     import numpy as np
 
+    if not inputs.any():
+        return np.zeros((inputs.shape[1] + 1, wanted.shape[1]), dtype=np.float32)
     fold = np.random.default_rng(0).permutation(len(inputs)) % _FOLDS
     losses = []
     for strength in _STRENGTHS:

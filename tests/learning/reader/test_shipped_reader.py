@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_embedder import FakeEmbedder
 from fake_engine import FakeEngine
 from reader_probes import ProbeMaker, is_right
 
@@ -43,7 +44,7 @@ def personal(base: BaseModel, **provenance: str) -> bytes:
 def me(default_model: BaseModel, tmp_path: Path) -> Iterator[Assistant]:
     profile = Profile.create(Home.below(tmp_path))
     with Assistant(
-        FakeEngine(model=default_model), Memory(profile, None, Settings()), Settings()
+        FakeEngine(model=default_model), Memory(profile, FakeEmbedder("none")), Settings()
     ) as assistant:
         yield assistant
 
@@ -97,7 +98,7 @@ def test_it_is_on_by_default_and_its_state_is_kept(me: Assistant) -> None:
 def test_an_assistant_can_be_opened_without_it(default_model: BaseModel, tmp_path: Path) -> None:
     profile = Profile.create(Home.below(tmp_path))
     engine = FakeEngine(model=default_model)
-    with Assistant(engine, Memory(profile, None, Settings()), Settings(), reader=False) as me:
+    with Assistant(engine, Memory(profile, FakeEmbedder("none")), Settings(), reader=False) as me:
         assert names(me) == []
 
 
