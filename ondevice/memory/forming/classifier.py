@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ondevice.ground.files import atomic_writer
 from ondevice.memory.forming.features import features_of
+from ondevice.memory.regression import applied, softmax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,9 +120,9 @@ class Classifier:
             return []
         weights = self._weights
         inputs = (inputs_of(sentences, vectors) - weights.shift) * weights.scale
-        label = probabilities(inputs, weights.label)
-        about = probabilities(inputs, weights.about).argmax(axis=1)
-        category = probabilities(inputs, weights.category).argmax(axis=1)
+        label = applied(inputs, weights.label, softmax)
+        about = applied(inputs, weights.about, softmax).argmax(axis=1)
+        category = applied(inputs, weights.category, softmax).argmax(axis=1)
         return [
             Judgement(
                 LABELS[int(likely.argmax())],
@@ -170,16 +171,6 @@ def inputs_of(sentences: Sequence[str], vectors: np.ndarray) -> np.ndarray:
 
     joined: np.ndarray = np.hstack([vectors.astype(np.float32), features_of(sentences)])
     return joined
-
-
-def probabilities(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return how likely each class is; `weights` has the bias in its last row."""
-    import numpy as np
-
-    scores = inputs @ weights[:-1] + weights[-1]
-    likely: np.ndarray = np.exp(scores - scores.max(axis=1, keepdims=True))
-    likely /= likely.sum(axis=1, keepdims=True)
-    return likely
 
 
 def read_weights(content: bytes, embedder: str) -> Weights | None:

@@ -19,8 +19,8 @@ from ondevice.memory.forming.classifier import (
     TELLING,
     Weights,
     inputs_of,
-    probabilities,
 )
+from ondevice.memory.regression import applied, descend, softmax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 STRENGTHS = (0.03, 0.1)  # of the regularisation, of which the likeliest is taken
 FOLDS = 5
-STEPS = 120  # of the descent; more change no decision
 # Of the sentences that are taken at once, and of those that wait, so many must be statements. The
 # sentences are harder than what people write: half of those that are none look like one.
 SURE_PRECISION = 0.90
@@ -76,9 +75,9 @@ def fitted(rows: Sequence[dict[str, Any]], vectors: np.ndarray, embedder: str) -
         embedder,
         shift,
         scale,
-        _descend(inputs, labels, len(LABELS), strength),
-        _descend(inputs[kept], abouts, len(ABOUTS), strength),
-        _descend(inputs[kept], categories, len(KINDS), strength),
+        _fit(inputs, labels, len(LABELS), strength),
+        _fit(inputs[kept], abouts, len(ABOUTS), strength),
+        _fit(inputs[kept], categories, len(KINDS), strength),
         sure=_threshold(likely, states, SURE_PRECISION),
         unsure=_threshold(likely, states, UNSURE_PRECISION),
     )
@@ -98,35 +97,19 @@ def _best(inputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
         likely = np.zeros((len(labels), len(LABELS)))
         for number in range(FOLDS):
             out = fold == number
-            weights = _descend(inputs[~out], labels[~out], len(LABELS), strength)
-            likely[out] = probabilities(inputs[out], weights)
+            weights = _fit(inputs[~out], labels[~out], len(LABELS), strength)
+            likely[out] = applied(inputs[out], weights, softmax)
         loss = float(-np.log(likely[np.arange(len(labels)), labels] + 1e-12).mean())
         found.append((loss, likely, strength))
     _, likely, strength = min(found, key=lambda one: one[0])
     return likely, strength
 
 
-def _descend(inputs: np.ndarray, labels: np.ndarray, classes: int, strength: float) -> np.ndarray:
-    """Return regularised weights, by accelerated descent from zero: always the same ones."""
+def _fit(inputs: np.ndarray, labels: np.ndarray, classes: int, strength: float) -> np.ndarray:
+    """Return the weights by which each row's label is the likeliest."""
     import numpy as np
 
-    count = len(labels)
-    inputs = np.hstack([inputs, np.ones((count, 1))]).astype(np.float32)
-    wanted = np.eye(classes, dtype=np.float32)[labels]
-    decay = np.full((inputs.shape[1], 1), strength, dtype=np.float32)
-    decay[-1] = 0  # not of the bias
-    step = np.float32(1 / (0.5 * np.linalg.norm(inputs, 2) ** 2 / count + strength))
-    weights = ahead = np.zeros((inputs.shape[1], classes), dtype=np.float32)
-    pace = 1.0
-    for _ in range(STEPS):
-        scores = inputs @ ahead
-        likely = np.exp(scores - scores.max(axis=1, keepdims=True))
-        likely /= likely.sum(axis=1, keepdims=True)
-        following = ahead - step * (inputs.T @ (likely - wanted) / count + decay * ahead)
-        next_pace = (1 + (1 + 4 * pace * pace) ** 0.5) / 2
-        ahead = following + np.float32((pace - 1) / next_pace) * (following - weights)
-        weights, pace = following, next_pace
-    return weights
+    return descend(inputs, np.eye(classes)[labels], strength, softmax)
 
 
 def _threshold(likely: np.ndarray, states: np.ndarray, precision: float) -> float:
